@@ -1,0 +1,124 @@
+"""What every other module may use: user errors, name tables, files that are never half written."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import importlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+
+class UserError(Exception):
+    """A mistake of the user's or of the user's data: shown as one line on stderr, exit code 2, no traceback."""
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """``", did you mean 'x'?"`` for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+class Registry(Mapping[str, Callable[..., Any]]):
+    """A table name -> builder that imports a builder's module only when that builder is asked for.
+
+    Args:
+        kind: what the names stand for ("model"), for error messages.
+        entries: name -> "package.module:function".
+        aliases: other spelling -> name.
+    """
+
+    def __init__(self, kind: str, entries: dict[str, str], aliases: dict[str, str] | None = None) -> None:
+        self.kind = kind
+        self.entries = entries
+        self.aliases = aliases or {}
+
+    def canonical(self, name: str) -> str:
+        """The table's own spelling of `name`; UserError names what is known and what is nearest."""
+        found = self.aliases.get(name, name)
+        if found not in self.entries:
+            raise UserError(
+                f"unknown {self.kind} {name!r}{nearest(name, [*self.entries, *self.aliases])} known: {', '.join(self)}"
+            )
+        return found
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        module, _, attribute = self.entries[self.canonical(name)].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable (POSIX; a no-op where a folder cannot be opened)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; at the end of the block flush, fsync and rename it onto `path`.
+
+    A reader sees the old file or the new one, never a part; when the block raises, the old file stays.
+    """
+    path = Path(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        encoding = None if "b" in mode else "utf-8"
+        with os.fdopen(descriptor, mode, encoding=encoding) as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner may read
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = 1) -> None:
+    """Write `value` to `path` as JSON, atomically."""
+    with atomic_write(path, "w") as handle:
+        json.dump(value, handle, indent=indent)
+        handle.write("\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in the JSON file `path`; UserError when it cannot be read."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_array(array: Any) -> str:
+    """The SHA-256 of a C-contiguous array's bytes (NumPy ``array.tobytes()``), without copying it."""
+    return hashlib.sha256(memoryview(array).cast("B")).hexdigest()
