@@ -8,8 +8,9 @@ import hashlib
 import importlib
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,19 +77,20 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     A reader sees the old file or the new one, never a part; when the block raises, the old file stays.
     """
     path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
     try:
         encoding = None if "b" in mode else "utf-8"
         with os.fdopen(descriptor, mode, encoding=encoding) as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner may read
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner may read
+        temporary.replace(path)
         sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
 
 
@@ -122,3 +124,34 @@ def sha256_of(path: str | Path) -> str:
 def sha256_array(array: Any) -> str:
     """The SHA-256 of a C-contiguous array's bytes (NumPy ``array.tobytes()``), without copying it."""
     return hashlib.sha256(memoryview(array).cast("B")).hexdigest()
+
+
+def progress(items: Iterable[Any], what: str, total: int | None = None, leave: bool = False) -> Iterable[Any]:
+    """`items`, with a bar on stderr when that is a terminal; elsewhere nothing is drawn."""
+    if not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm
+
+    return tqdm(items, what, total=total, leave=leave, dynamic_ncols=True)
+
+
+def pick_device(disable_cuda: bool = False) -> Any:
+    """The torch device to work on: the GPU, if there is one and it may be used."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() and not disable_cuda else "cpu")
+
+
+def use_bf16(precision: str, device: Any) -> bool:
+    """Whether --precision means bfloat16 on `device`: "auto" takes it where the hardware multiplies it.
+
+    That is AMX-BF16 or AVX512-BF16 on CPUs, compute capability 8.0 (Ampere) and newer on GPUs.
+    """
+    import torch
+
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    has = (getattr(torch.cpu, name, lambda: False) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(ask() for ask in has)

@@ -1,0 +1,314 @@
+"""The command line: flags, where their values come from, and what a run is called."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from loaders import DATASETS, NUM_CLASSES, SAMPLINGS, SOURCES
+from models import MODELS
+from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
+from toolbox.runs import versions
+from toolbox.utils import Registry, UserError, nearest
+
+DESCRIPTION = """Train, resume and test networks that classify heartbeats of the MIT-BIH Arrhythmia Database.
+Each training is a run with a folder of its own, ROOT/DATASET/runs/NAME."""
+
+# A run is found again by these flags, which make its name.
+NAME_FLAGS = (
+    "dataset",
+    "model_name",
+    "optimizer",
+    "scheduler",
+    "lr",
+    "criterion",
+    "batch_size",
+    "class_balance",
+    "sampler",
+)
+# These say what to do and where, not what is trained; config.json does not hand them on.
+ACTION_FLAGS = ("test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose")
+# These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
+FREE_FLAGS = (
+    "epochs", "workers", "tensorboard", "disable_cuda", "records_dir", "source", "gdrive_url", "physionet_url",
+)  # fmt: skip
+
+
+def named(registry: Registry) -> Callable[[str], str]:
+    """An argparse type: a name of the registry, aliases resolved."""
+
+    def check(text: str) -> str:
+        try:
+            return registry.canonical(text)
+        except UserError as error:
+            raise ArgumentTypeError(str(error)) from error
+
+    return check
+
+
+def number(kind: Callable[[str], Any], low: float, high: float = math.inf, above: bool = False) -> Callable[[str], Any]:
+    """An argparse type: a finite number from `low` (or above it) to `high`."""
+
+    def check(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value < low or value > high or (above and value == low):
+            what = "a whole number" if kind is int else "a number"
+            bound = f"above {low:g}" if above else f"of at least {low:g}"
+            raise ArgumentTypeError(
+                f"{text!r}: expected {what} {bound}{f' and at most {high:g}' if high < math.inf else ''}"
+            )
+        return value
+
+    return check
+
+
+def version_name(text: str) -> str:
+    """An argparse type: "bump", "latest" or a number."""
+    if text in ("bump", "latest") or (text.isascii() and text.isdigit()):
+        return text if text in ("bump", "latest") else str(int(text))
+    raise ArgumentTypeError(f"{text!r}: expected bump, latest or a number")
+
+
+def resume_name(text: str) -> str:
+    """An argparse type: "latest", "best", an epoch, or nothing."""
+    if text in ("", "latest", "best") or (text.isascii() and text.isdigit()):
+        return text
+    raise ArgumentTypeError(f"{text!r}: expected latest, best or the number of an epoch")
+
+
+def _add_action_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to do (default: train)")
+    group.add_argument("--test", action="store_true", help="score the test split; with --resume, default best")
+    group.add_argument("--prepare", action="store_true", help="build or verify the data, print what they are, stop")
+    group.add_argument("--resume", type=resume_name, default="", help="latest, best or an epoch: go on from there")
+    group.add_argument(
+        "--version", type=version_name, default=None,
+        help="bump, latest or N: which run of these flags; bump when training starts, else latest",
+    )  # fmt: skip
+    group.add_argument("--pretrained", metavar="PATH|RUN", help="start from the best weights of a file or another run")
+    group.add_argument(
+        "--short-run", action="store_true", help="10 mini-batches per pass: a trial of the whole pipeline"
+    )
+    group.add_argument("--verbose", action="store_true", help="print every validation prediction")
+    group.add_argument("--config", metavar="FILE", help="YAML file of flag defaults, or a run's config.json")
+    group.add_argument(
+        "--write-records", metavar="DIR", help="with --prepare: write synthetic recordings as WFDB records"
+    )
+
+
+def _add_data_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument("--dataset", type=named(DATASETS), default="ecg", help=f"one of {', '.join(DATASETS)}")
+    group.add_argument("--root-dir", default="ecg_data", help="folder of data and runs")
+    group.add_argument("--source", choices=SOURCES, default="auto", help="where MIT-BIH rows come from")
+    group.add_argument("--records-dir", help="folder of raw WFDB records; ROOT/mitdb unless given")
+    group.add_argument("--gdrive-url", help="another address of the archive with the two CSV files")
+    group.add_argument("--physionet-url", help="another address of the records and their SHA256SUMS.txt")
+    group.add_argument(
+        "--val-fraction",
+        type=number(float, 0, 0.5, above=True),
+        default=0.1,
+        help="share of train held out for validation",
+    )
+    group.add_argument(
+        "--validate-on", choices=("val", "test"), default="val", help="test: the predecessor's protocol, which leaks"
+    )
+    group.add_argument(
+        "--num-classes", type=number(int, 2), help="follows from the dataset; another number is an error"
+    )
+    group.add_argument(
+        "--workers", "-j", type=number(int, 0), default=0, help="processes that gather batches; 0 is fastest"
+    )
+    group.add_argument(
+        "--synthetic-patients", type=number(int, 2, 10000), default=24, help="recordings of --dataset synthetic"
+    )
+    group.add_argument("--synthetic-minutes", type=number(float, 1, 1440), default=10.0, help="length of each of them")
+    group.add_argument("--synthetic-seed", type=number(int, 0), default=0, help="what they are drawn from")
+
+
+def _add_training_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model and training")
+    group.add_argument("--model-name", type=named(MODELS), help=f"one of {', '.join(MODELS)}")
+    group.add_argument(
+        "--masking",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="sequence models stop where the padding starts",
+    )
+    group.add_argument("--epochs", type=number(int, 1), default=20, help="how many epochs in all")
+    group.add_argument("--start-epoch", type=number(int, 1), default=1, help="number of the first epoch")
+    group.add_argument("--batch-size", type=number(int, 1), default=128, help="rows per step")
+    group.add_argument("--optimizer", type=named(OPTIMIZERS), default="adam", help=f"one of {', '.join(OPTIMIZERS)}")
+    group.add_argument(
+        "--lr", type=number(float, 0, above=True), default=0.01, help="learning rate; the highest of a schedule"
+    )
+    group.add_argument("--momentum", type=number(float, 0, 1), default=0.9, help="of sgd")
+    group.add_argument("--betas", type=number(float, 0, 1), nargs=2, default=[0.9, 0.999], help="of adam and adamw")
+    group.add_argument("--weight-decay", "--wd", type=number(float, 0), default=1e-4, help="of every optimizer")
+    group.add_argument("--scheduler", type=named(SCHEDULERS), default="StepLR", help=f"one of {', '.join(SCHEDULERS)}")
+    group.add_argument(
+        "--step", type=number(int, 1), default=5, help="epochs: period of StepLR, patience of ReduceLROnPlateau"
+    )
+    group.add_argument(
+        "--lr-decay", type=number(float, 0, 1, above=True), default=0.995, help="factor of these and of ExponentialLR"
+    )
+    group.add_argument(
+        "--warmup", type=number(float, 0, 1), default=0.1, help="share of all steps that cosine and onecycle rise for"
+    )
+    group.add_argument("--criterion", type=named(CRITERIA), default="nll", help=f"one of {', '.join(CRITERIA)}")
+    group.add_argument("--focal-gamma", type=number(float, 0), default=2.0, help="of focal")
+    group.add_argument("--label-smoothing", type=number(float, 0, 1), default=0.0, help="of crossentropy")
+    balance = group.add_mutually_exclusive_group()
+    balance.add_argument("--class-balance", choices=SAMPLINGS, help="weigh the errors of each class")
+    balance.add_argument("--sampler", choices=SAMPLINGS, help="draw rows of each class more or less often")
+    group.add_argument(
+        "--monitor",
+        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "loss"),
+        default="macro_f1",
+        help="validation score that the best epoch is chosen by",
+    )
+    group.add_argument(
+        "--seed", type=number(int, 0, 2**32 - 1), default=42, help="of weights, order and validation split"
+    )
+    group.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where the hardware has it"
+    )
+    group.add_argument("--disable-cuda", action="store_true", help="stay on the CPU")
+    group.add_argument(
+        "--tensorboard", action=argparse.BooleanOptionalAction, default=False, help="write events for TensorBoard"
+    )
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The parser with all flags, their help and defaults."""
+    parser = argparse.ArgumentParser(
+        prog="commander.py",
+        description=DESCRIPTION,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_action_flags(parser)
+    _add_data_flags(parser)
+    _add_training_flags(parser)
+    return parser
+
+
+def _read_config(path: str, parser: argparse.ArgumentParser) -> list[str]:
+    """The flags in a YAML file (or a run's config.json) as a command line, so that they are checked alike."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"--config {path}: cannot read it: {getattr(error, 'strerror', None) or error}")
+    except yaml.YAMLError as error:
+        parser.error(f"--config {path}: not YAML: {' '.join(str(error).split())}")
+    if isinstance(values, dict) and isinstance(values.get("options"), dict):
+        values = values["options"]  # a run's config.json
+    if not isinstance(values, dict):
+        parser.error(f"--config {path}: expected lines of the form `flag: value`")
+    return _as_flags(values, path, parser)
+
+
+def _as_flags(values: dict[Any, Any], path: str, parser: argparse.ArgumentParser) -> list[str]:
+    known = {flag.dest: flag for flag in parser._actions if flag.dest not in ("help", "config")}
+    argv: list[str] = []
+    for key, value in values.items():
+        dest = str(key).replace("-", "_")
+        if dest not in known:
+            parser.error(f"--config {path}: unknown flag {key!r}{nearest(dest, list(known))}")
+        flag = known[dest].option_strings[0]
+        if isinstance(known[dest].default, bool):
+            if not isinstance(value, bool):
+                parser.error(f"--config {path}: {key}: expected true or false, got {value!r}")
+            argv += [flag] if value else []
+        elif value not in (None, ""):
+            argv += [flag, *map(str, value)] if isinstance(value, list) else [f"{flag}={value}"]
+    return argv
+
+
+def parse_args(argv: list[str] | None = None) -> Namespace:
+    """The flags: those given, else those of --config, else the defaults. Exits with code 2 on a mistake.
+
+    Returns:
+        A Namespace with a value for each flag and `given`, the set of names that were given (by flag or file).
+    """
+    parser = get_parser()
+    unset = object()
+    flags = {action.dest: action.default for action in parser._actions if action.dest != "help"}
+    parsed = parser.parse_args(argv, Namespace(**dict.fromkeys(flags, unset)))
+    given = {key: value for key, value in vars(parsed).items() if value is not unset}
+    from_file: dict[str, Any] = {}
+    if "config" in given:
+        filled = parser.parse_args(_read_config(given["config"], parser), Namespace(**dict.fromkeys(flags, unset)))
+        from_file = {key: value for key, value in vars(filled).items() if value is not unset}
+        for one, other in (("sampler", "class_balance"), ("class_balance", "sampler")):
+            if one in given and other not in given:
+                from_file.pop(other, None)  # the two exclude each other, and flags win
+    args = Namespace(**{**flags, **from_file, **given}, given=frozenset({**from_file, **given}))
+    _check(args, parser)
+    return args
+
+
+def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    classes = NUM_CLASSES[args.dataset]
+    if args.num_classes not in (None, classes) and ("dataset" in args.given or not _continues(args)):
+        parser.error(f"--num-classes {args.num_classes}: {args.dataset} has {classes} classes; leave the flag out")
+    if args.prepare and (args.test or args.resume):
+        parser.error("--prepare stops after the data; leave out --test and --resume")
+    if args.write_records and not (args.prepare and args.dataset.startswith("synthetic")):
+        parser.error("--write-records goes with --prepare --dataset synthetic")
+    if args.resume and "start_epoch" in args.given:
+        parser.error("--start-epoch conflicts with --resume, which knows its epoch")
+    if args.resume and args.pretrained and "pretrained" in args.given:
+        parser.error("--pretrained conflicts with --resume, which brings its own weights")
+    if _continues(args) and args.version == "bump":
+        parser.error("--version bump starts a new run; --resume and --test take latest or a number")
+    if _continues(args) or args.prepare:
+        return
+    if args.version == "latest":
+        parser.error("--version latest is a run there is: add --resume latest to go on with it, or --test to score it")
+    if args.model_name is None:
+        parser.error(f"--model-name is missing; one of {', '.join(MODELS)}")
+    if args.start_epoch > args.epochs:
+        parser.error(f"--start-epoch {args.start_epoch} lies behind --epochs {args.epochs}")
+
+
+def _continues(args: Namespace) -> bool:
+    return bool(args.test or args.resume)
+
+
+def run_options(args: Namespace) -> dict[str, Any]:
+    """The flags that say what a run is, as config.json keeps them."""
+    return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
+
+
+def extract_name(args: Namespace) -> str:
+    """What the flags call a run, up to its version: "ecg_resnet1d_10_opadam_StepLR_lr0.01_nll_bs128_"."""
+    name = f"{args.dataset}_{args.model_name}_op{args.optimizer}_{args.scheduler}_lr{args.lr}_{args.criterion}"
+    name += f"_bs{args.batch_size}_"
+    if args.class_balance:
+        name += f"cb{args.class_balance}_"
+    if args.sampler:
+        name += f"samp{args.sampler}_"
+    return name
+
+
+def get_version(args: Namespace) -> int | None:
+    """The version that --version means among the runs of these flags: N itself, the newest, or the next free one.
+
+    None when "latest" is asked for and there is none.
+    """
+    if args.version not in (None, "bump", "latest"):
+        return int(args.version)
+    taken = versions(Path(args.root_dir) / args.dataset / "runs", extract_name(args))
+    if args.version == "latest":
+        return taken[-1] if taken else None
+    return (taken[-1] if taken else 0) + 1

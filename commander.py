@@ -1,0 +1,307 @@
+"""Entry point: train, resume, test or prepare.
+
+python commander.py --model-name resnet1d_10 --version bump
+python commander.py --test --resume best
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
+from toolbox.runs import Run, claim, list_runs, select
+from toolbox.utils import UserError, write_json
+
+if TYPE_CHECKING:
+    from loaders.ecg_loader import Batches, Data, ECGLoader
+    from trainer import Setting, Training
+
+TRIAL_BATCHES = 10  # of each pass of a --short-run
+EVALUATION_BATCH = 1024  # rows at once where nothing is learned; scores do not depend on it
+
+
+def __getattr__(name: str) -> Any:
+    """save_checkpoint and load_checkpoint, where the predecessor had them; they bring torch, so only when asked for."""
+    if name in ("save_checkpoint", "load_checkpoint"):
+        from toolbox import checkpoint
+
+        return getattr(checkpoint, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    """Do what the command line `argv` says and return what came of it.
+
+    Raises:
+        UserError: a mistake in the flags, the data or the files; SystemExit from the parser for flags alone.
+    """
+    # Threads that wait must not spin: on a machine with other work, spinning makes a step many times slower. OpenMP
+    # reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    args = parse_args(argv)
+    if args.prepare:
+        return prepare(args)
+    if not (args.test or args.resume):
+        return train_run(args)
+    run = find_run(args)
+    args = continued(args, run)
+    return test_run(args, run) if args.test else train_run(args, run)
+
+
+def find_run(args: Namespace) -> Run:
+    """The run that the given flags and --version mean: the newest unless a number is given."""
+    wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
+    version = int(args.version) if args.version not in (None, "latest") else None
+    return select(list_runs(args.root_dir), wanted, version)
+
+
+def continued(args: Namespace, run: Run) -> Namespace:
+    """`args` with the run's own flags where none were given.
+
+    Raises:
+        UserError: a flag was given that would make it another run.
+    """
+    merged = Namespace(**vars(args))
+    for key, value in run.options.items():
+        if key not in args.given:
+            setattr(merged, key, value)
+        elif key not in FREE_FLAGS and getattr(args, key) != value:
+            raise UserError(
+                f"--{key.replace('_', '-')} {getattr(args, key)}: {run.name} was started with {value}; "
+                f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
+            )
+    return merged
+
+
+@dataclass
+class Session:
+    """What the flags describe, built: data, model and how they meet."""
+
+    args: Namespace
+    data: Data
+    setting: Setting
+
+    def batches(self, part: ECGLoader, **options: Any) -> Batches:
+        """Batches of one part of the data, few of them in a trial."""
+        from loaders.ecg_loader import Batches
+
+        limit = TRIAL_BATCHES if self.args.short_run else None
+        if self.args.workers == 0:
+            part.to(self.setting.device)  # worker processes gather on the CPU
+        return Batches(part, workers=self.args.workers, limit=limit, **options)
+
+    def training(self) -> Training:
+        """The model with its optimizer, schedule, batches and an empty log."""
+        import torch
+
+        from toolbox.logger import Experiment
+        from toolbox.optimizers import get_optimizer, get_scheduler
+        from trainer import Training
+
+        args = self.args
+        weights = self.data.train.sample_weights(args.sampler) if args.sampler else None
+        order = torch.Generator().manual_seed(args.seed)
+        batches = self.batches(self.data.train, batch_size=args.batch_size, generator=order, weights=weights)
+        held_out = self.batches(self.data.val, batch_size=self.evaluation_batch())
+        optimizer = get_optimizer(args, self.setting.model)
+        schedule = get_scheduler(args, optimizer, len(batches))
+        parameters = sum(p.numel() for p in self.setting.model.parameters())
+        log = Experiment("", run_options(args), {"parameters": parameters, "data": self.data.describe()})
+        log.logged["hyperparams"] = {key: getattr(args, key) for key in (*NAME_FLAGS, "epochs", "weight_decay", "seed")}
+        return Training(self.setting, optimizer, schedule, batches, held_out, log, args.monitor, args.start_epoch - 1)
+
+    def evaluation_batch(self) -> int:
+        """Rows at once where nothing is learned; in a trial as many as in training."""
+        return self.args.batch_size if self.args.short_run else EVALUATION_BATCH
+
+    def load_model(self, state: dict[str, Any], run: Run) -> None:
+        """The weights of a checkpoint of `run`; UserError when they do not fit, a warning when the data differ."""
+        from toolbox.checkpoint import load_weights
+
+        load_weights(self.setting.model, state["model"], run.path)
+        if run.config["data"]["fingerprint"] != self.data.cache.fingerprint:
+            print(
+                f"warning: {run.name} was trained on other data ({run.config['data']['source']}); scores are not "
+                f"comparable with those on {self.data.cache.meta['source']['where']}",
+                file=sys.stderr,
+            )
+
+
+def build(args: Namespace) -> Session:
+    """Data, model and criterion as the flags tell; nothing is left on disk but the data's cache."""
+    from loaders import get_loader
+    from models import get_model
+    from toolbox.checkpoint import seed_everything
+    from toolbox.losses import get_criterion
+    from toolbox.utils import pick_device, use_bf16
+    from trainer import Setting
+
+    device = pick_device(args.disable_cuda)
+    bf16 = use_bf16(args.precision, device)
+    data = get_loader(args)
+    args.num_classes = data.train.num_classes
+    seed_everything(args.seed)
+    model = get_model(args)
+    if args.pretrained and not (args.resume or args.test):
+        load_pretrained(model, args)
+    weights = data.train.class_weights(args.class_balance) if args.class_balance else None
+    criterion = get_criterion(args, weights)
+    setting = Setting(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
+    return Session(args, data, setting)
+
+
+def load_pretrained(model: Any, args: Namespace) -> None:
+    """Start from the best weights of a checkpoint file, a run's folder or a run's name; a head of other size is new."""
+    from toolbox.checkpoint import BEST, load_checkpoint, load_weights
+
+    path = Path(args.pretrained)
+    if not path.exists():
+        named = [run.path for run in list_runs(args.root_dir) if run.name == args.pretrained]
+        if not named:
+            known = ", ".join(run.name for run in list_runs(args.root_dir)) or "none yet"
+            raise UserError(f"--pretrained {args.pretrained}: no such file, folder or run; runs: {known}")
+        path = named[-1]
+    path = path / BEST if path.is_dir() else path
+    load_weights(model, load_checkpoint(path)["model"], path, new_head=True)
+
+
+def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
+    """Start a run, or go on with `run`."""
+    from toolbox.checkpoint import BEST, checkpoint_name, load_checkpoint, save_checkpoint
+    from toolbox.results import remove_after
+
+    state = load_checkpoint(run.path / checkpoint_name(args.resume)) if run is not None else None
+    if run is not None and state is not None and state["epoch"] >= args.epochs:
+        print(
+            f"nothing to do: {run.name} has finished epoch {state['epoch']} of {args.epochs}; more --epochs extend it"
+        )
+        return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
+    session = build(args)
+    training = session.training()
+    if run is None or state is None:
+        run = start_run(args, session)
+        training.log.name = run.name
+        print(f"run {run.path}", flush=True)
+    else:
+        session.load_model(state, run)
+        training.restore(state)
+        run.config["options"] = run_options(args)
+        write_json(run.path / "config.json", run.config)
+        remove_after(run.path, training.epoch)
+        if load_checkpoint(run.path / BEST)["epoch"] > training.epoch:  # going back to before the best epoch
+            entry = training.log.at("val", training.epoch) or {}
+            training.best = {"epoch": training.epoch, "monitor": args.monitor, "score": entry.get(args.monitor)}
+            save_checkpoint(run.path / BEST, training.state())
+        print(f"going on with {run.path} after epoch {training.epoch}", flush=True)
+    return fit(session, training, run)
+
+
+def start_run(args: Namespace, session: Session) -> Run:
+    """Claim a folder for a new run, now that everything it needs is known to be good."""
+    from toolbox.provenance import describe
+
+    wanted = int(args.version) if args.version not in (None, "bump") else None
+    path, version = claim(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
+    config = {
+        "name": path.name,
+        "version": version,
+        "started": f"{time.strftime('%Y-%m-%dT%H:%M:%S')}.{time.time_ns() % 10**9:09d}",
+        "options": run_options(args),
+        "class_names": list(session.setting.class_names),
+        "precision": "bf16" if session.setting.bf16 else "fp32",
+        "data": session.data.describe(),
+        "warnings": session.data.warnings,
+        **describe(session.setting.device),
+    }
+    write_json(path / "config.json", config)
+    return Run(path, config)
+
+
+def fit(session: Session, training: Training, run: Run) -> dict[str, Any]:
+    """Train to the last epoch, then draw the run's curves and page, and say what was reached."""
+    from toolbox.board import get_board
+    from toolbox.logger import scores_table
+    from toolbox.results import write_page, write_pictures
+
+    args = session.args
+    for warning in session.data.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    board = get_board(run.path / "tensorboard", args.tensorboard, training.epoch + 1)
+    board.graph(training.setting.model, session.data.val[0].x.to(training.setting.device))
+    training.fit(run.path, args.epochs, board, args.verbose)
+    logged, best = training.log.logged, training.best or {}
+    entry = training.log.at("val", best["epoch"]) or {}
+    board.hparams(logged["hyperparams"], entry)
+    board.close()
+    write_pictures(run.path, logged)
+    write_page(run, logged, training.best)
+    print(
+        f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}\nrun {run.path}"
+    )
+    return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}
+
+
+def test_run(args: Namespace, run: Run) -> dict[str, Any]:
+    """Score the test rows with a checkpoint of `run`, the best unless --resume names another."""
+    import numpy as np
+
+    from toolbox.board import get_board
+    from toolbox.checkpoint import checkpoint_name, load_checkpoint
+    from toolbox.logger import scores_table
+    from toolbox.results import write_page, write_test_results
+    from trainer import test
+
+    state = load_checkpoint(run.path / checkpoint_name(args.resume or "best"))
+    session = build(args)
+    session.load_model(state, run)
+    outcome = test(session.setting, session.batches(session.data.test, batch_size=session.evaluation_batch()))
+    epoch, names, scores = state["epoch"], session.setting.class_names, outcome.scores
+    probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
+    path = write_test_results(run.path, epoch, scores, outcome.results(), probabilities, labels, names)
+    board = get_board(run.path / "tensorboard", args.tensorboard, epoch + 1)
+    board.scalars("test", scores, epoch)
+    board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
+    board.close()
+    write_page(run, state["log"]["logged"], state["best"])
+    print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}")
+    for warning in session.data.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    print(f"written {path.parent}")
+    return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores}
+
+
+def prepare(args: Namespace) -> dict[str, Any]:
+    """Build or verify the data and say what they are."""
+    from loaders import get_loader
+    from loaders.describe import describe
+    from loaders.sources import write_synthetic
+
+    summary, lines = describe(get_loader(args))
+    print("\n".join(lines))
+    if args.write_records:
+        summary["records"] = write_synthetic(args, args.write_records)
+        print(f"written {len(summary['records'])} WFDB records to {args.write_records}")
+    return summary
+
+
+def cli() -> int:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; --resume latest goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli())

@@ -1,0 +1,180 @@
+"""Arrays built once: .npy files, memory-mapped, beside a meta.json that says what made them.
+
+A cache is a folder named by the fingerprint of its source's bytes and of the recipe. It is built under another name and
+renamed when whole, so it is never half there; its arrays are hashed before every use (a tenth of a second for
+MIT-BIH), so it is never damaged; and its source is compared with what is on disk now, so it is never stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loaders.beats import Beats
+from toolbox.utils import UserError, sha256_array, sha256_of, sync_folder, write_json
+
+FORMAT = 1
+
+
+@dataclass
+class Source:
+    """What a cache is made from.
+
+    Attributes:
+        kind: "csv", "records" or "synthetic".
+        recipe: everything but the files that decides what comes out; plain values.
+        files: the files it is read from; none for "synthetic".
+        build: makes the splits, {"train": Beats, "test": Beats}.
+        where: what to tell the user.
+    """
+
+    kind: str
+    recipe: dict[str, Any]
+    files: list[Path]
+    build: Callable[[], dict[str, Beats]]
+    where: str
+
+
+@dataclass
+class Cache:
+    """Arrays that have been checked, with their meta.json."""
+
+    folder: Path
+    splits: dict[str, Beats]
+    meta: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the source's bytes and the recipe."""
+        return self.meta["fingerprint"]
+
+
+def fingerprint(recipe: dict[str, Any], digests: dict[str, str]) -> str:
+    """SHA-256 over the recipe and the digests of the source's files by name."""
+    text = json.dumps({"format": FORMAT, "recipe": recipe, "files": digests}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load(folder: Path) -> Cache | None:
+    """The cache in `folder`, or None when any of it is missing, damaged or of another format."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        if meta["format"] != FORMAT:
+            return None
+        splits = {}
+        for split in meta["splits"]:
+            arrays = {part.name: _checked(folder, f"{split}_{part.name}", meta["arrays"]) for part in fields(Beats)}
+            splits[split] = Beats(**arrays)
+        return Cache(folder, splits, meta)
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+
+
+def _checked(folder: Path, name: str, known: dict[str, Any]) -> np.ndarray:
+    array = np.load(folder / f"{name}.npy", mmap_mode="c")  # copy on write: torch takes no read-only memory
+    if sha256_array(np.ascontiguousarray(array)) != known[name]["sha256"]:
+        raise ValueError(f"{name} is damaged")
+    return array
+
+
+def is_of(meta: dict[str, Any], source: Source) -> bool:
+    """Whether a cache with this meta was made from `source` as it is on disk now.
+
+    Size and time of modification are believed; where they differ the bytes are compared.
+    """
+    known = meta["source"]["files"]
+    if meta["recipe"] != source.recipe or sorted(known) != sorted(path.name for path in source.files):
+        return False
+    for path in source.files:
+        now, then = path.stat(), known[path.name]
+        if now.st_size != then["size"]:
+            return False
+        if now.st_mtime_ns != then["mtime_ns"] and sha256_of(path) != then["sha256"]:
+            return False
+    return True
+
+
+def find(parent: Path, source: Source | None = None, kind: str | None = None) -> Cache | None:
+    """The newest sound cache in `parent`: of `source`, or of a `kind`."""
+    metas = []
+    for path in parent.glob("*/meta.json"):
+        try:
+            meta = json.loads(path.read_text(encoding="utf-8"))
+            fits = is_of(meta, source) if source is not None else meta["kind"] == kind
+            if fits:
+                metas.append((meta["built"], path.parent))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # damaged: as if it were not there
+    for _, folder in sorted(metas, reverse=True):
+        if (cache := load(folder)) is not None:
+            return cache
+    return None
+
+
+def build(parent: Path, source: Source) -> Cache:
+    """Build the cache of `source` in `parent` and remove older ones of its kind.
+
+    Raises:
+        UserError: the disk is full or may not be written; what the source raises. Nothing half-made stays.
+    """
+    splits = source.build()
+    known: dict[str, Any] = {
+        path.name: {"size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns, "sha256": sha256_of(path)}
+        for path in source.files
+    }
+    mark = fingerprint(source.recipe, {name: str(entry["sha256"]) for name, entry in known.items()})
+    meta = {
+        "format": FORMAT,
+        "kind": source.kind,
+        "fingerprint": mark,
+        "recipe": source.recipe,
+        "source": {"where": source.where, "files": known},
+        "built": time.time(),
+        "splits": list(splits),
+    }
+    folder = parent / f"{source.kind}-{mark[:12]}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".building-", dir=parent))
+    except OSError as error:
+        raise UserError(f"cannot write the cache in {parent}: {error.strerror or error}") from error
+    try:
+        write_json(temporary / "meta.json", {**meta, "arrays": _save(temporary, splits)})
+        _clear(parent, source.kind)
+        temporary.rename(folder)
+        sync_folder(parent)
+    except OSError as error:
+        other = load(folder)  # another process was faster
+        if other is None:
+            raise UserError(f"cannot write the cache in {parent}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    cache = load(folder)
+    if cache is None:
+        raise UserError(f"the cache {folder} does not read back as it was written; is the disk sound?")
+    return cache
+
+
+def _save(folder: Path, splits: dict[str, Beats]) -> dict[str, Any]:
+    arrays = {}
+    for split, beats in splits.items():
+        for part in fields(Beats):
+            name, array = f"{split}_{part.name}", np.ascontiguousarray(getattr(beats, part.name))
+            np.save(folder / f"{name}.npy", array)
+            arrays[name] = {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": sha256_array(array)}
+    return arrays
+
+
+def _clear(parent: Path, kind: str) -> None:
+    """Remove caches of `kind`; a process that has one mapped keeps its pages (POSIX)."""
+    for old in parent.glob(f"{kind}-*"):
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,57 @@
+"""What --prepare prints: where the rows came from, how many of each class, and the digests of the arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from loaders.beats import Beats
+from loaders.ecg_loader import Data, ECGLoader
+from toolbox.utils import sha256_array
+
+
+def in_order(beats: list[Beats]) -> Beats:
+    """All beats of several splits in order of record, then time."""
+    whole = Beats.join(beats)
+    return whole.take(np.lexsort((whole.sample, whole.record)))
+
+
+def digests(data: Data) -> dict[str, str]:
+    """SHA-256 of each array's bytes: rows and labels of train (validation included) and test, and of all rows."""
+    kind = type(data.train)
+    splits = data.cache.splits
+    found = {}
+    for split in ("train", "test"):
+        found[f"X_{split}"] = sha256_array(np.ascontiguousarray(splits[split].x))
+        found[f"y_{split}"] = sha256_array(kind(splits[split]).y.numpy())
+    if data.cache.meta["kind"] != "csv":  # CSV rows do not tell whose they are
+        found["X_all"] = sha256_array(in_order(list(splits.values())).x)
+    return found
+
+
+def describe(data: Data) -> tuple[dict[str, Any], list[str]]:
+    """A summary as plain values, and the same as lines to print."""
+    parts: dict[str, ECGLoader] = {"train": data.train, "val": data.val, "test": data.test}
+    counts = {name: part.class_counts().tolist() for name, part in parts.items()}
+    summary = {**data.describe(), "classes": list(data.train.class_names), "counts": counts, "sha256": digests(data)}
+    width = max(len(name) for name in data.train.class_names)
+    lines = [
+        f"source       {summary['source']}",
+        f"cache        {data.cache.folder}",
+        f"fingerprint  {summary['fingerprint']}",
+        "",
+        f"{'rows':{width}}  {'train':>8} {'val':>8} {'test':>8}",
+    ]
+    for k, name in enumerate(data.train.class_names):
+        lines.append(f"{name:{width}}  {counts['train'][k]:8d} {counts['val'][k]:8d} {counts['test'][k]:8d}")
+    lines.append(f"{'all':{width}}  {len(data.train):8d} {len(data.val):8d} {len(data.test):8d}")
+    lines += ["", "sha256 of the arrays (X float32, y int64; train with its validation rows; all by record and time)"]
+    lines += [f"{name:8} {digest}" for name, digest in summary["sha256"].items()]
+    empty = [
+        f"warning: {split} has no {name} rows"
+        for split, numbers in counts.items()
+        for name, count in zip(data.train.class_names, numbers, strict=True)
+        if count == 0
+    ]
+    return summary, lines + empty + [f"note: {text}" for text in data.warnings]

@@ -1,0 +1,200 @@
+"""Where the rows come from: built caches, CSV files, raw records, downloads, the synthetic generator."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from loaders import cache, gdd, physionet, rows, splits, synthetic
+from loaders.beats import Beats, cut
+from loaders.cache import Cache, Source
+from loaders.records import list_records, read_wfdb, write_wfdb
+from toolbox.utils import UserError, progress
+
+RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
+
+RECORD_FILES = ("hea", "dat", "atr")
+
+
+def say(text: str) -> None:
+    """A plain line on stderr for the user to follow."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def read_and_cut(path: Path) -> Beats:
+    """The rows of the record `path`."""
+    return cut(read_wfdb(path))
+
+
+def cut_all(paths: list[Path]) -> Beats:
+    """The rows of all records, read and cut by two processes, in order of record and time."""
+    if len(paths) < 4:
+        return Beats.join(read_and_cut(path) for path in paths)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        parts = pool.map(read_and_cut, paths, chunksize=2)
+        return Beats.join(progress(parts, "cutting beats", total=len(paths)))
+
+
+def records_source(folder: Path) -> Source:
+    """Kaggle's rows out of the 48 raw records in `folder`."""
+    paths = list_records(folder)
+    files = [path.with_name(f"{path.name}.{extension}") for path in paths for extension in RECORD_FILES]
+    missing = [path.name for path in files if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"{folder} lacks {', '.join(missing[:6])}{' ...' if len(missing) > 6 else ''}; "
+            "complete it by --source physionet"
+        )
+    recipe = {"version": RECIPE, "rows": "kaggle", "split": "kaggle"}
+    return Source("records", recipe, files, lambda: splits.kaggle(cut_all(paths)), f"raw records in {folder}")
+
+
+def csv_source(folder: Path) -> Source:
+    """Kaggle's two CSV files in `folder`."""
+    files = {split: folder / name for split, name in rows.FILES.items()}
+    missing = [path.name for path in files.values() if not path.is_file()]
+    if missing:
+        raise UserError(f"{folder} lacks {' and '.join(missing)}")
+    recipe = {"version": RECIPE, "rows": "csv", "split": "csv"}
+
+    def build() -> dict[str, Beats]:
+        return {split: rows.read_csv(path) for split, path in progress(files.items(), "reading CSV", total=2)}
+
+    return Source("csv", recipe, list(files.values()), build, f"CSV files in {folder}")
+
+
+def synthetic_source(patients: int, minutes: float, seed: int) -> Source:
+    """Rows of synthetic recordings."""
+    recipe = {
+        "version": RECIPE,
+        "generator": synthetic.VERSION,
+        "patients": patients,
+        "minutes": minutes,
+        "seed": seed,
+    }
+
+    def build() -> dict[str, Beats]:
+        recordings = synthetic.synthesize(patients, minutes, seed)
+        parts = [cut(record) for record in progress(recordings, "synthesizing", total=patients)]
+        return splits.random_fifth(Beats.join(parts), seed)
+
+    where = f"{patients} synthetic recordings of {minutes:g} minutes, seed {seed}"
+    return Source("synthetic", recipe, [], build, where)
+
+
+def open_cache(parent: Path, source: Source) -> Cache:
+    """The cache of `source`, built unless it is there, with a line that says which."""
+    if (found := cache.find(parent, source)) is not None:
+        say(f"data: built cache of {source.where}")
+        return found
+    say(f"data: {source.where}; building the cache in {parent}")
+    return cache.build(parent, source)
+
+
+class Finder:
+    """Finds MIT-BIH rows as the flags tell.
+
+    Args:
+        args: root_dir, records_dir, source, gdrive_url, physionet_url.
+    """
+
+    def __init__(self, args: Namespace) -> None:
+        self.args = args
+        self.folder = Path(args.root_dir) / "ecg"
+        self.records = Path(args.records_dir) if args.records_dir else Path(args.root_dir) / "mitdb"
+        self.parent = self.folder / "cache"
+
+    def csv(self) -> Cache:
+        """From CSV files."""
+        return open_cache(self.parent, csv_source(self.folder))
+
+    def raw(self) -> Cache:
+        """From raw records."""
+        return open_cache(self.parent, records_source(self.records))
+
+    def gdrive(self) -> Cache:
+        """From the predecessor's archive on Google Drive."""
+        say(f"data: downloading the predecessor's archive to {self.folder}")
+        gdd.download(self.folder, self.args.gdrive_url)
+        return self.csv()
+
+    def physionet(self) -> Cache:
+        """From PhysioNet's records."""
+        say(f"data: downloading the records to {self.records}")
+        physionet.download(self.records, self.args.physionet_url)
+        return self.raw()
+
+    def find(self) -> Cache:
+        """The rows from the source that --source names, or from the first that has them."""
+        named: dict[str, Callable[[], Cache]] = {
+            "csv": self.csv,
+            "records": self.raw,
+            "gdrive": self.gdrive,
+            "physionet": self.physionet,
+        }
+        if self.args.source != "auto":
+            return named[self.args.source]()
+        if self.args.records_dir:  # said outright: these records and no others
+            return self.raw()
+        return self._cached() or self._local() or self._download()
+
+    def _cached(self) -> Cache | None:
+        """A cache whose source is unchanged, or no longer there to compare."""
+        for kind, there, make in (("csv", self._has_csv(), csv_source), ("records", self._has_raw(), records_source)):
+            if there:
+                found = cache.find(self.parent, make(self.folder if kind == "csv" else self.records))
+            else:
+                found = cache.find(self.parent, kind=kind)
+            if found is not None:
+                say(f"data: built cache of {found.meta['source']['where']}")
+                return found
+        return None
+
+    def _has_csv(self) -> bool:
+        return all((self.folder / name).is_file() for name in rows.FILES.values())
+
+    def _has_raw(self) -> bool:
+        names = [f"{name}.{extension}" for name in physionet.RECORDS for extension in RECORD_FILES]
+        return all((self.records / name).is_file() for name in names)
+
+    def _local(self) -> Cache | None:
+        if self._has_csv():
+            return self.csv()
+        return self.raw() if self._has_raw() else None
+
+    def _download(self) -> Cache:
+        tried = []
+        for get in (self.gdrive, self.physionet):
+            try:
+                return get()
+            except UserError as error:
+                say(f"data: {error}")
+                tried.append(f"{get.__name__} ({error})")
+        raise UserError(
+            f"no MIT-BIH data: no cache in {self.parent}, no {' and '.join(rows.FILES.values())} in {self.folder}, "
+            f"no records in {self.records}; tried {'; '.join(tried)}. Ways out: put the CSV files into {self.folder}, "
+            "name a folder of records by --records-dir, or take --dataset synthetic, which needs no data"
+        )
+
+
+def synthetic_cache(args: Namespace) -> Cache:
+    """The synthetic rows that the flags describe."""
+    source = synthetic_source(args.synthetic_patients, args.synthetic_minutes, args.synthetic_seed)
+    return open_cache(Path(args.root_dir) / "synthetic" / "cache", source)
+
+
+def write_synthetic(args: Namespace, folder: str | Path) -> list[str]:
+    """Write the synthetic recordings to `folder` as WFDB records; their names."""
+    recordings = synthetic.synthesize(args.synthetic_patients, args.synthetic_minutes, args.synthetic_seed)
+    names = []
+    try:
+        for record in progress(recordings, "writing records", total=args.synthetic_patients):
+            write_wfdb(record, folder)
+            names.append(record.name)
+    except OSError as error:
+        raise UserError(f"cannot write records to {folder}: {error.strerror or error}") from error
+    return names

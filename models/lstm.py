@@ -1,0 +1,44 @@
+"""The predecessor's baseline: an LSTM over ONE time step, whose 187 features are the beat's samples."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class LSTM(nn.Module):
+    """LSTM(187 -> hidden) and a linear layer. For a net that reads the samples one by one see models/rnn.py.
+
+    Args:
+        num_classes: number of logits.
+        in_channels: leads; their samples stand one after the other in the step's features.
+        layers: stacked LSTM layers.
+        hidden: width.
+        length: samples of a row.
+    """
+
+    def __init__(
+        self, num_classes: int = 5, in_channels: int = 1, layers: int = 1, hidden: int = 100, length: int = 187
+    ) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(in_channels * length, hidden, layers, batch_first=True)
+        self.fc = nn.Linear(hidden, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        step = x.flatten(1).unsqueeze(1)  # (B, 1, 187) -> (B, 1 step, 187 features)
+        output, _ = self.lstm(step)  # (B, 1, hidden)
+        return self.fc(output[:, -1])
+
+
+def lstm_1(num_classes: int = 5, in_channels: int = 1) -> LSTM:
+    """116,105 parameters at 5 classes."""
+    return LSTM(num_classes, in_channels, layers=1)
+
+
+def lstm_2(num_classes: int = 5, in_channels: int = 1) -> LSTM:
+    """196,905 parameters at 5 classes."""
+    return LSTM(num_classes, in_channels, layers=2)
+
+
+def lstm_3(num_classes: int = 5, in_channels: int = 1) -> LSTM:
+    """277,705 parameters at 5 classes."""
+    return LSTM(num_classes, in_channels, layers=3)

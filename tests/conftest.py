@@ -1,0 +1,49 @@
+"""Data that many tests share, made once a session: small, synthetic, offline."""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as commander sets it, before anything imports torch
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loaders import sources, splits
+from loaders.beats import Beats, cut
+from loaders.rows import FILES
+
+SMALL = ["--synthetic-patients", "4", "--synthetic-minutes", "4"]
+ROOT = Path(__file__).resolve().parent.parent
+RECORDS = ROOT.parent / "shared" / "mitdb"
+
+needs_records = pytest.mark.skipif(
+    not RECORDS.is_dir(), reason="needs the MIT-BIH records in ../shared/mitdb beside the checkout"
+)
+
+
+@pytest.fixture(scope="session")
+def beats() -> dict[str, Beats]:
+    """Synthetic rows of four patients, split as --dataset synthetic splits them."""
+    recordings = sources.synthetic.synthesize(4, 4, 0)
+    return splits.random_fifth(Beats.join(cut(record) for record in recordings), 0)
+
+
+@pytest.fixture(scope="session")
+def shared_root(tmp_path_factory: pytest.TempPathFactory, beats: dict[str, Beats]) -> Path:
+    """A ROOT whose ecg folder holds CSV files like Kaggle's, of synthetic rows. Tests link to it, none writes to it."""
+    root = tmp_path_factory.mktemp("shared")
+    (root / "ecg").mkdir()
+    for split, name in FILES.items():
+        table = np.concatenate([beats[split].x, beats[split].y[:, None]], axis=1)
+        np.savetxt(root / "ecg" / name, table, fmt="%.18e", delimiter=",")
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path, shared_root: Path) -> Path:
+    """A ROOT of one's own, with CSV files for --dataset ecg."""
+    (tmp_path / "ecg").mkdir()
+    for name in FILES.values():
+        (tmp_path / "ecg" / name).symlink_to(shared_root / "ecg" / name)
+    return tmp_path

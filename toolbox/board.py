@@ -1,0 +1,216 @@
+"""TensorBoard as a sink: `get_board` gives a writer, or an object of the same methods that does nothing.
+
+No call draws from a global random generator or changes the model, so a run with the board on computes the same numbers
+as a run with it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import math
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolbox.plotter import one_vs_rest, plot_confusion_matrix, plot_roc_curve
+from toolbox.utils import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+
+class NullBoard:
+    """The board when it is off: every method does nothing."""
+
+    def scalars(self, split: str, scores: Mapping[str, Any], epoch: int) -> None:
+        """Write every number in `scores` under SCORE/SPLIT; nested mappings under KEY/KEY/SPLIT.
+
+        Left out: "epoch" (it is the x axis), values that are None, not finite, or not a number.
+        """
+
+    def learning_rate(self, lr: float, epoch: int) -> None:
+        """Write the learning rate of `epoch` under "learning_rate"."""
+
+    def graph(self, model: torch.nn.Module, example_input: Any) -> None:
+        """Write the network, traced on `example_input` (a batch, or a tuple of forward's arguments).
+
+        A model that cannot be traced costs one log line. Mode, random generators and gradients stay as they are.
+        """
+
+    def histograms(self, model: torch.nn.Module, epoch: int) -> None:
+        """Write weights/NAME and gradients/NAME of every parameter that has values, all of them finite."""
+
+    def pictures(
+        self,
+        split: str,
+        confusion: Any,
+        probabilities: Any,
+        labels: Any,
+        class_names: Sequence[str],
+        epoch: int,
+    ) -> None:
+        """Write confusion/SPLIT, confusion_normalised/SPLIT and roc/SPLIT as images, pr_curve/CLASS/SPLIT as PR curves.
+
+        Args:
+            confusion: counts (C, C), rows true.
+            probabilities: (n, C).
+            labels: (n,), 0..C-1.
+            class_names: C names. A class of `labels` that has no beat has no PR curve; of two classes the second
+                (Abnormal) alone has one.
+        """
+
+    def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+        """Write the flags with the final scores (hparam/SCORE) for the HPARAMS tab, into this run itself."""
+
+    def flush(self) -> None:
+        """Bring what was written to disk."""
+
+    def close(self) -> None:
+        """Flush and close; the board is not used afterwards."""
+
+
+class Board(NullBoard):
+    """Writes TensorBoard events (see `NullBoard` for what each method writes).
+
+    Args:
+        folder: of the events; made when missing.
+        first_epoch: events of this epoch and later that an earlier run left in `folder` are hidden, so that a resumed
+            run continues its curves without doubles.
+    """
+
+    def __init__(self, folder: Path, first_epoch: int = 1) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
+        self._writer = SummaryWriter(log_dir=str(folder), purge_step=first_epoch)
+        self._epoch = first_epoch  # the latest one written; a resume starts after it
+
+    def _at(self, epoch: int) -> int:
+        self._epoch = max(self._epoch, epoch)
+        return epoch
+
+    def scalars(self, split: str, scores: Mapping[str, Any], epoch: int) -> None:
+        for tag, value in flatten(scores):
+            if tag != "epoch":
+                self._writer.add_scalar(f"{tag}/{clean(split)}", value, self._at(epoch))
+
+    def learning_rate(self, lr: float, epoch: int) -> None:
+        self._writer.add_scalar("learning_rate", lr, self._at(epoch))
+
+    def graph(self, model: torch.nn.Module, example_input: Any) -> None:
+        # add_graph prints a failed trace's error before it raises it
+        with _undisturbed(model), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            try:
+                self._writer.add_graph(model, example_input)
+            except Exception as error:  # tracing runs any model's own code: whatever it raises is no reason to stop
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                log.warning("no graph for TensorBoard, the model cannot be traced: %s", reason)
+
+    def histograms(self, model: torch.nn.Module, epoch: int) -> None:
+        for name, parameter in model.named_parameters():
+            self._histogram(f"weights/{name}", parameter, epoch)
+            if parameter.grad is not None:
+                self._histogram(f"gradients/{name}", parameter.grad, epoch)
+
+    def _histogram(self, tag: str, tensor: torch.Tensor, epoch: int) -> None:
+        values = tensor.detach().float().cpu().numpy()  # NumPy has no bfloat16
+        if values.size and np.isfinite(values).all():
+            self._writer.add_histogram(tag, values, self._at(epoch))
+
+    def pictures(
+        self,
+        split: str,
+        confusion: Any,
+        probabilities: Any,
+        labels: Any,
+        class_names: Sequence[str],
+        epoch: int,
+    ) -> None:
+        figures = {
+            "confusion": plot_confusion_matrix(confusion, class_names),
+            "confusion_normalised": plot_confusion_matrix(confusion, class_names, normalize=True),
+            "roc": plot_roc_curve(probabilities, labels, class_names),
+        }
+        for name, figure in figures.items():
+            self._writer.add_image(f"{name}/{clean(split)}", _pixels(figure), self._at(epoch), dataformats="HWC")
+        for name, scores, positive in one_vs_rest(probabilities, labels, class_names):
+            if positive.any():
+                self._writer.add_pr_curve(f"pr_curve/{clean(name)}/{clean(split)}", positive, scores, self._at(epoch))
+
+    def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+        from torch.utils.tensorboard.summary import hparams
+
+        metrics = {f"hparam/{tag}": value for tag, value in flatten(scores) if "/" not in tag and tag != "epoch"}
+        # A number stays one, so that the tab can sort by it; True, lists and the rest become text.
+        plain = {k: v if type(v) in (int, float, str) or v is None else str(v) for k, v in options.items()}
+        # SummaryWriter.add_hparams would open a run of its own beside this one.
+        for summary in hparams(plain, metrics):
+            self._writer._get_file_writer().add_summary(summary)
+        for tag, value in metrics.items():
+            self._writer.add_scalar(tag, value, self._epoch)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def get_board(folder: Path, enabled: bool, first_epoch: int = 1) -> Board | NullBoard:
+    """A `Board` over `folder`, or, when not `enabled`, a `NullBoard`, which touches no disk and imports nothing.
+
+    Raises:
+        UserError: enabled, and the package tensorboard is not installed.
+    """
+    return Board(folder, first_epoch) if enabled else NullBoard()
+
+
+def clean(name: str) -> str:
+    """`name` as one part of a tag: letters, digits, "_", "-" and "." ("+P" becomes "plusP")."""
+    return re.sub(r"[^\w.-]", "_", str(name).replace("+", "plus"), flags=re.ASCII)
+
+
+def flatten(scores: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """(tag, value) of every finite number in nested mappings, in order; keys joined by "/"."""
+    for key, value in scores.items():
+        tag = prefix + clean(key)
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{tag}/")
+        elif hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a NumPy or Torch scalar
+            yield from flatten({key: value.item()}, prefix)
+        elif isinstance(value, int | float) and math.isfinite(value):
+            yield tag, float(value)
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    """`figure` as RGB (height, width, 3) uint8; torch's own add_figure would go through pyplot."""
+    figure.set_dpi(100)
+    figure.canvas.draw()
+    return np.array(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]  # the canvas is Agg's
+
+
+@contextlib.contextmanager
+def _undisturbed(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluate `model` inside, without gradients; its modes and the random generators are as before afterwards."""
+    import torch
+
+    modes = {module: module.training for module in model.modules()}
+    devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
+    try:
+        with torch.random.fork_rng(devices=list(devices)), torch.no_grad():
+            model.eval()
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training

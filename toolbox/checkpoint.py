@@ -1,0 +1,133 @@
+"""Checkpoints: tensors and plain values only, complete enough to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from toolbox.utils import UserError, atomic_write
+
+FORMAT = 1
+LATEST = "checkpoint.pth.tar"
+BEST = "model_best.pth.tar"
+KEEP_EVERY = 5  # checkpoint_epochN.pth.tar stays for every fifth epoch
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch's generators (weights, dropout), NumPy's and Python's."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def generator_states() -> dict[str, Any]:
+    """The states of all global random generators, as tensors and plain values."""
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": (kind, np.asarray(keys).tolist(), position, has_gauss, cached),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_generators(states: dict[str, Any]) -> None:
+    """Put all global random generators where they were."""
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    kind, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def save_checkpoint(path: str | Path, state: dict[str, Any]) -> Path:
+    """Write `state` (tensors and plain values) to `path`, atomically."""
+    with atomic_write(path) as handle:
+        torch.save({"format": FORMAT, **state}, handle)
+    return Path(path)
+
+
+def save_epoch(folder: Path, epoch: int, state: dict[str, Any], best: bool) -> None:
+    """The checkpoints after an epoch: the latest, the best if this is it, and one to keep every KEEP_EVERY epochs.
+
+    The latest is written last: where it says an epoch is finished, everything else of that epoch is there.
+    """
+    if best:
+        save_checkpoint(folder / BEST, state)
+    if epoch % KEEP_EVERY == 0:
+        save_checkpoint(folder / checkpoint_name(epoch), state)
+    save_checkpoint(folder / LATEST, state)
+
+
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state in the checkpoint `path`; nothing in the file is executed.
+
+    Raises:
+        UserError: no such file, damaged, not a checkpoint of this project, or of a newer one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        there = sorted(other.name for other in path.parent.glob("*.pth.tar"))
+        raise UserError(f"no checkpoint {path}; there: {', '.join(there) or 'none'}")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); refused"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is damaged or not a checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict) or "format" not in state or "model" not in state:
+        raise UserError(f"{path} is not a checkpoint of this project")
+    if state["format"] > FORMAT:
+        raise UserError(f"{path} has format {state['format']}, this version reads up to {FORMAT}; update the project")
+    return state
+
+
+def load_weights(
+    model: nn.Module, weights: dict[str, torch.Tensor], source: str | Path, new_head: bool = False
+) -> None:
+    """Load `weights` into `model`; names and shapes must fit, but for the last layer when `new_head` is allowed.
+
+    Raises:
+        UserError: they do not fit, with the names that do not.
+    """
+    own = model.state_dict()
+    if new_head:
+        odd = {
+            name
+            for name in own
+            if name.startswith("fc.") and name in weights and weights[name].shape != own[name].shape
+        }
+        weights = {name: own[name] if name in odd else value for name, value in weights.items()}
+    missing = sorted(own.keys() - weights.keys())
+    extra = sorted(weights.keys() - own.keys())
+    shapes = [
+        f"{name} {tuple(weights[name].shape)} for {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if missing or extra or shapes:
+        problems = [
+            f"{what} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+            for what, names in (("lacks", missing), ("has unknown", extra), ("has shapes", shapes))
+            if names
+        ]
+        raise UserError(f"{source} does not fit the model: it {'; '.join(problems)}")
+    model.load_state_dict(weights)
+
+
+def checkpoint_name(which: str | int) -> str:
+    """The file of "latest", "best" or epoch N."""
+    if which == "latest":
+        return LATEST
+    return BEST if which == "best" else f"checkpoint_epoch{which}.pth.tar"

@@ -1,0 +1,90 @@
+"""What a run has measured so far: plain values, so that it is JSON as it stands."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from toolbox.utils import UserError, read_json, write_json
+
+
+class Experiment:
+    """The log of a run.
+
+    Args:
+        name: the run's name.
+        options: its flags.
+        info: what else is to be kept: model size, data source and the like.
+
+    Attributes:
+        logged: {"train": [scores of an epoch, ...], "val": [...], "hyperparams": {...}}; each entry has its "epoch".
+    """
+
+    def __init__(self, name: str, options: dict[str, Any] | None = None, info: dict[str, Any] | None = None) -> None:
+        self.name = name
+        self.date_and_time = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.options = dict(options or {})
+        self.info = dict(info or {})
+        self.logged: dict[str, Any] = {"train": [], "val": [], "hyperparams": {}}
+
+    def log(self, split: str, epoch: int, scores: dict[str, Any]) -> None:
+        """Note the `scores` of `epoch`, in place of those of the same or later epochs."""
+        kept = [entry for entry in self.logged[split] if entry["epoch"] < epoch]
+        self.logged[split] = [*kept, {"epoch": epoch, **scores}]
+
+    def at(self, split: str, epoch: int) -> dict[str, Any] | None:
+        """The scores of `epoch`, None when there are none."""
+        return next((entry for entry in self.logged[split] if entry["epoch"] == epoch), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The log as plain values."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Experiment:
+        """The log that `to_dict` gave."""
+        experiment = cls(state["name"], state["options"], state["info"])
+        experiment.date_and_time = state["date_and_time"]
+        experiment.logged = state["logged"]
+        return experiment
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the log to `path`, atomically."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Experiment:
+        """Read the log in `path`; UserError when it is not one."""
+        state = read_json(path)
+        try:
+            return cls.from_dict(state)
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path} is not the log of a run: {error!r}") from error
+
+
+def percent(score: float | None) -> str:
+    """A fraction as per cent, "-" where it is not defined."""
+    return "-" if score is None else f"{100 * score:.2f} %"
+
+
+def epoch_line(what: str, learned: dict[str, Any], held_out: dict[str, Any]) -> str:
+    """One line on an epoch for the terminal."""
+    return (
+        f"{what}: train loss {learned['loss']:.4f} acc1 {percent(learned['acc1'])} | "
+        f"val loss {held_out['loss']:.4f} acc1 {percent(held_out['acc1'])} "
+        f"acc_class {percent(held_out['acc_class'])} macro_f1 {percent(held_out['macro_f1'])} | "
+        f"lr {learned['lr']:.3g} | {learned['seconds']:.1f} + {held_out['seconds']:.1f} s"
+    )
+
+
+def scores_table(scores: dict[str, Any]) -> str:
+    """The scores of a split as lines for the terminal, per class and over all."""
+    width = max(len(name) for name in scores["per_class"])
+    lines = [f"{'':{width}} {'Se':>9} {'+P':>9} {'F1':>9} {'rows':>8}"]
+    for name, figures in scores["per_class"].items():
+        cells = " ".join(f"{percent(figures[key]):>9}" for key in ("Se", "+P", "F1"))
+        lines.append(f"{name:{width}} {cells} {figures['support']:8d}")
+    keys = ("acc1", "acc_class", "macro_f1", "meanIoU", "fwavacc", "mAP", "AUROC")
+    lines.append("  ".join(f"{key} {percent(scores[key])}" for key in keys if key in scores))
+    return "\n".join(lines)

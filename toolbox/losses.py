@@ -1,0 +1,142 @@
+"""Criteria: logits (batch, num_classes) and labels (batch,) int64 to a scalar, the mean over the batch.
+
+With class weights w the mean is weighted by the rows' own classes, sum(w[y] * loss) / sum(w[y]), as torch's cross
+entropy does it; so only the ratios of the weights matter.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolbox import CRITERIA
+from toolbox.utils import UserError
+
+PerRow = Callable[[Tensor, Tensor], Tensor]
+
+
+def weighted_mean(losses: Tensor, labels: Tensor, weight: Tensor | None) -> Tensor:
+    """The mean of `losses` (batch,), each weighted by the weight of its label."""
+    if weight is None:
+        return losses.mean()
+    row = weight[labels]  # (batch,)
+    return (losses * row).sum() / row.sum()
+
+
+class FocalLoss(nn.Module):
+    """Focal loss of each row, -(1 - p)^gamma log p of the true class's probability p (Lin et al., ICCV 2017, eq. 4).
+
+    Args:
+        gamma: how far easy rows are turned down; 0 is cross entropy.
+        weight: (num_classes,) class weights, the alpha of the paper, or None.
+    """
+
+    def __init__(self, gamma: float = 2.0, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.weight: Tensor | None
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        log_p = F.log_softmax(logits.float(), dim=1).gather(1, labels.unsqueeze(1)).squeeze(1)  # (batch,)
+        return weighted_mean((1 - log_p.exp()) ** self.gamma * -log_p, labels, self.weight)
+
+
+class OneHotLoss(nn.Module):
+    """A loss between per-class outputs and one-hot targets: mean over classes, then over rows.
+
+    Args:
+        per_element: (outputs, one-hot targets), both (batch, num_classes), to the loss of each element.
+        weight: (num_classes,) class weights or None.
+    """
+
+    def __init__(self, per_element: PerRow, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.per_element = per_element
+        self.weight: Tensor | None
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.float()
+        target = F.one_hot(labels, logits.shape[1]).to(logits.dtype)  # (batch, num_classes)
+        return weighted_mean(self.per_element(logits, target).mean(dim=1), labels, self.weight)
+
+
+class CrossEntropy(nn.Module):
+    """Cross entropy with optional label smoothing (Szegedy et al., CVPR 2016)."""
+
+    def __init__(self, weight: Tensor | None = None, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.smoothing = smoothing
+        self.weight: Tensor | None
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float(), labels, self.weight, label_smoothing=self.smoothing)
+
+
+class NLL(nn.Module):
+    """Negative log-likelihood of the softmax."""
+
+    def __init__(self, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.weight: Tensor | None
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.nll_loss(F.log_softmax(logits.float(), dim=1), labels, self.weight)
+
+
+def nll(args: Namespace, weight: Tensor | None) -> nn.Module:
+    """Negative log-likelihood of the softmax; the predecessor's default."""
+    return NLL(weight)
+
+
+def crossentropy(args: Namespace, weight: Tensor | None) -> nn.Module:
+    """Cross entropy; the same as nll, but for --label-smoothing."""
+    return CrossEntropy(weight, args.label_smoothing)
+
+
+def focal(args: Namespace, weight: Tensor | None) -> nn.Module:
+    """Focal loss with --focal-gamma."""
+    return FocalLoss(args.focal_gamma, weight)
+
+
+def bce(args: Namespace, weight: Tensor | None) -> nn.Module:
+    """Binary cross entropy of each class's logit against the one-hot target."""
+    return OneHotLoss(
+        lambda logits, target: F.binary_cross_entropy_with_logits(logits, target, reduction="none"), weight
+    )
+
+
+def mse(args: Namespace, weight: Tensor | None) -> nn.Module:
+    """Squared error of the probabilities against the one-hot target (Brier 1950)."""
+    _refuse_weights("mse", weight)
+    return OneHotLoss(lambda logits, target: (logits.softmax(dim=1) - target) ** 2)
+
+
+def l1(args: Namespace, weight: Tensor | None) -> nn.Module:
+    """Absolute error of the probabilities against the one-hot target."""
+    _refuse_weights("l1", weight)
+    return OneHotLoss(lambda logits, target: (logits.softmax(dim=1) - target).abs())
+
+
+def _refuse_weights(name: str, weight: Tensor | None) -> None:
+    if weight is not None:
+        raise UserError(
+            f"--class-balance has no meaning for --criterion {name}, a regression of probabilities; "
+            "take nll, crossentropy, focal or bce, or balance with --sampler"
+        )
+
+
+def get_criterion(args: Namespace, weight: torch.Tensor | None = None) -> nn.Module:
+    """The criterion `args.criterion` with class weights (num_classes,) float32 or None.
+
+    Raises:
+        UserError: the name is unknown, or class weights have no meaning for it.
+    """
+    return CRITERIA[args.criterion](args, weight)

@@ -1,0 +1,119 @@
+"""Optimizers and learning-rate schedules by name."""
+
+from __future__ import annotations
+
+import math
+from argparse import Namespace
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
+
+from toolbox import OPTIMIZERS, SCHEDULERS
+
+
+def sgd(parameters: Iterable[nn.Parameter], args: Namespace) -> Optimizer:
+    """Stochastic gradient descent with --momentum."""
+    return SGD(parameters, args.lr, momentum=args.momentum, weight_decay=args.weight_decay, fused=True)
+
+
+def adam(parameters: Iterable[nn.Parameter], args: Namespace) -> Optimizer:
+    """Adam (Kingma & Ba 2015); weight decay is added to the gradient."""
+    return Adam(parameters, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
+
+
+def adamw(parameters: Iterable[nn.Parameter], args: Namespace) -> Optimizer:
+    """AdamW (Loshchilov & Hutter 2019); weight decay is taken off the weights themselves."""
+    return AdamW(parameters, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
+
+
+def get_optimizer(args: Namespace, model: nn.Module) -> Optimizer:
+    """The optimizer `args.optimizer` over the model's parameters."""
+    return OPTIMIZERS[args.optimizer]([p for p in model.parameters() if p.requires_grad], args)
+
+
+class Schedule:
+    """A learning-rate schedule that knows when it moves.
+
+    Args:
+        scheduler: one of torch's.
+        moves: "step" (after each optimizer step), "epoch", or "score" (after each epoch, by validation accuracy).
+    """
+
+    def __init__(self, scheduler: Any, moves: str) -> None:
+        self.scheduler = scheduler
+        self.moves = moves
+
+    def after_step(self) -> None:
+        """To be called after each optimizer step."""
+        if self.moves == "step":
+            self.scheduler.step()
+
+    def after_epoch(self, accuracy: float) -> None:
+        """To be called after each epoch with the validation accuracy."""
+        if self.moves == "epoch":
+            self.scheduler.step()
+        elif self.moves == "score":
+            self.scheduler.step(accuracy)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the schedule stands; its shape (total steps, factors) follows from the flags and is left out."""
+        kept = ("last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter")
+        return {key: value for key, value in self.scheduler.state_dict().items() if key in kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state` stood, also when there are now more epochs to go."""
+        vars(self.scheduler).update(state)  # the schedulers' own loaders want the parts that are left out here
+
+
+def step_lr(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+    """Times --lr-decay after every --step epochs."""
+    return Schedule(lr_scheduler.StepLR(optimizer, args.step, gamma=args.lr_decay), "epoch")
+
+
+def exponential_lr(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+    """Times --lr-decay after every epoch."""
+    return Schedule(lr_scheduler.ExponentialLR(optimizer, gamma=args.lr_decay), "epoch")
+
+
+def reduce_on_plateau(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+    """Times --lr-decay when the validation accuracy has not improved for more than --step epochs."""
+    scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=args.lr_decay, patience=args.step)
+    return Schedule(scheduler, "score")
+
+
+def cosine(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+    """A linear warm-up over --warmup of all steps, then half a cosine down to zero (Loshchilov & Hutter 2017)."""
+    total = max(steps * args.epochs, 1)
+    rise = round(args.warmup * total)
+
+    def factor(step: int) -> float:
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return 0.5 * (1 + math.cos(math.pi * min((step - rise) / max(total - rise, 1), 1.0)))
+
+    return Schedule(lr_scheduler.LambdaLR(optimizer, factor), "step")
+
+
+def onecycle(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+    """One cycle (Smith & Topin 2018): from lr / 25 up to --lr over --warmup of all steps, then down to nearly zero."""
+    scheduler = lr_scheduler.OneCycleLR(
+        optimizer,
+        args.lr,
+        total_steps=max(steps * args.epochs, 2),
+        pct_start=min(max(args.warmup, 0.01), 0.99),
+        cycle_momentum=False,
+    )
+    return Schedule(scheduler, "step")
+
+
+def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int) -> Schedule:
+    """The schedule `args.scheduler` for `steps` optimizer steps per epoch and `args.epochs` epochs."""
+    return SCHEDULERS[args.scheduler](optimizer, args, steps)
+
+
+def learning_rate(optimizer: torch.optim.Optimizer) -> float:
+    """The learning rate that the next step will take."""
+    return float(optimizer.param_groups[0]["lr"])

@@ -1,0 +1,120 @@
+"""Run folders: ROOT/DATASET/runs/NAME, where NAME is a prefix made of the flags and a version number."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolbox.utils import UserError
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk, as its config.json tells it."""
+
+    path: Path
+    config: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def version(self) -> int:
+        """The number at the end of the name."""
+        return int(self.config["version"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The flags it was started with."""
+        return self.config["options"]
+
+    @property
+    def trial(self) -> bool:
+        """Whether it was a --short-run, which `latest` passes over."""
+        return bool(self.options.get("short_run"))
+
+
+def read_run(path: Path) -> Run | None:
+    """The run in folder `path`, None when it is not one (a stranger's folder, a claim without a config yet)."""
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        run = Run(path, config)
+        return run if isinstance(run.options, dict) and run.version >= 0 and config["started"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def list_runs(root: str | Path, dataset: str | None = None) -> list[Run]:
+    """The runs below `root` (of one dataset, if named), oldest first."""
+    found = (read_run(path) for path in Path(root).glob(f"{dataset or '*'}/runs/*") if path.is_dir())
+    return sorted((run for run in found if run is not None), key=lambda run: (run.config["started"], run.name))
+
+
+def versions(folder: Path, prefix: str) -> list[int]:
+    """The versions taken in `folder` under exactly this prefix, rising."""
+    pattern = re.compile(re.escape(prefix) + r"(\d+)$")
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else iter(())
+    return sorted(int(match[1]) for name in names if (match := pattern.match(name)))
+
+
+def claim(folder: Path, prefix: str, version: int | None = None) -> tuple[Path, int]:
+    """Make a run folder of one's own: the next free version, or exactly `version`.
+
+    Any number of processes may do this at once: making a folder succeeds for one of them only.
+
+    Raises:
+        UserError: `version` is taken, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            number = version if version is not None else max(versions(folder, prefix), default=0) + 1
+            try:
+                (folder / f"{prefix}{number}").mkdir()
+                return folder / f"{prefix}{number}", number
+            except FileExistsError:
+                if version is not None:
+                    raise UserError(
+                        f"run {prefix}{number} exists; go on with it by --resume latest, "
+                        "or start another by --version bump"
+                    ) from None
+    except OSError as error:
+        raise UserError(f"cannot make a run folder in {folder}: {error.strerror or error}") from error
+
+
+def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> Run:
+    """The one run whose flags equal `wanted`: version `version`, or the newest that is no trial.
+
+    Raises:
+        UserError: none fits (naming those there are), or several do.
+    """
+    every = list(runs)
+    fitting = [run for run in every if all(run.options.get(key) == value for key, value in wanted.items())]
+    flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in wanted.items())
+    if version is None:
+        whole = [run for run in fitting if not run.trial]
+        if whole:
+            return whole[-1]
+        trials = f" (only trials: {_names(fitting)}; take one by --version N)" if fitting else ""
+        raise UserError(f"no run fits {flags or 'yet'}{trials}{_there_are(every) if not fitting else ''}")
+    numbered = [run for run in fitting if run.version == version]
+    if len(numbered) == 1:
+        return numbered[0]
+    if numbered:
+        raise UserError(f"version {version} could be any of: {_names(numbered)}; name it by more flags")
+    have = f"; there are versions of: {_names(fitting)}" if fitting else _there_are(every)
+    raise UserError(f"no version {version} fits {flags or 'these flags'}{have}")
+
+
+def _names(runs: list[Run]) -> str:
+    return ", ".join(run.name for run in runs[-8:]) + (" ..." if len(runs) > 8 else "")
+
+
+def _there_are(runs: list[Run]) -> str:
+    return f"; there are: {_names(runs)}" if runs else "; there are no runs: train one first"

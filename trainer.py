@@ -1,0 +1,223 @@
+"""One pass over the batches; what training, validation and testing make of it; and a run's epochs, one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from toolbox.board import NullBoard
+from toolbox.checkpoint import generator_states, restore_generators, save_epoch
+from toolbox.logger import Experiment, epoch_line
+from toolbox.metrics import better, evaluate, make_meters, ranking_scores
+from toolbox.optimizers import Schedule, learning_rate
+from toolbox.results import write_val_results
+from toolbox.utils import UserError, progress
+
+
+@dataclass
+class Setting:
+    """What the three passes have in common.
+
+    Attributes:
+        model: (batch, 1, 187) -> logits (batch, num_classes).
+        criterion: logits and labels -> scalar loss.
+        class_names: one for each logit.
+        device: where model and batches meet.
+        bf16: run under bfloat16 autocast.
+    """
+
+    model: nn.Module
+    criterion: nn.Module
+    class_names: tuple[str, ...]
+    device: torch.device
+    bf16: bool = False
+
+
+@dataclass
+class Outcome:
+    """What a pass gave: scores, and for each row (in the order of the batches) its id, label and probabilities."""
+
+    scores: dict[str, Any]
+    ids: Tensor
+    labels: Tensor
+    probabilities: Tensor
+
+    def results(self) -> dict[str, list[int]]:
+        """{beat id: [predicted, true]}."""
+        predicted = self.probabilities.argmax(dim=1)
+        rows = zip(self.ids.tolist(), predicted.tolist(), self.labels.tolist(), strict=True)
+        return {str(beat): [call, label] for beat, call, label in rows}
+
+
+def run_epoch(setting: Setting, batches: Any, what: str, learn: Callable[[Tensor], None] | None = None) -> Outcome:
+    """Go through `batches` once.
+
+    Args:
+        setting: model, criterion and where they run.
+        batches: gives batches with x (B, 1, 187), y (B,) and ids (B,).
+        what: shown at the progress bar.
+        learn: takes each batch's loss and improves the model; None leaves it and keeps its answers instead.
+    """
+    start = time.perf_counter()
+    device = setting.device
+    meters = make_meters(len(setting.class_names), device)
+    ids, labels, outputs = [torch.empty(0, dtype=torch.int64)], [], []
+    setting.model.train(learn is not None)
+    with nullcontext() if learn is not None else torch.inference_mode():
+        for batch in progress(batches, what, total=len(batches)):
+            x, y = batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True)
+            with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
+                logits = setting.model(x)
+                loss = setting.criterion(logits, y)
+            if learn is not None:
+                learn(loss)
+            else:
+                ids.append(batch.ids)
+                labels.append(y)
+                outputs.append(logits.float())
+            meters["loss"].update(loss.detach(), len(y))
+            meters["confusion"].update(logits.detach().argmax(dim=1), y)
+    scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}
+    scores["seconds"] = time.perf_counter() - start
+    if not outputs:
+        return Outcome(scores, *(torch.empty(0),) * 3)
+    rows = torch.cat([part.cpu() for part in ids])
+    return Outcome(scores, rows, torch.cat(labels).cpu(), torch.cat(outputs).cpu().softmax(dim=1))
+
+
+def train(setting: Setting, batches: Any, optimizer: Optimizer, schedule: Schedule, what: str = "train") -> Outcome:
+    """One epoch of training: a step of `optimizer` and `schedule` for each batch.
+
+    Raises:
+        UserError: the loss is not finite any more.
+    """
+
+    def learn(loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()  # the gradients stay until the next step, for whoever wants to look at them
+        schedule.after_step()
+
+    outcome = run_epoch(setting, batches, what, learn)
+    if not abs(outcome.scores["loss"]) < float("inf"):
+        raise UserError(
+            f"the training loss became {outcome.scores['loss']}; the last checkpoint is kept. Try a lower --lr"
+        )
+    return outcome
+
+
+def validate(setting: Setting, batches: Any, what: str = "validate") -> Outcome:
+    """Scores on rows that the model does not learn from, ranking scores included."""
+    outcome = run_epoch(setting, batches, what)
+    outcome.scores.update(ranking_scores(outcome.probabilities.numpy(), outcome.labels.numpy()))
+    return outcome
+
+
+def test(setting: Setting, batches: Any) -> Outcome:
+    """The same on the test rows."""
+    return validate(setting, batches, "test")
+
+
+@dataclass
+class Training:
+    """All that changes while a run goes on, one epoch after the other.
+
+    Attributes:
+        setting: model, criterion and where they run.
+        optimizer, schedule: how the model learns.
+        batches: of the training rows; its generator draws the order.
+        held_out: batches of the validation rows.
+        log: what has been measured.
+        monitor: the validation score that the best epoch is chosen by.
+        epoch: the epoch that was finished last.
+        best: {"epoch", "monitor", "score"} of the best epoch so far, None before the first.
+    """
+
+    setting: Setting
+    optimizer: Optimizer
+    schedule: Schedule
+    batches: Any
+    held_out: Any
+    log: Experiment
+    monitor: str
+    epoch: int = 0
+    best: dict[str, Any] | None = None
+
+    def fit(self, folder: Path, epochs: int, board: NullBoard, verbose: bool = False) -> None:
+        """Go on to the last epoch; after each, all that a resume needs is in `folder`."""
+        while self.epoch < epochs:
+            self.epoch += 1
+            what = f"epoch {self.epoch}/{epochs}"
+            outcome = self.advance(what)
+            results = outcome.results()
+            write_val_results(folder, self.epoch, results)
+            self.log.to_json(folder / "logger.json")
+            save_epoch(
+                folder, self.epoch, self.state(), best=self.best is not None and self.best["epoch"] == self.epoch
+            )
+            self.show(what, outcome, board)
+            if verbose:
+                names = self.setting.class_names
+                for beat, (called, label) in results.items():
+                    print(f"beat {beat}: {names[called]}, is {names[label]}{'' if called == label else '  WRONG'}")
+
+    def advance(self, what: str) -> Outcome:
+        """Train and validate one epoch; the validation's outcome."""
+        rate = learning_rate(self.optimizer)
+        learned = train(self.setting, self.batches, self.optimizer, self.schedule, what)
+        outcome = validate(self.setting, self.held_out, f"{what}, validation")
+        self.schedule.after_epoch(outcome.scores["acc1"])
+        self.log.log("train", self.epoch, {**learned.scores, "lr": rate})
+        self.log.log("val", self.epoch, outcome.scores)
+        score = outcome.scores[self.monitor]
+        if self.best is None or better(self.monitor, score, self.best["score"]):
+            self.best = {"epoch": self.epoch, "monitor": self.monitor, "score": score}
+        return outcome
+
+    def show(self, what: str, outcome: Outcome, board: NullBoard) -> None:
+        """The epoch as a line on the terminal and in TensorBoard."""
+        learned, held_out = self.log.logged["train"][-1], outcome.scores
+        mark = "  best so far" if self.best and self.best["epoch"] == self.epoch else ""
+        print(epoch_line(what, learned, held_out) + mark, flush=True)
+        board.scalars("train", learned, self.epoch)
+        board.scalars("val", held_out, self.epoch)
+        board.learning_rate(learned["lr"], self.epoch)
+        board.histograms(self.setting.model, self.epoch)
+        confusion = np.array(held_out["confusion"])
+        names, n = self.setting.class_names, self.epoch
+        board.pictures("val", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, n)
+        board.flush()
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values from which `restore` goes on as if nothing had happened."""
+        return {
+            "epoch": self.epoch,
+            "model": self.setting.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "order": self.batches.generator.get_state(),
+            "generators": generator_states(),
+            "best": self.best,
+            "log": self.log.to_dict(),
+            "class_names": list(self.setting.class_names),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave; the model's weights are loaded by whoever checks that they fit."""
+        self.epoch, self.best = state["epoch"], state["best"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.batches.generator.set_state(state["order"].cpu())
+        log = Experiment.from_dict(state["log"])
+        log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow
+        self.log = log
+        restore_generators(state["generators"])
