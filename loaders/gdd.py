@@ -21,7 +21,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from loaders.physionet import check_address, one_line, pause
+from loaders.fetch import check_address, one_line, pause
 from loaders.rows import FILES
 from toolbox.utils import UserError, atomic_write
 

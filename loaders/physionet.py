@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import requests
-import urllib3
-
-from toolbox.utils import UserError, sha256_of, sync_folder
+from loaders.fetch import Fetcher, FinalError, check_address
+from toolbox.utils import UserError, sha256_of
 from toolbox.utils import progress as progress_bar
 
 BASE_URL = "https://physionet.org/files/mitdb/1.0.0/"
@@ -34,135 +27,8 @@ RECORDS = (
 )
 EXTENSIONS = ("hea", "dat", "atr")
 
-CHUNK = 1 << 16  # bytes
-LARGEST = 64 << 20  # bytes; the largest file of MITDB has 1,950,000
-PATIENCE = 10  # one attempt at one file may take so many time-outs, so that a trickle ends too
-
 _RECORD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")  # no dot, no slash: it stays in its folder
 _LIST_LINE = re.compile(r"([0-9a-f]{64}) [ *]?(\S.*)")
-
-
-class _FinalError(Exception):
-    """No use in trying again."""
-
-
-class _PassingError(Exception):
-    """Worth another attempt."""
-
-
-def check_address(url: str) -> None:
-    """UserError unless `url` is a web address."""
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise UserError(f"cannot download from {url!r}: give an address that begins with https:// or http://")
-
-
-def pause(attempt: int, backoff: float) -> float:
-    """Seconds to wait after `attempt` (1, 2, ...): doubled each time, not the same for all who were cut off at once."""
-    return backoff * 2 ** (attempt - 1) * random.uniform(1.0, 1.25)
-
-
-def one_line(error: Exception) -> str:
-    """What lies under `error`, where requests wraps a reason; without line breaks."""
-    reason = getattr(error.args[0], "reason", error) if error.args else error
-    return " ".join(str(reason).split())[:300] or type(error).__name__
-
-
-@dataclass
-class _Fetcher:
-    """Brings single files from one server into one folder; several threads may use it, all end once `stop` is set."""
-
-    folder: Path
-    base_url: str
-    timeout: float  # s
-    attempts: int
-    backoff: float  # s
-    stop: threading.Event = field(default_factory=threading.Event)
-    verified: list[str] = field(default_factory=list)  # what is in the folder and has been checked
-    local: threading.local = field(default_factory=threading.local)  # a session each: requests asks for it
-
-    def fetch(self, name: str, problem: Callable[[Path], str], reuse: bool = True) -> None:
-        """Have the file `name` in the folder, with no `problem`; `reuse` what is there of it and of NAME.part."""
-        target, part = self.folder / name, self.folder / f"{name}.part"
-        if reuse and target.is_file() and not problem(target):
-            self.verified.append(name)
-            return
-        if not reuse:
-            part.unlink(missing_ok=True)
-        reason = ""
-        for attempt in range(self.attempts):
-            if attempt:
-                self.stop.wait(pause(attempt, self.backoff))
-            if self.stop.is_set():
-                raise _FinalError("stopped")
-            try:
-                self._transfer(self.base_url + name, part)
-            except _PassingError as error:
-                reason = str(error)
-                continue
-            reason = problem(part)
-            if not reason:
-                part.replace(target)
-                sync_folder(self.folder)
-                self.verified.append(name)
-                return
-            part.unlink()
-        raise _FinalError(f"{self.base_url}{name}: {reason} (attempt {self.attempts} of {self.attempts})")
-
-    def _transfer(self, url: str, part: Path) -> None:
-        """Bring `part` to the end of what `url` holds, from where it stands if the server can do that."""
-        if not hasattr(self.local, "session"):
-            self.local.session = requests.Session()
-        start = part.stat().st_size if part.exists() else 0
-        headers = {"Accept-Encoding": "identity"}  # lengths and ranges count the file's own bytes
-        if start:
-            headers["Range"] = f"bytes={start}-"
-        try:
-            with self.local.session.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
-                if urlsplit(url).scheme == "https" and urlsplit(response.url).scheme != "https":
-                    raise _FinalError(f"{url} redirects to {response.url}, which is not encrypted")
-                self._save(response, part, start)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            raise _PassingError(f"nothing came for {self.timeout:g} s") from error
-        except requests.exceptions.SSLError as error:
-            raise _FinalError(f"{url}: no TLS connection that can be trusted: {one_line(error)}") from error
-        except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
-            raise _PassingError(f"no connection, or it broke: {one_line(error)}") from error
-        except requests.RequestException as error:
-            raise _FinalError(f"{url}: {one_line(error)}") from error
-
-    def _save(self, response: requests.Response, part: Path, start: int) -> None:
-        if response.status_code == 416 and start:
-            return  # nothing after `start`: part is whole, or its digest will show that it is not
-        append = _continues(response, start)
-        if response.status_code == 206 and not append:
-            part.unlink(missing_ok=True)
-            raise _PassingError(f"asked for bytes from {start}, got {response.headers.get('Content-Range')!r}")
-        received = 0
-        deadline = time.monotonic() + PATIENCE * self.timeout
-        with open(part, "ab" if append else "wb") as handle:
-            while block := response.raw.read1(CHUNK):  # what is there, not a full block: a trickle is seen as one
-                if self.stop.is_set():
-                    raise _FinalError("stopped")
-                received += handle.write(block)
-                if handle.tell() > LARGEST:
-                    raise _FinalError(f"{response.url}: more than {LARGEST} bytes, no file of MITDB is that large")
-                if time.monotonic() > deadline:
-                    raise _PassingError(f"only {received} bytes came in {PATIENCE * self.timeout:g} s")
-            handle.flush()
-            os.fsync(handle.fileno())
-        announced = response.headers.get("Content-Length", "")
-        if announced.isdecimal() and received != int(announced):
-            raise _PassingError(f"{received} of {announced} bytes came")
-
-
-def _continues(response: requests.Response, start: int) -> bool:
-    """Whether the body goes on at byte `start`; raises for a status without a file in it."""
-    status = f"the server answers {response.status_code} {response.reason}"
-    if response.status_code in (408, 429) or response.status_code >= 500:
-        raise _PassingError(status)
-    if response.status_code not in (200, 206):
-        raise _FinalError(f"{response.url}: {status}")
-    return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
 def _digest_problem(path: Path, expected: str) -> str:
@@ -181,24 +47,24 @@ def _list_problem(path: Path) -> str:
     return "" if _read_list(path) else f"this is no list of SHA-256 digests: {path.read_bytes()[:60]!r}"
 
 
-def _record_files(fetcher: _Fetcher, digests: dict[str, str]) -> list[str]:
+def _record_files(fetcher: Fetcher, digests: dict[str, str]) -> list[str]:
     """The files of every record that RECORDS names; fetches RECORDS and ANNOTATORS."""
     for name in ("RECORDS", "ANNOTATORS"):
         if name not in digests:
-            raise _FinalError(f"{fetcher.base_url}{LIST} has no line for {name}")
+            raise FinalError(f"{fetcher.base_url}{LIST} has no line for {name}")
         fetcher.fetch(name, partial(_digest_problem, expected=digests[name]))
     records = (fetcher.folder / "RECORDS").read_text(encoding="utf-8", errors="replace").split()
     for record in records:
         if not _RECORD_NAME.fullmatch(record):
-            raise _FinalError(f"{fetcher.base_url}RECORDS names {record!r}, which cannot be a record's name")
+            raise FinalError(f"{fetcher.base_url}RECORDS names {record!r}, which cannot be a record's name")
     names = [f"{record}.{extension}" for record in dict.fromkeys(records) for extension in EXTENSIONS]
     unknown = [name for name in names if name not in digests]
     if unknown or not names:
-        raise _FinalError(f"{fetcher.base_url}{LIST} has no line for {', '.join(unknown[:3]) or 'any record'}")
+        raise FinalError(f"{fetcher.base_url}{LIST} has no line for {', '.join(unknown[:3]) or 'any record'}")
     return names
 
 
-def _fetch_all(fetcher: _Fetcher, digests: dict[str, str], jobs: int, progress: bool) -> None:
+def _fetch_all(fetcher: Fetcher, digests: dict[str, str], jobs: int, progress: bool) -> None:
     """Fetch the files in `digests`, `jobs` at once. The first failure, or Ctrl-C, stops the others."""
 
     def one(name: str) -> None:
@@ -267,7 +133,7 @@ def download(
     check_address(base_url)
     if base_url == BASE_URL and list_sha256 is None:
         list_sha256 = LIST_SHA256
-    fetcher = _Fetcher(Path(folder), base_url, timeout, attempts, backoff)
+    fetcher = Fetcher(Path(folder), base_url, timeout, attempts, backoff)
     try:
         fetcher.folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(fetcher.folder):
@@ -278,7 +144,7 @@ def download(
             if progress:
                 print(f"{len(wanted)} files from {base_url} to {folder}", file=sys.stderr)
             _fetch_all(fetcher, wanted, jobs, progress)
-    except _FinalError as error:
+    except FinalError as error:
         raise UserError(
             f"{error}; {len(fetcher.verified)} files in {folder} are verified, the same command goes on from there"
         ) from error

@@ -1,13 +1,13 @@
-"""Synthetic two-lead recordings with annotated beats: seeded, offline, MIT-BIH-like, for tests and for trying things out.
+"""Synthetic two-lead recordings with annotated beats: seeded, offline, MIT-BIH-like.
 
 The model is that of McSharry PE, Clifford GD, Tarassenko L, Smith LA, "A dynamical model for generating synthetic
-electrocardiogram signals", IEEE TBME 50(3):289-294, 2003: each wave of the ECG is a Gaussian on the phase circle of the
-heart cycle, and the RR intervals have a spectrum with a peak at 0.1 Hz (Mayer waves) and one at the rate of breathing.
+electrocardiogram signals", IEEE TBME 50(3):289-294, 2003: each wave of the ECG is a Gaussian on the phase circle of
+the heart cycle, and the RR intervals have a spectrum with peaks at 0.1 Hz (Mayer waves) and at the rate of breathing.
 
-There the signal z follows dz/dt = -sum a_i dtheta_i exp(-dtheta_i^2 / 2 b_i^2) - (z - z0). Here its solution at a steady
-angular velocity w and without the slow return to z0 is evaluated directly: z = sum (a_i b_i^2 / w) exp(-dtheta_i^2 / 2 b_i^2).
-It is the same sum of Gaussians without the integration, so that all beats are computed at once; and each beat keeps a
-phase of its own, 0 at its R peak, so that the P wave of a premature beat can ride on the T wave before it.
+There dz/dt = -sum a_i dtheta_i exp(-dtheta_i^2 / 2 b_i^2) - (z - z0). Here its solution at a steady angular velocity w
+and without the slow return to z0 is evaluated directly: z = sum (a_i b_i^2 / w) exp(-dtheta_i^2 / 2 b_i^2). It is the
+same sum of Gaussians without the integration, so all beats are computed at once; and each beat keeps a phase of its
+own, 0 at its R peak, so that the P wave of a premature beat can ride on the T wave before it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from toolbox.utils import UserError
 VERSION = 1  # to be raised when the same seed gives other recordings: caches made before are then rebuilt
 FS = 360.0  # Hz, as MIT-BIH
 GAIN, BASELINE, ADC_MAX = 200.0, 1024.0, 2047  # ADC units per mV, ADC value of 0 mV, 11 bit: as MIT-BIH
-BEFORE, AFTER = 0.42, 0.80  # s around the R peak in which a beat's waves are evaluated
 REFRACTORY = 0.28  # s, no beat follows another sooner
 
 P, Q, R, S, R2, T1, T2, SPIKE = range(8)  # R2 is the R' of a bundle branch block; T is two Gaussians, as it is skewed
 
-# Shapes: a row per wave of (theta in degrees, b in rad, MLII in mV, V1 in mV). NATIVE starts from the paper's Table I
-# (theta -60 -15 0 15 90, b .25 .1 .1 .1 .4, a 1.2 -5 30 -7.5 .75; relative to R, a b^2 gives .25 -.17 1 -.25 .4), with
-# a P wave of 0.11 s and a V1 of its own. The others are textbook patterns: left bundle branch block (broad slurred R, QS
-# in V1, discordant T), right (broad S, rsR' in V1), a ventricular focus, pacing at the right ventricle's apex.
+# A row per wave: (theta in degrees, b in rad, MLII in mV, V1 in mV). "N" starts from the paper's Table I (theta -60 -15
+# 0 15 90, b .25 .1 .1 .1 .4, a 1.2 -5 30 -7.5 .75; relative to R, a b^2 gives .25 -.17 1 -.25 .4), with a P wave of
+# 0.11 s and a V1 of its own. The others are textbook patterns: left bundle branch block (broad slurred R, QS in V1,
+# discordant T), right (broad S, rsR' in V1), a ventricular focus, pacing at the right ventricle's apex.
 SHAPES = {
     "N": [(-60, 0.15, 0.15, 0.07), (-15, 0.10, -0.12, 0.0), (0, 0.10, 1.10, 0.25), (15, 0.10, -0.22, -0.95),
           (32, 0.12, 0.0, 0.0), (82, 0.40, 0.20, 0.05), (100, 0.26, 0.16, 0.06), (-30, 0.011, 0.0, 0.0)],
@@ -45,40 +44,29 @@ SHAPES = {
           (50, 0.20, 0.0, 0.0), (108, 0.46, 0.34, 0.26), (128, 0.32, 0.24, 0.18), (-45, 0.011, 0.75, 0.45)],
 }  # fmt: skip
 
-# How a beat departs from the native one: towards which shape of the patient's bank, and how far at least and at most.
+# What makes a beat of each symbol. Its waves: towards which shape of the patient's bank they depart from the native one,
+# and how far at least and at most. Its time: RR intervals since the beat before, at least and at most (a basic beat
+# comes when it is due), and whether it resets the pacemaker. An atrial beat does: its pause is not compensatory. A
+# ventricular one does not: the next sinus beat is lost, the one after it comes when due, a full compensatory pause.
 NATIVE, ABERRANT, FOCUS, FOCUS2, PACED = range(5)
-MIXTURE = {
-    **dict.fromkeys("NLRj", (NATIVE, 0.0, 0.0)),
-    **dict.fromkeys("AJ", (ABERRANT, 0.05, 0.50)),
-    "a": (ABERRANT, 0.6, 1.0),
-    "V": (FOCUS, 0.65, 1.10),
-    "E": (FOCUS2, 0.65, 1.10),
-    "F": (FOCUS, 0.3, 0.7),
-    "/": (PACED, 0.95, 1.05),
-    "f": (PACED, 0.3, 0.7),
+BEATS = {
+    **dict.fromkeys("LR", (NATIVE, 0.0, 0.0, 1.0, 1.0, True)),
+    "N": (NATIVE, 0.0, 0.0, 0.80, 0.95, True),  # the times are for a conducted beat among paced ones
+    "j": (NATIVE, 0.0, 0.0, 1.35, 1.60, True),
+    **dict.fromkeys("AJ", (ABERRANT, 0.05, 0.50, 0.60, 0.88, True)),
+    "a": (ABERRANT, 0.60, 1.00, 0.60, 0.88, True),
+    "V": (FOCUS, 0.65, 1.10, 0.52, 0.80, False),
+    "E": (FOCUS2, 0.65, 1.10, 1.35, 1.60, True),
+    "F": (FOCUS, 0.30, 0.70, 0.90, 0.99, False),
+    "/": (PACED, 0.95, 1.05, 1.0, 1.0, True),
+    "f": (PACED, 0.30, 0.70, 0.96, 0.99, False),
 }
-
-# When a beat comes, in sinus RR intervals after the one before it, and whether it resets the pacemaker: an atrial beat
-# does (the pause is not compensatory), a ventricular one does not (the next sinus beat finds the ventricle refractory
-# and is lost: a full compensatory pause).
-COUPLING = {
-    **dict.fromkeys("AaJ", (0.60, 0.88, True)),
-    "V": (0.52, 0.80, False),
-    "F": (0.90, 0.99, False),
-    "f": (0.96, 0.99, False),
-    "N": (0.80, 0.95, True),  # a conducted beat among paced ones inhibits the pacemaker
-    **dict.fromkeys("jE", (1.35, 1.60, True)),  # escape beats end a pause
-}
-
-# What ectopy comes in: single, in couplets, in bigeminy, in runs. "." is a beat of the patient's own rhythm.
+# What ectopy comes in, other than single: couplets, bigeminy, runs. "." is a beat of the patient's own rhythm.
 RUNS = {
     "V": ("V.", "V.", "V..", "VV.", "V.V.V.V."),
     "A": ("A.", "A.", "A.", "AA.", "a.", "J.", "A.A.A."),
-    "F": ("F.",),
     "f": ("f", "ff", "fff"),
     "N": ("N", "NNN"),
-    "j": ("j.",),
-    "E": ("E.",),
 }
 
 
@@ -93,8 +81,8 @@ class Kind:
 
 
 QUIET = Kind(shares={"V": 0.015, "A": 0.005})
-# Patient k is of kind k % 12, as MIT-BIH has one paced record in 12 and its ectopy in few: any 12 patients in a row give
-# about its class shares (N 82.8 %, S 2.5 %, V 6.6 %, F 0.7 %, Q 7.3 %), and the first four have all the five classes.
+# Patient k is of kind k % 12, as MIT-BIH has one paced record in 12 and most of its ectopy in few: any 12 patients in a
+# row give about its class shares (N 82.8 %, S 2.5 %, V 6.6 %, F 0.7 %, Q 7.3 %); the first four have all five classes.
 KINDS = (
     QUIET,
     Kind(shares={"V": 0.23, "F": 0.06}),
@@ -112,14 +100,17 @@ KINDS = (
 
 
 def band_noise(rng: np.random.Generator, n: int, low: float, high: float) -> np.ndarray:
-    """(n,) Gaussian noise of unit variance between `low` and `high` Hz."""
-    frequency = np.fft.rfftfreq(n, 1 / FS)
+    """(n,) Gaussian noise of unit variance from `low` to `high` Hz; slow noise is made coarsely and interpolated."""
+    step = max(1, int(FS / (16 * high)))
+    length = 1 << (n // step + 1).bit_length()  # a power of two: the FFT is fast for it
+    frequency = np.fft.rfftfreq(length, step / FS)
     inside = np.flatnonzero((frequency >= low) & (frequency <= high) & (frequency > 0))
     if not len(inside):  # too short a signal for so slow a wave
         return np.zeros(n)
     spectrum = np.zeros(len(frequency), dtype=complex)
     spectrum[inside] = rng.standard_normal(len(inside)) + 1j * rng.standard_normal(len(inside))
-    return np.fft.irfft(spectrum, n) * (n / (2 * np.sqrt(len(inside))))
+    noise = np.fft.irfft(spectrum, length) * (length / (2 * np.sqrt(len(inside))))
+    return noise[:n] if step == 1 else np.interp(np.arange(n) / step, np.arange(length), noise)
 
 
 def tachogram(rng: np.random.Generator, n: int, mean: float, spread: float, breath: float) -> np.ndarray:
@@ -143,7 +134,7 @@ def plan(rng: np.random.Generator, n: int, kind: Kind) -> str:
     for symbol, share in kind.shares.items():
         wanted = n * share * rng.lognormal(-0.02, 0.2)
         while wanted > rng.random():
-            blocks.append(str(rng.choice(RUNS[symbol])))
+            blocks.append(str(rng.choice(RUNS.get(symbol, (symbol + ".",)))))
             wanted -= len(blocks[-1].replace(".", ""))
     blocks += ["."] * (n - sum(map(len, blocks)))
     return "".join(blocks[k] for k in rng.permutation(len(blocks))).replace(".", kind.base)
@@ -151,7 +142,7 @@ def plan(rng: np.random.Generator, n: int, kind: Kind) -> str:
 
 def schedule(rng: np.random.Generator, symbols: str, rr: np.ndarray, base: str) -> np.ndarray:
     """(n,) R-peak times in s of `symbols`, given the pacemaker's intervals `rr` (n,) in s."""
-    usual = {symbol: rng.uniform(low, high) for symbol, (low, high, _) in COUPLING.items()}  # fairly fixed in a patient
+    usual = {symbol: rng.uniform(*row[3:5]) for symbol, row in BEATS.items()}  # coupling is fairly fixed in a patient
     times = np.empty(len(symbols))
     due = rng.uniform(0.35, 0.9)  # when the pacemaker's next beat is due
     last = due - rr[0]
@@ -160,7 +151,7 @@ def schedule(rng: np.random.Generator, symbols: str, rr: np.ndarray, base: str) 
             last = max(due, last + REFRACTORY)
             due = last + interval
         else:
-            low, high, resets = COUPLING[symbol]
+            *_, low, high, resets = BEATS[symbol]
             last += max(REFRACTORY, interval * np.clip(usual[symbol] + 0.04 * rng.standard_normal(), low, high))
             if resets:
                 due = last + interval * rng.uniform(1.03, 1.2)
@@ -194,7 +185,7 @@ def shape_bank(rng: np.random.Generator, kind: Kind) -> np.ndarray:
 def beat_waves(rng: np.random.Generator, symbols: np.ndarray, bank: np.ndarray) -> np.ndarray:
     """(n, 8 waves, 4): the waves of each beat, as `bank` has them, mixed as its symbol asks, no two alike."""
     n = len(symbols)
-    target, low, high = (np.array(column) for column in zip(*(MIXTURE[s] for s in symbols.tolist()), strict=True))
+    target, low, high = (np.array([BEATS[symbol][k] for symbol in symbols.tolist()]) for k in range(3))
     weight = rng.uniform(low, high)[:, None, None]
     target = np.where((symbols == "V") & (rng.random(n) < rng.uniform(0, 0.5)), FOCUS2, target)  # multiform
     waves = (1 - weight) * bank[NATIVE] + weight * bank[target]
@@ -207,24 +198,23 @@ def beat_waves(rng: np.random.Generator, symbols: np.ndarray, bank: np.ndarray) 
 
 
 def render(times: np.ndarray, waves: np.ndarray, cycle: np.ndarray, n: int) -> np.ndarray:
-    """(n, 2) mV: the sum of all beats' Gaussians.
+    """(n, 2) mV: all beats' Gaussians, each out to five standard deviations.
 
-    Args:
-        times: (beats,) R peaks in s.
-        waves: (beats, 8, 4) from `beat_waves`.
-        cycle: (beats,) the time in s in which a beat's phase goes round; Bazett's sqrt(RR), so that QT follows the rate.
+    `times` (beats,) are the R peaks in s, `waves` (beats, 8, 4) come from `beat_waves`, `cycle` (beats,) is the time
+    in s in which a beat's phase goes round.
     """
-    window = np.arange(-int(BEFORE * FS), int(AFTER * FS))
-    centre = np.round(times * FS).astype(np.int64)
-    index = centre[:, None] + window  # (beats, window)
-    phase = (index / FS - times[:, None]) * (2 * np.pi / cycle[:, None])
-    summed = np.zeros((2, *phase.shape))
-    for theta, b, *amplitudes in np.moveaxis(waves, 0, -1)[..., None]:  # (4, beats, 1) of each wave
-        gaussian = np.exp(-0.5 * ((phase - theta) / b) ** 2)
-        for lead in range(2):
-            summed[lead] += amplitudes[lead] * gaussian
-    inside = (index >= 0) & (index < n)
-    return np.stack([np.bincount(index[inside], lead[inside], n) for lead in summed], axis=1)
+    edge = round(2 * FS)  # waves may begin before the recording and go on after it
+    signal = np.zeros((2, n + 2 * edge))
+    for theta, b, *amplitudes in waves.transpose(1, 2, 0):  # of each wave 4 times (beats,)
+        centre = times + theta * cycle / (2 * np.pi)
+        deviation = b * cycle / (2 * np.pi)
+        reach = int(5 * deviation.max() * FS) + 1
+        index = np.round(centre * FS).astype(np.int64)[:, None] + np.arange(-reach, reach + 1)  # (beats, window)
+        gaussian = np.exp(-0.5 * ((index / FS - centre[:, None]) / deviation[:, None]) ** 2)
+        for lead, amplitude in enumerate(amplitudes):
+            weighted = (amplitude[:, None] * gaussian).ravel()
+            signal[lead] += np.bincount(index.ravel() + edge, weighted, signal.shape[1])
+    return signal[:, edge : edge + n].T
 
 
 def disturb(rng: np.random.Generator, clean: np.ndarray, breath: float, rhythm: str) -> np.ndarray:
@@ -262,7 +252,7 @@ def patient_record(k: int, minutes: float, seed: np.random.SeedSequence) -> Reco
     times = schedule(rng, symbols, rr, kind.base)
     fits = times < n / FS - 0.1
     times, symbol = times[fits], np.array(list(symbols))[fits]
-    cycle = np.sqrt(np.convolve(np.pad(rr, 4, "edge"), np.full(9, 1 / 9), "valid"))[fits]  # QT follows slowly
+    cycle = np.sqrt(np.convolve(np.pad(rr, 4, "edge"), np.full(9, 1 / 9), "valid"))[fits]  # QT ~ sqrt(RR), Bazett
     waves = beat_waves(rng, symbol, shape_bank(rng, kind))
     clean = render(times, waves, cycle, n)
     seen = times + rng.normal(0, 0.15 * waves[:, R, 1] * cycle / (2 * np.pi))  # the broader, the less exactly marked

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from loaders import physionet
+from loaders import fetch, physionet
 from tests.server import CERTIFICATE, Fault, FaultyServer, serve
 from toolbox.utils import UserError
 
@@ -179,7 +179,7 @@ def test_a_stall_once_is_got_over(server: FaultyServer, tmp_path: Path) -> None:
 
 
 def test_a_trickle_ends_too(server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(physionet, "PATIENCE", 2)
+    monkeypatch.setattr(fetch, "PATIENCE", 2)
     server.always["100.dat"] = Fault(trickle=0.05)
     with pytest.raises(UserError, match=r"100\.dat: only \d+ bytes came in 0\.8 s"):
         physionet.download(tmp_path, server.url, attempts=1, **HASTY)
@@ -215,9 +215,9 @@ def test_the_waits_between_attempts_double(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: waits.append(timeout))
-    fetcher = physionet._Fetcher(tmp_path, server.url, timeout=5, attempts=4, backoff=8.0)
+    fetcher = fetch.Fetcher(tmp_path, server.url, timeout=5, attempts=4, backoff=8.0)
     server.always["100.hea"] = Fault(status=503)
-    with pytest.raises(physionet._FinalError):
+    with pytest.raises(fetch.FinalError):
         fetcher.fetch("100.hea", lambda path: "")
     between = [wait for wait in waits if wait is not None]  # None: the server's own threads being started
     for wait, least in zip(between, (8, 16, 32), strict=True):
@@ -270,7 +270,7 @@ def test_a_list_without_records(server: FaultyServer, tmp_path: Path) -> None:
 def test_a_file_without_end_does_not_fill_the_disk(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(physionet, "LARGEST", 100_000)
+    monkeypatch.setattr(fetch, "LARGEST", 100_000)
     with pytest.raises(UserError, match=r"\.dat: more than 100000 bytes"):
         physionet.download(tmp_path, server.url, **QUICK)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,24 +13,29 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 from toolbox import OPTIMIZERS, SCHEDULERS
 
 
-def sgd(parameters: Iterable[nn.Parameter], args: Namespace) -> Optimizer:
+def sgd(groups: list[dict[str, Any]], args: Namespace) -> Optimizer:
     """Stochastic gradient descent with --momentum."""
-    return SGD(parameters, args.lr, momentum=args.momentum, weight_decay=args.weight_decay, fused=True)
+    return SGD(groups, args.lr, momentum=args.momentum, weight_decay=args.weight_decay, fused=True)
 
 
-def adam(parameters: Iterable[nn.Parameter], args: Namespace) -> Optimizer:
+def adam(groups: list[dict[str, Any]], args: Namespace) -> Optimizer:
     """Adam (Kingma & Ba 2015); weight decay is added to the gradient."""
-    return Adam(parameters, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
+    return Adam(groups, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
 
 
-def adamw(parameters: Iterable[nn.Parameter], args: Namespace) -> Optimizer:
+def adamw(groups: list[dict[str, Any]], args: Namespace) -> Optimizer:
     """AdamW (Loshchilov & Hutter 2019); weight decay is taken off the weights themselves."""
-    return AdamW(parameters, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
+    return AdamW(groups, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
 
 
 def get_optimizer(args: Namespace, model: nn.Module) -> Optimizer:
-    """The optimizer `args.optimizer` over the model's parameters."""
-    return OPTIMIZERS[args.optimizer]([p for p in model.parameters() if p.requires_grad], args)
+    """The optimizer `args.optimizer` over the model's parameters.
+
+    Weight decay is for weights: biases and the gains of batch normalisation go without (He et al., CVPR 2019, 3.1).
+    """
+    weights = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
+    others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
+    return OPTIMIZERS[args.optimizer]([{"params": weights}, {"params": others, "weight_decay": 0.0}], args)
 
 
 class Schedule:
