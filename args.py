@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import math
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loaders import DATASETS, NUM_CLASSES, SAMPLINGS, SOURCES
+from loaders import AUGMENTATIONS, DATASETS, NUM_CLASSES, SAMPLINGS, SOURCES
 from models import MODELS
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
+from toolbox.flags import named, number, read_config
 from toolbox.runs import versions
-from toolbox.utils import Registry, UserError, nearest
 
 DESCRIPTION = """Train, resume and test networks that classify heartbeats of the MIT-BIH Arrhythmia Database.
 Each training is a run with a folder of its own, ROOT/DATASET/runs/NAME."""
@@ -36,37 +34,6 @@ ACTION_FLAGS = ("test", "prepare", "resume", "version", "config", "root_dir", "w
 FREE_FLAGS = (
     "epochs", "workers", "tensorboard", "disable_cuda", "records_dir", "source", "gdrive_url", "physionet_url",
 )  # fmt: skip
-
-
-def named(registry: Registry) -> Callable[[str], str]:
-    """An argparse type: a name of the registry, aliases resolved."""
-
-    def check(text: str) -> str:
-        try:
-            return registry.canonical(text)
-        except UserError as error:
-            raise ArgumentTypeError(str(error)) from error
-
-    return check
-
-
-def number(kind: Callable[[str], Any], low: float, high: float = math.inf, above: bool = False) -> Callable[[str], Any]:
-    """An argparse type: a finite number from `low` (or above it) to `high`."""
-
-    def check(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or value < low or value > high or (above and value == low):
-            what = "a whole number" if kind is int else "a number"
-            bound = f"above {low:g}" if above else f"of at least {low:g}"
-            raise ArgumentTypeError(
-                f"{text!r}: expected {what} {bound}{f' and at most {high:g}' if high < math.inf else ''}"
-            )
-        return value
-
-    return check
 
 
 def version_name(text: str) -> str:
@@ -178,6 +145,22 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
         "--seed", type=number(int, 0, 2**32 - 1), default=42, help="of weights, order and validation split"
     )
     group.add_argument(
+        "--augment", choices=AUGMENTATIONS, default="none", help="change rows at random: time, amplitude, noise"
+    )
+    group.add_argument("--accumulate", type=number(int, 1), default=1, help="batches per optimizer step")
+    group.add_argument(
+        "--clip-grad", type=number(float, 0, above=True), help="longest gradient, as a norm over all weights"
+    )
+    group.add_argument(
+        "--ema",
+        type=number(float, 0, 1),
+        default=0.999,
+        help="decay of the averaged weights that are scored and kept as the model; 0: no average",
+    )
+    group.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, default=False, help="torch.compile: pays on GPUs"
+    )
+    group.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where the hardware has it"
     )
     group.add_argument("--disable-cuda", action="store_true", help="stay on the CPU")
@@ -200,40 +183,6 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_config(path: str, parser: argparse.ArgumentParser) -> list[str]:
-    """The flags in a YAML file (or a run's config.json) as a command line, so that they are checked alike."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        parser.error(f"--config {path}: cannot read it: {getattr(error, 'strerror', None) or error}")
-    except yaml.YAMLError as error:
-        parser.error(f"--config {path}: not YAML: {' '.join(str(error).split())}")
-    if isinstance(values, dict) and isinstance(values.get("options"), dict):
-        values = values["options"]  # a run's config.json
-    if not isinstance(values, dict):
-        parser.error(f"--config {path}: expected lines of the form `flag: value`")
-    return _as_flags(values, path, parser)
-
-
-def _as_flags(values: dict[Any, Any], path: str, parser: argparse.ArgumentParser) -> list[str]:
-    known = {flag.dest: flag for flag in parser._actions if flag.dest not in ("help", "config")}
-    argv: list[str] = []
-    for key, value in values.items():
-        dest = str(key).replace("-", "_")
-        if dest not in known:
-            parser.error(f"--config {path}: unknown flag {key!r}{nearest(dest, list(known))}")
-        flag = known[dest].option_strings[0]
-        if isinstance(known[dest].default, bool):
-            if not isinstance(value, bool):
-                parser.error(f"--config {path}: {key}: expected true or false, got {value!r}")
-            argv += [flag] if value else []
-        elif value not in (None, ""):
-            argv += [flag, *map(str, value)] if isinstance(value, list) else [f"{flag}={value}"]
-    return argv
-
-
 def parse_args(argv: list[str] | None = None) -> Namespace:
     """The flags: those given, else those of --config, else the defaults. Exits with code 2 on a mistake.
 
@@ -247,7 +196,7 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
     given = {key: value for key, value in vars(parsed).items() if value is not unset}
     from_file: dict[str, Any] = {}
     if "config" in given:
-        filled = parser.parse_args(_read_config(given["config"], parser), Namespace(**dict.fromkeys(flags, unset)))
+        filled = parser.parse_args(read_config(given["config"], parser), Namespace(**dict.fromkeys(flags, unset)))
         from_file = {key: value for key, value in vars(filled).items() if value is not unset}
         for one, other in (("sampler", "class_balance"), ("class_balance", "sampler")):
             if one in given and other not in given:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
-from toolbox.runs import Run, claim, list_runs, select
+from toolbox.runs import Run, claim, continued, list_runs, select
 from toolbox.utils import UserError, write_json
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     if not (args.test or args.resume):
         return train_run(args)
     run = find_run(args)
-    args = continued(args, run)
+    args = continued(args, run, FREE_FLAGS)
     return test_run(args, run) if args.test else train_run(args, run)
 
 
@@ -59,24 +59,6 @@ def find_run(args: Namespace) -> Run:
     wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
     version = int(args.version) if args.version not in (None, "latest") else None
     return select(list_runs(args.root_dir), wanted, version)
-
-
-def continued(args: Namespace, run: Run) -> Namespace:
-    """`args` with the run's own flags where none were given.
-
-    Raises:
-        UserError: a flag was given that would make it another run.
-    """
-    merged = Namespace(**vars(args))
-    for key, value in run.options.items():
-        if key not in args.given:
-            setattr(merged, key, value)
-        elif key not in FREE_FLAGS and getattr(args, key) != value:
-            raise UserError(
-                f"--{key.replace('_', '-')} {getattr(args, key)}: {run.name} was started with {value}; "
-                f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
-            )
-    return merged
 
 
 @dataclass
@@ -100,6 +82,7 @@ class Session:
         """The model with its optimizer, schedule, batches and an empty log."""
         import torch
 
+        from toolbox.learner import Average, Learner
         from toolbox.logger import Experiment
         from toolbox.optimizers import get_optimizer, get_scheduler
         from trainer import Training
@@ -107,14 +90,18 @@ class Session:
         args = self.args
         weights = self.data.train.sample_weights(args.sampler) if args.sampler else None
         order = torch.Generator().manual_seed(args.seed)
-        batches = self.batches(self.data.train, batch_size=args.batch_size, generator=order, weights=weights)
+        batches = self.batches(
+            self.data.train, batch_size=args.batch_size, generator=order, weights=weights, augment=args.augment
+        )
         held_out = self.batches(self.data.val, batch_size=self.evaluation_batch())
         optimizer = get_optimizer(args, self.setting.model)
-        schedule = get_scheduler(args, optimizer, len(batches))
+        schedule = get_scheduler(args, optimizer, -(-len(batches) // args.accumulate))
+        average = Average(self.setting.model, args.ema) if args.ema else None
+        learner = Learner(self.setting.model, optimizer, schedule, args.accumulate, args.clip_grad, average)
         parameters = sum(p.numel() for p in self.setting.model.parameters())
         log = Experiment("", run_options(args), {"parameters": parameters, "data": self.data.describe()})
         log.logged["hyperparams"] = {key: getattr(args, key) for key in (*NAME_FLAGS, "epochs", "weight_decay", "seed")}
-        return Training(self.setting, optimizer, schedule, batches, held_out, log, args.monitor, args.start_epoch - 1)
+        return Training(self.setting, learner, batches, held_out, log, args.monitor, args.start_epoch - 1)
 
     def evaluation_batch(self) -> int:
         """Rows at once where nothing is learned; in a trial as many as in training."""
@@ -124,7 +111,8 @@ class Session:
         """The weights of a checkpoint of `run`; UserError when they do not fit, a warning when the data differ."""
         from toolbox.checkpoint import load_weights
 
-        load_weights(self.setting.model, state["model"], run.path)
+        live = None if self.args.test else state["live"]  # with --ema, what is scored and what goes on learning differ
+        load_weights(self.setting.model, live or state["model"], run.path)
         if run.config["data"]["fingerprint"] != self.data.cache.fingerprint:
             print(
                 f"warning: {run.name} was trained on other data ({run.config['data']['source']}); scores are not "
@@ -152,6 +140,8 @@ def build(args: Namespace) -> Session:
         load_pretrained(model, args)
     weights = data.train.class_weights(args.class_balance) if args.class_balance else None
     criterion = get_criterion(args, weights)
+    if args.compile:
+        model.compile()  # in place: the state_dict keeps its names
     setting = Setting(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
     return Session(args, data, setting)
 
@@ -241,9 +231,7 @@ def fit(session: Session, training: Training, run: Run) -> dict[str, Any]:
     board.close()
     write_pictures(run.path, logged)
     write_page(run, logged, training.best)
-    print(
-        f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}\nrun {run.path}"
-    )
+    print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}\nrun {run.path}")
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from toolbox.board import NullBoard
 from toolbox.checkpoint import generator_states, restore_generators, save_epoch
+from toolbox.learner import Learner
 from toolbox.logger import Experiment, epoch_line
 from toolbox.metrics import better, evaluate, make_meters, ranking_scores
-from toolbox.optimizers import Schedule, learning_rate
+from toolbox.optimizers import learning_rate
 from toolbox.results import write_val_results
 from toolbox.utils import UserError, progress
 
@@ -58,28 +57,28 @@ class Outcome:
         return {str(beat): [call, label] for beat, call, label in rows}
 
 
-def run_epoch(setting: Setting, batches: Any, what: str, learn: Callable[[Tensor], None] | None = None) -> Outcome:
+def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None = None) -> Outcome:
     """Go through `batches` once.
 
     Args:
         setting: model, criterion and where they run.
         batches: gives batches with x (B, 1, 187), y (B,) and ids (B,).
         what: shown at the progress bar.
-        learn: takes each batch's loss and improves the model; None leaves it and keeps its answers instead.
+        learner: improves the model by each batch's loss; None leaves it as it is and keeps its answers instead.
     """
     start = time.perf_counter()
     device = setting.device
     meters = make_meters(len(setting.class_names), device)
     ids, labels, outputs = [torch.empty(0, dtype=torch.int64)], [], []
-    setting.model.train(learn is not None)
-    with nullcontext() if learn is not None else torch.inference_mode():
-        for batch in progress(batches, what, total=len(batches)):
+    setting.model.train(learner is not None)
+    with nullcontext() if learner is not None else torch.inference_mode():
+        for number, batch in enumerate(progress(batches, what, total=len(batches)), start=1):
             x, y = batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True)
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
                 logits = setting.model(x)
                 loss = setting.criterion(logits, y)
-            if learn is not None:
-                learn(loss)
+            if learner is not None:
+                learner.learn(loss, last=number == len(batches))
             else:
                 ids.append(batch.ids)
                 labels.append(y)
@@ -94,20 +93,13 @@ def run_epoch(setting: Setting, batches: Any, what: str, learn: Callable[[Tensor
     return Outcome(scores, rows, torch.cat(labels).cpu(), torch.cat(outputs).cpu().softmax(dim=1))
 
 
-def train(setting: Setting, batches: Any, optimizer: Optimizer, schedule: Schedule, what: str = "train") -> Outcome:
-    """One epoch of training: a step of `optimizer` and `schedule` for each batch.
+def train(setting: Setting, batches: Any, learner: Learner, what: str = "train") -> Outcome:
+    """One epoch of training.
 
     Raises:
         UserError: the loss is not finite any more.
     """
-
-    def learn(loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()  # the gradients stay until the next step, for whoever wants to look at them
-        schedule.after_step()
-
-    outcome = run_epoch(setting, batches, what, learn)
+    outcome = run_epoch(setting, batches, what, learner)
     if not abs(outcome.scores["loss"]) < float("inf"):
         raise UserError(
             f"the training loss became {outcome.scores['loss']}; the last checkpoint is kept. Try a lower --lr"
@@ -133,7 +125,7 @@ class Training:
 
     Attributes:
         setting: model, criterion and where they run.
-        optimizer, schedule: how the model learns.
+        learner: how the model learns.
         batches: of the training rows; its generator draws the order.
         held_out: batches of the validation rows.
         log: what has been measured.
@@ -143,8 +135,7 @@ class Training:
     """
 
     setting: Setting
-    optimizer: Optimizer
-    schedule: Schedule
+    learner: Learner
     batches: Any
     held_out: Any
     log: Experiment
@@ -172,10 +163,15 @@ class Training:
 
     def advance(self, what: str) -> Outcome:
         """Train and validate one epoch; the validation's outcome."""
-        rate = learning_rate(self.optimizer)
-        learned = train(self.setting, self.batches, self.optimizer, self.schedule, what)
+        rate = learning_rate(self.learner.optimizer)
+        learned = train(self.setting, self.batches, self.learner, what)
+        average = self.learner.average
+        if average is not None:
+            average.swap()  # what is scored and kept as the model is the average
         outcome = validate(self.setting, self.held_out, f"{what}, validation")
-        self.schedule.after_epoch(outcome.scores["acc1"])
+        if average is not None:
+            average.swap()
+        self.learner.schedule.after_epoch(outcome.scores["acc1"])
         self.log.log("train", self.epoch, {**learned.scores, "lr": rate})
         self.log.log("val", self.epoch, outcome.scores)
         score = outcome.scores[self.monitor]
@@ -199,11 +195,14 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` goes on as if nothing had happened."""
+        live, average = self.setting.model.state_dict(), self.learner.average
         return {
             "epoch": self.epoch,
-            "model": self.setting.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "model": {**live, **average.weights()} if average is not None else live,  # what the scores belong to
+            "live": live if average is not None else None,  # what goes on learning
+            "averaged": average.steps if average is not None else 0,
+            "optimizer": self.learner.optimizer.state_dict(),
+            "schedule": self.learner.schedule.state_dict(),
             "order": self.batches.generator.get_state(),
             "generators": generator_states(),
             "best": self.best,
@@ -214,8 +213,10 @@ class Training:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave; the model's weights are loaded by whoever checks that they fit."""
         self.epoch, self.best = state["epoch"], state["best"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        self.learner.optimizer.load_state_dict(state["optimizer"])
+        self.learner.schedule.load_state_dict(state["schedule"])
+        if self.learner.average is not None:
+            self.learner.average.restore(state["averaged"], state["model"])
         self.batches.generator.set_state(state["order"].cpu())
         log = Experiment.from_dict(state["log"])
         log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow

@@ -22,6 +22,7 @@ DATASETS = Registry(
 NUM_CLASSES = {"ecg": 5, "ecg_bin": 2, "synthetic": 5, "synthetic_bin": 2}
 SOURCES = ("auto", "csv", "records", "gdrive", "physionet")
 SAMPLINGS = ("equal", "importance")
+AUGMENTATIONS = ("none", "light")
 
 
 def get_loader(args: Namespace) -> Data:

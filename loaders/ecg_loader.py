@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from loaders import sources
+from loaders.augment import light
 from loaders.beats import CLASS_NAMES, Beats
 from loaders.cache import Cache
 from loaders.splits import stratified
@@ -122,6 +123,7 @@ class Batches:
         generator: where the order is drawn from; None keeps the rows' own order.
         weights: (n,) to draw rows with replacement in proportion to, or None for each row once.
         workers: processes that gather batches ahead; the order is the same with any number.
+        augment: "none" or "light": how rows are changed, drawn from `generator` too.
         limit: at most that many batches per pass; rows in their own order are then picked evenly.
     """
 
@@ -133,6 +135,7 @@ class Batches:
         weights: Tensor | None = None,
         workers: int = 0,
         limit: int | None = None,
+        augment: str = "none",
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
@@ -140,6 +143,7 @@ class Batches:
         self.weights = weights.cpu() if weights is not None else None
         self.workers = workers
         self.limit = limit
+        self.augment = augment
 
     def __len__(self) -> int:
         whole = -(-len(self.dataset) // self.batch_size)
@@ -156,6 +160,11 @@ class Batches:
         return torch.multinomial(self.weights, n, replacement=True, generator=self.generator)
 
     def __iter__(self) -> Iterator[Batch]:
+        if self.augment == "none" or self.generator is None:
+            return self._gather()
+        return (batch._replace(x=light(batch.x, self.generator)) for batch in self._gather())
+
+    def _gather(self) -> Iterator[Batch]:
         order = self.order().to(self.dataset.rows.device)
         positions = order.split(self.batch_size)[: len(self)]
         if self.workers == 0:

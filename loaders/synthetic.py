@@ -34,7 +34,7 @@ P, Q, R, S, R2, T1, T2, SPIKE = range(8)  # R2 is the R' of a bundle branch bloc
 SHAPES = {
     "N": [(-60, 0.15, 0.15, 0.07), (-15, 0.10, -0.12, 0.0), (0, 0.10, 1.10, 0.25), (15, 0.10, -0.22, -0.95),
           (32, 0.12, 0.0, 0.0), (82, 0.40, 0.20, 0.05), (100, 0.26, 0.16, 0.06), (-30, 0.011, 0.0, 0.0)],
-    "L": [(-64, 0.15, 0.14, 0.07), (-18, 0.12, 0.0, 0.05), (0, 0.17, 0.85, -0.35), (24, 0.20, 0.50, -1.20),
+    "L": [(-64, 0.15, 0.14, 0.07), (-18, 0.12, 0.0, 0.05), (0, 0.17, 0.85, -0.35), (24, 0.20, 0.40, -1.20),
           (38, 0.14, 0.15, -0.30), (92, 0.40, -0.18, 0.25), (110, 0.28, -0.16, 0.20), (-30, 0.011, 0.0, 0.0)],
     "R": [(-60, 0.15, 0.15, 0.07), (-15, 0.10, -0.08, 0.0), (0, 0.10, 1.00, 0.35), (24, 0.20, -0.38, -0.30),
           (36, 0.16, -0.12, 0.85), (88, 0.40, 0.18, -0.15), (105, 0.26, 0.15, -0.14), (-30, 0.011, 0.0, 0.0)],
@@ -44,10 +44,10 @@ SHAPES = {
           (50, 0.20, 0.0, 0.0), (108, 0.46, 0.34, 0.26), (128, 0.32, 0.24, 0.18), (-45, 0.011, 0.75, 0.45)],
 }  # fmt: skip
 
-# What makes a beat of each symbol. Its waves: towards which shape of the patient's bank they depart from the native one,
-# and how far at least and at most. Its time: RR intervals since the beat before, at least and at most (a basic beat
-# comes when it is due), and whether it resets the pacemaker. An atrial beat does: its pause is not compensatory. A
-# ventricular one does not: the next sinus beat is lost, the one after it comes when due, a full compensatory pause.
+# What makes a beat of each symbol. Its waves: towards which of the patient's shapes they depart from the native one,
+# how far at least and at most. Its time: RR intervals since the beat before, at least and at most (a basic beat comes
+# when it is due), and whether it resets the pacemaker. An atrial beat does: its pause is not compensatory. A
+# ventricular one does not: the next sinus beat is lost, the one after comes when due, a full compensatory pause.
 NATIVE, ABERRANT, FOCUS, FOCUS2, PACED = range(5)
 BEATS = {
     **dict.fromkeys("LR", (NATIVE, 0.0, 0.0, 1.0, 1.0, True)),
@@ -62,12 +62,7 @@ BEATS = {
     "f": (PACED, 0.30, 0.70, 0.96, 0.99, False),
 }
 # What ectopy comes in, other than single: couplets, bigeminy, runs. "." is a beat of the patient's own rhythm.
-RUNS = {
-    "V": ("V.", "V.", "V..", "VV.", "V.V.V.V."),
-    "A": ("A.", "A.", "A.", "AA.", "a.", "J.", "A.A.A."),
-    "f": ("f", "ff", "fff"),
-    "N": ("N", "NNN"),
-}
+RUNS = {"V": "V. V. V.. VV. V.V.V.V.", "A": "A. A. A. AA. a. J. A.A.A.", "f": "f ff fff", "N": "N NNN"}
 
 
 @dataclass(frozen=True)
@@ -119,12 +114,11 @@ def tachogram(rng: np.random.Generator, n: int, mean: float, spread: float, brea
     A random phase per frequency, as there; besides, the rate drifts slowly, which ten minutes of a person show.
     """
     frequency = np.fft.rfftfreq(n, mean)
-    width = max(0.01, 1 / (n * mean))  # no narrower than the resolution
-    power = 0.5 * np.exp(-0.5 * ((frequency - 0.1) / width) ** 2) + np.exp(-0.5 * ((frequency - breath) / width) ** 2)
-    drift = np.where(frequency > 0, 1 / np.maximum(frequency, 1 / (n * mean)), 0) * (frequency < 0.03)
+    low, high = (np.exp(-0.5 * ((frequency - peak) / max(0.01, 1 / (n * mean))) ** 2) for peak in (0.1, breath))
+    drift = np.divide(1, frequency, out=np.zeros_like(frequency), where=(frequency > 0) & (frequency < 0.03))
     phases = np.exp(2j * np.pi * rng.random((2, len(frequency))))
-    parts = np.fft.irfft(np.stack([np.sqrt(power), drift]) * phases, n)  # (2, n)
-    parts /= parts.std(axis=1, keepdims=True)
+    parts = np.fft.irfft(np.stack([np.sqrt(0.5 * low + high), drift]) * phases, n)  # (2, n)
+    parts /= np.maximum(parts.std(axis=1, keepdims=True), 1e-9)  # too short a series has no drift
     return mean * np.clip(1 + spread * parts[0] + 0.6 * spread * parts[1], 0.6, 1.5)
 
 
@@ -134,7 +128,7 @@ def plan(rng: np.random.Generator, n: int, kind: Kind) -> str:
     for symbol, share in kind.shares.items():
         wanted = n * share * rng.lognormal(-0.02, 0.2)
         while wanted > rng.random():
-            blocks.append(str(rng.choice(RUNS.get(symbol, (symbol + ".",)))))
+            blocks.append(str(rng.choice(RUNS.get(symbol, f"{symbol}.").split())))
             wanted -= len(blocks[-1].replace(".", ""))
     blocks += ["."] * (n - sum(map(len, blocks)))
     return "".join(blocks[k] for k in rng.permutation(len(blocks))).replace(".", kind.base)
@@ -164,9 +158,8 @@ def schedule(rng: np.random.Generator, symbols: str, rr: np.ndarray, base: str) 
 
 def shape_bank(rng: np.random.Generator, kind: Kind) -> np.ndarray:
     """(5 shapes, 8 waves, 4) of one patient: theta in rad, b in rad, amplitude in mV in MLII and in V1."""
-    base = "N" if kind.base == "/" else kind.base
-    aberrant = rng.choice(["L", "R"])
-    bank = np.array([SHAPES[key] for key in (base, aberrant, "V", "V", "/")], dtype=float)
+    native, aberrant = kind.base.replace("/", "N"), rng.choice(["L", "R"])
+    bank = np.array([SHAPES[key] for key in (native, aberrant, "V", "V", "/")], dtype=float)
     bank[..., 0] = np.deg2rad(bank[..., 0]) * rng.normal(1, 0.06, (5, 8))
     bank[..., 1] *= rng.lognormal(0, 0.12, (5, 8))
     bank[..., 2:] *= rng.lognormal(0, 0.25, (5, 8, 2)) * rng.lognormal(0, 0.2, 2)  # wave by wave, lead by lead
@@ -194,11 +187,12 @@ def beat_waves(rng: np.random.Generator, symbols: np.ndarray, bank: np.ndarray) 
     waves[..., 2:] *= rng.normal(1, 0.05, (n, 8, 1))
     waves[:, P, 2:] *= np.where(np.isin(symbols, ["A", "a"]), rng.uniform(-0.8, 0.7, n), 1)[:, None]  # another focus
     waves[np.isin(symbols, ["J", "j"]), P, 2:] = 0  # hidden in the QRS
+    waves[np.isin(symbols, ["/", "f"]), SPIKE, 2:] = bank[PACED, SPIKE, 2:]  # the pacemaker's pulse is always the same
     return waves
 
 
 def render(times: np.ndarray, waves: np.ndarray, cycle: np.ndarray, n: int) -> np.ndarray:
-    """(n, 2) mV: all beats' Gaussians, each out to five standard deviations.
+    """(2, n) mV: all beats' Gaussians, each out to five standard deviations.
 
     `times` (beats,) are the R peaks in s, `waves` (beats, 8, 4) come from `beat_waves`, `cycle` (beats,) is the time
     in s in which a beat's phase goes round.
@@ -214,26 +208,25 @@ def render(times: np.ndarray, waves: np.ndarray, cycle: np.ndarray, n: int) -> n
         for lead, amplitude in enumerate(amplitudes):
             weighted = (amplitude[:, None] * gaussian).ravel()
             signal[lead] += np.bincount(index.ravel() + edge, weighted, signal.shape[1])
-    return signal[:, edge : edge + n].T
+    return signal[:, edge : edge + n]
 
 
 def disturb(rng: np.random.Generator, clean: np.ndarray, breath: float, rhythm: str) -> np.ndarray:
-    """(n, 2) mV: `clean` with breathing's modulation, baseline wander (< 0.5 Hz), mains hum and muscle noise."""
-    n = len(clean)
+    """(2, n) mV: `clean` with breathing's modulation, baseline wander (< 0.5 Hz), mains hum and muscle noise."""
+    n = clean.shape[1]
     seconds = np.arange(n) / FS
     breathing = np.sin(2 * np.pi * breath * seconds + 1.5 * band_noise(rng, n, 0.005, 0.03))
     mains = np.sin(2 * np.pi * rng.choice([50.0, 60.0]) * seconds) * (1 + 0.3 * band_noise(rng, n, 0.01, 0.1))
     bursts = np.exp(0.5 * band_noise(rng, n, 0.02, 0.2))  # muscles tense and relax
-    noisy = clean * (1 + rng.uniform(0.03, 0.12) * breathing[:, None])
+    noisy = clean * (1 + rng.uniform(0.03, 0.12) * breathing)
     for lead in range(2):
-        noisy[:, lead] += rng.lognormal(-3.0, 0.5) * breathing + rng.lognormal(-2.6, 0.5) * band_noise(
-            rng, n, 0.02, 0.4
-        )
-        noisy[:, lead] += rng.lognormal(-4.5, 0.7) * mains
-        noisy[:, lead] += rng.lognormal(-3.6, 0.5) * bursts * band_noise(rng, n, 15, 150)
-        noisy[:, lead] += rng.lognormal(-3.2, 0.5) * bursts * band_noise(rng, n, 1, 10)  # electrodes move
+        noisy[lead] += rng.lognormal(-3.0, 0.5) * breathing
+        noisy[lead] += rng.lognormal(-2.6, 0.5) * band_noise(rng, n, 0.02, 0.4)  # baseline wander
+        noisy[lead] += rng.lognormal(-4.5, 0.7) * mains
+        noisy[lead] += rng.lognormal(-3.6, 0.5) * bursts * band_noise(rng, n, 15, 150)  # muscles
+        noisy[lead] += rng.lognormal(-3.2, 0.5) * bursts * band_noise(rng, n, 1, 10)  # electrodes move
         if rhythm == "(AFIB":
-            noisy[:, lead] += rng.uniform(0.03, 0.07) * band_noise(rng, n, 4.5, 8)  # fibrillatory waves
+            noisy[lead] += rng.uniform(0.03, 0.07) * band_noise(rng, n, 4.5, 8)  # fibrillatory waves
     return noisy
 
 
@@ -254,15 +247,14 @@ def patient_record(k: int, minutes: float, seed: np.random.SeedSequence) -> Reco
     times, symbol = times[fits], np.array(list(symbols))[fits]
     cycle = np.sqrt(np.convolve(np.pad(rr, 4, "edge"), np.full(9, 1 / 9), "valid"))[fits]  # QT ~ sqrt(RR), Bazett
     waves = beat_waves(rng, symbol, shape_bank(rng, kind))
-    clean = render(times, waves, cycle, n)
     seen = times + rng.normal(0, 0.15 * waves[:, R, 1] * cycle / (2 * np.pi))  # the broader, the less exactly marked
-    digital = np.round(disturb(rng, clean, breath, kind.rhythm) * GAIN + BASELINE)
+    signal = disturb(rng, render(times, waves, cycle, n), breath, kind.rhythm)
     return Record(
         name=f"syn{k:02d}",
         patient=f"syn{k:02d}",
         fs=FS,
         leads=["MLII", "V1"],
-        digital=np.clip(digital, 0, ADC_MAX).astype(np.int16),
+        digital=np.clip(np.round(signal.T * GAIN + BASELINE), 0, ADC_MAX).astype(np.int16, order="C"),
         gain=np.full(2, GAIN),
         baseline=np.full(2, BASELINE),
         sample=np.append(18, np.round(seen * FS).astype(np.int64)),  # the rhythm first, where record 100 has it

@@ -7,9 +7,12 @@ show it. All of them take and return (batch, channels, 1, samples).
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 def to_image(x: Tensor) -> Tensor:
@@ -34,8 +37,35 @@ class BatchNorm1d(nn.BatchNorm1d):
             raise ValueError(f"expected (batch, channels, 1, samples), got {input.dim()} axes")
 
 
-class MaxPool1d(nn.MaxPool1d):
+class MaxPool1d(nn.Module):
     """nn.MaxPool1d for (batch, channels, 1, samples)."""
 
+    def __init__(self, kernel_size: int, stride: int | None = None, padding: int = 0) -> None:
+        super().__init__()
+        self.kernel_size = (1, kernel_size)
+        self.stride = (1, stride or kernel_size)
+        self.padding = (0, padding)
+
     def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, (1, self.kernel_size), (1, self.stride), (0, self.padding))
+        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+@torch.no_grad()
+def fold_batch_norm(model: nn.Module) -> nn.Module:
+    """Fold each batch normalisation into the convolution before it, for prediction; changes `model` and returns it.
+
+    Modules are paired in the order they are registered, conv then norm, as all networks here register them. What is
+    left of a folded normalisation is nn.Identity; outputs stay the same but for rounding.
+    """
+    model.eval()
+    for parent in list(model.modules()):
+        children = list(parent.named_children())
+        for (_, conv), (name, norm) in itertools.pairwise(children):
+            if isinstance(conv, Conv1d) and isinstance(norm, BatchNorm1d):
+                assert norm.running_mean is not None and norm.running_var is not None
+                conv.weight, bias = fuse_conv_bn_weights(
+                    conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+                )
+                conv.bias = bias
+                setattr(parent, name, nn.Identity())
+    return model

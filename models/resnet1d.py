@@ -13,11 +13,12 @@ from models.layers import BatchNorm1d, Conv1d, MaxPool1d, to_image
 class BasicBlock(nn.Module):
     """conv, BN, ReLU, conv, BN, added to the input (through a 1x1 convolution where the shape changes), ReLU."""
 
-    def __init__(self, inplanes: int, planes: int, stride: int) -> None:
+    def __init__(self, inplanes: int, planes: int, stride: int, kernel_size: int = 5, bias: bool = True) -> None:
         super().__init__()
-        self.conv1 = Conv1d(inplanes, planes, kernel_size=5, stride=stride, padding=2)
+        padding = kernel_size // 2
+        self.conv1 = Conv1d(inplanes, planes, kernel_size, stride=stride, padding=padding, bias=bias)
         self.bn1 = BatchNorm1d(planes)
-        self.conv2 = Conv1d(planes, planes, kernel_size=5, padding=2)
+        self.conv2 = Conv1d(planes, planes, kernel_size, padding=padding, bias=bias)
         self.bn2 = BatchNorm1d(planes)
         self.downsample: nn.Sequential | None = None
         if stride != 1 or inplanes != planes:
@@ -30,6 +31,13 @@ class BasicBlock(nn.Module):
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.bn2(self.conv2(x))
         return F.relu(x + skip, inplace=True)
+
+
+def init_convolutions(model: nn.Module) -> None:
+    """Draw the weights of all convolutions after He et al., ICCV 2015."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv1d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 class ResNet1d(nn.Module):
@@ -54,9 +62,7 @@ class ResNet1d(nn.Module):
         self.layer3 = self._stage(planes[1], planes[2], blocks[2], stride=2)
         self.layer4 = self._stage(planes[2], planes[3], blocks[3], stride=2)
         self.fc = nn.Linear(planes[3], num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d):  # He et al., ICCV 2015
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        init_convolutions(self)
 
     @staticmethod
     def _stage(inplanes: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
@@ -65,7 +71,7 @@ class ResNet1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = to_image(x)  # (B, 1, 187) -> (B, 1, 1, 187)
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True))  # (B, 32, 1, 94)
+        x = F.relu(self.maxpool(self.bn1(self.conv1(x))), inplace=True)  # (B, 32, 1, 94); the same as ReLU first
         x = self.layer2(self.layer1(x))  # (B, 32, 1, 47)
         x = self.layer4(self.layer3(x))  # (B, 32, 1, 12)
         return self.fc(x.mean(dim=(2, 3)))

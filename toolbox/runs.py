@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,24 @@ def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> 
         raise UserError(f"version {version} could be any of: {_names(numbered)}; name it by more flags")
     have = f"; there are versions of: {_names(fitting)}" if fitting else _there_are(every)
     raise UserError(f"no version {version} fits {flags or 'these flags'}{have}")
+
+
+def continued(args: Namespace, run: Run, free: Iterable[str]) -> Namespace:
+    """`args` with the run's own flags where none were given; only the `free` ones may differ from them.
+
+    Raises:
+        UserError: a flag was given that would make it another run.
+    """
+    merged = Namespace(**vars(args))
+    for key, value in run.options.items():
+        if key not in args.given:
+            setattr(merged, key, value)
+        elif key not in free and getattr(args, key) != value:
+            raise UserError(
+                f"--{key.replace('_', '-')} {getattr(args, key)}: {run.name} was started with {value}; "
+                f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
+            )
+    return merged
 
 
 def _names(runs: list[Run]) -> str:

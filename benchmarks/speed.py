@@ -1,0 +1,257 @@
+"""How fast the project is, each figure a ratio measured side by side in one run.
+
+python benchmarks/speed.py --records-dir DIR
+
+(a) training steps through the project: Batches, trainer.train, the schedule, the meters
+(b) the same steps on batches that are already in memory: forward, loss, backward, optimizer
+(c) the predecessor's data path (benchmarks/reference.py): DataFrame lookups, one worker, float32, plain 1-D layers
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as commander does
+
+import torch  # noqa: E402
+
+from args import parse_args  # noqa: E402
+from benchmarks.reference import BATCH, Plain, frame_loader  # noqa: E402
+from commander import Session, build  # noqa: E402
+from models import MODELS  # noqa: E402
+from toolbox.provenance import describe  # noqa: E402
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long `work` takes once."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def interleaved(works: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """The median time of each work, measured in turn so that a noisy machine disturbs all alike."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            times[name].append(seconds(work))
+    return {name: statistics.median(listed) for name, listed in times.items()}
+
+
+def session(root: str, model: str, *flags: str) -> Session:
+    """A session of the project on the real rows."""
+    return build(parse_args(["--root-dir", root, "--model-name", model, "--lr", "0.001", *flags]))
+
+
+def training_row(root: str, model: str, steps: int, repeats: int) -> list[str]:
+    """(a), (b) and (c) of one model over `steps` steps of 128 rows."""
+    from trainer import train
+
+    ours = session(root, model, "--batch-size", str(BATCH))
+    training = ours.training()
+    training.batches.limit = steps
+    device = ours.setting.device
+    ready = [(batch.x.to(device), batch.y.to(device)) for batch in training.batches]
+    twin = build_twin(ours)
+    loader = frame_loader(ours.data.train.beats.x, ours.data.train.beats.y)
+
+    def project() -> None:
+        train(training.setting, training.batches, training.learner)
+
+    def bare() -> None:
+        for x, y in ready:
+            twin(x, y)
+
+    plain = build_twin(ours, plain=True)
+    stream = iter(loader)
+    next(stream)  # the worker has started
+
+    def predecessor() -> None:
+        for x, y in islice(stream, steps // 2):
+            plain(x, y)
+
+    bare()
+    found = interleaved({"a": project, "b": bare, "c": predecessor}, repeats)
+    found["c"] *= steps / (steps // 2)
+    per_epoch = len(ours.data.train) / (steps * BATCH)
+    return [
+        model,
+        f"{found['a'] * per_epoch:.1f}",
+        f"{found['a'] / found['b']:.3f}",
+        f"{found['c'] / found['a']:.2f}",
+    ]
+
+
+def build_twin(ours: Session, plain: bool = False) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    """A bare training step of a copy of the session's model, on its own optimizer; `plain`: as the predecessor's."""
+    model = copy.deepcopy(ours.setting.model).train()
+    device, bf16 = ours.setting.device, ours.setting.bf16 and not plain
+    model = Plain(model) if plain else model
+    optimizer = torch.optim.Adam(model.parameters(), 0.001, fused=not plain)
+    criterion = ours.setting.criterion
+
+    def step(x: torch.Tensor, y: torch.Tensor) -> None:
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            loss = criterion(model(x.to(device)), y.to(device))
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def prediction_rows(root: str, repeats: int) -> list[list[str]]:
+    """Rows per second without learning: as evaluation does it, and with batch normalisation folded away."""
+    from models.layers import fold_batch_norm
+    from trainer import run_epoch
+
+    ours = session(root, "resnet1d_10")
+    batches = ours.batches(ours.data.test, batch_size=ours.evaluation_batch())
+    folded = fold_batch_norm(copy.deepcopy(ours.setting.model))
+    settings = {"evaluation": ours.setting, "folded": copy.copy(ours.setting)}
+    settings["folded"].model = folded
+    works = {name: (lambda s=setting: run_epoch(s, batches, "")) for name, setting in settings.items()}
+    interleaved(works, 1)
+    found = interleaved(works, repeats)
+    n = len(ours.data.test)
+    return [
+        ["evaluation of resnet1d_10 with all scores' counts, beats/s", f"{n / found['evaluation']:,.0f}"],
+        ["prediction with resnet1d_10, batch norm folded, beats/s", f"{n / found['folded']:,.0f}"],
+    ]
+
+
+def growth_rows(root: str, repeats: int) -> list[list[str]]:
+    """Time per row of a training epoch of cnn1d_3 on 1/32 to all of the rows."""
+    from trainer import train
+
+    rows = []
+    for share in (32, 8, 2, 1):
+        ours = session(root, "cnn1d_3")
+        part = ours.data.train
+        part.rows = part.rows[::share]
+        training = ours.training()
+        train(training.setting, training.batches, training.learner)
+        found = interleaved({"a": lambda t=training: train(t.setting, t.batches, t.learner)}, repeats)
+        rows.append([f"training cnn1d_3 on {len(part):,} rows, µs per row", f"{1e6 * found['a'] / len(part):.1f}"])
+    return rows
+
+
+def child(program: str, *argv: str) -> float:
+    """Seconds that a fresh Python process takes for `program`."""
+    command = [sys.executable, "-c", program, *argv]
+    return seconds(lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True))
+
+
+FIRST_STEP = """
+import sys, commander
+args = commander.parse_args(["--root-dir", sys.argv[1], "--model-name", "resnet1d_10"])
+training = commander.build(args).training()
+training.batches.limit = 1
+from trainer import train
+train(training.setting, training.batches, training.learner)
+"""
+
+
+def start_rows(root: str, repeats: int) -> list[list[str]]:
+    """From the command to help, and to the first step, beside the time that importing torch takes."""
+    works: dict[str, Callable[[], Any]] = {
+        "python": lambda: child("pass"),
+        "torch": lambda: child("import torch"),
+        "step": lambda: child(FIRST_STEP, root),
+        "help": lambda: child("import commander; commander.main(['--help'])"),
+    }
+    found = interleaved(works, repeats)
+    return [
+        ["--help, s", f"{found['help']:.2f}"],
+        ["import torch, s", f"{found['torch']:.2f}"],
+        [
+            "cached start to the end of the first step of resnet1d_10, s beyond import torch",
+            f"{found['step'] - found['torch']:.2f}",
+        ],
+    ]
+
+
+def build_rows(records: str) -> list[list[str]]:
+    """First builds, from records and from CSV files, and the peak memory of a training epoch."""
+    rows = []
+    prepare = "import sys, commander; commander.main(sys.argv[1:])"
+    with tempfile.TemporaryDirectory() as root:
+        flags = ["--prepare", "--root-dir", root, "--source", "records", "--records-dir", records]
+        rows.append(["first build from 48 records, whole command, s", f"{child(prepare, *flags):.1f}"])
+        import numpy as np
+
+        from loaders import cache
+        from loaders import rows as csv_rows
+
+        found = cache.find(Path(root) / "ecg" / "cache", kind="records")
+        assert found is not None
+        for split, name in csv_rows.FILES.items():
+            table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
+            np.savetxt(Path(root) / "ecg" / name, table, fmt="%.18e", delimiter=",")
+        rows.append(
+            [
+                "first build from CSV, whole command, s",
+                f"{child(prepare, '--prepare', '--root-dir', root, '--source', 'csv'):.1f}",
+            ]
+        )
+    return rows
+
+
+def memory_row(root: str) -> list[str]:
+    """Peak memory of the whole process that trains resnet1d_10 for an epoch."""
+    flags = ["--root-dir", root, "--model-name", "resnet1d_10", "--epochs", "1"]
+    child("import sys, commander; commander.main(sys.argv[1:])", *flags)
+    return [
+        "peak memory, an epoch of resnet1d_10 on ecg, MB",
+        f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f}",
+    ]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Markdown."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records-dir", required=True, help="the 48 records of MIT-BIH")
+    parser.add_argument("--models", nargs="*", default=list(MODELS))
+    parser.add_argument("--steps", type=int, default=60, help="training steps per measurement")
+    parser.add_argument("--repeats", type=int, default=5, help="measurements, of which the median counts")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as root:
+        other = build_rows(args.records_dir)
+        build(parse_args(["--root-dir", root, "--model-name", "cnn1d_3", "--records-dir", args.records_dir]))
+        device = session(root, "cnn1d_3").setting
+        hardware = describe(device.device)["hardware"]
+        print(json.dumps({**hardware, "bf16": device.bf16, "torch": torch.__version__}))
+        other += [memory_row(root), *start_rows(root, args.repeats)]
+        other += [*prediction_rows(root, args.repeats), *growth_rows(root, args.repeats)]
+        print(table(["what", "figure"], other), flush=True)
+        print()
+        models = [training_row(root, model, args.steps, args.repeats) for model in args.models]
+        print(table(["model, batch 128", "epoch (a), s", "(a)/(b)", "(c)/(a)"], models))
+
+
+if __name__ == "__main__":
+    main()
