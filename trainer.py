@@ -152,10 +152,9 @@ class Training:
             results = outcome.results()
             write_val_results(folder, self.epoch, results)
             self.log.to_json(folder / "logger.json")
-            save_epoch(
-                folder, self.epoch, self.state(), best=self.best is not None and self.best["epoch"] == self.epoch
-            )
             self.show(what, outcome, board)
+            # Last: where the latest checkpoint says that an epoch is finished, all else of that epoch is written.
+            save_epoch(folder, self.epoch, self.state(), best=(self.best or {}).get("epoch") == self.epoch)
             if verbose:
                 names = self.setting.class_names
                 for beat, (called, label) in results.items():

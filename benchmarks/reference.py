@@ -57,9 +57,9 @@ class Plain(nn.Module):
         self.model = model
         for module in list(model.modules()):
             if isinstance(module, layers.Conv1d):
-                module.__class__ = nn.Conv1d
+                module.__class__ = nn.Conv1d  # type: ignore[assignment]
             elif isinstance(module, layers.BatchNorm1d):
-                module.__class__ = nn.BatchNorm1d
+                module.__class__ = nn.BatchNorm1d  # type: ignore[assignment]
         for name, child in list(model.named_children()):
             if isinstance(child, layers.MaxPool1d):
                 setattr(model, name, nn.MaxPool1d(child.kernel_size[1], child.stride[1], child.padding[1]))

@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(works: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+def interleaved(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """The median time of each work, measured in turn so that a noisy machine disturbs all alike."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats):
@@ -129,7 +130,7 @@ def prediction_rows(root: str, repeats: int) -> list[list[str]]:
     folded = fold_batch_norm(copy.deepcopy(ours.setting.model))
     settings = {"evaluation": ours.setting, "folded": copy.copy(ours.setting)}
     settings["folded"].model = folded
-    works = {name: (lambda s=setting: run_epoch(s, batches, "")) for name, setting in settings.items()}
+    works = {name: partial(run_epoch, setting, batches, "") for name, setting in settings.items()}
     interleaved(works, 1)
     found = interleaved(works, repeats)
     n = len(ours.data.test)
@@ -150,7 +151,7 @@ def growth_rows(root: str, repeats: int) -> list[list[str]]:
         part.rows = part.rows[::share]
         training = ours.training()
         train(training.setting, training.batches, training.learner)
-        found = interleaved({"a": lambda t=training: train(t.setting, t.batches, t.learner)}, repeats)
+        found = interleaved({"a": partial(train, training.setting, training.batches, training.learner)}, repeats)
         rows.append([f"training cnn1d_3 on {len(part):,} rows, µs per row", f"{1e6 * found['a'] / len(part):.1f}"])
     return rows
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from loaders.records import Record
+from toolbox.utils import UserError
 
+RATE = 360.0  # Hz, of MIT-BIH's recordings
 ROW = 187  # samples of a row: 1.56 s at 120 Hz
 DECIMATION = 3  # 360 Hz -> 120 Hz, without a filter, as Kaggle's rows were made
 TAIL = 0.2  # how much of the RR interval after the next one a row goes on for
@@ -68,8 +70,8 @@ def labels_of(symbols: np.ndarray) -> np.ndarray:
 
 
 def scale_row(segment: np.ndarray) -> np.ndarray:
-    """`segment` scaled to [0, 1] over its own range, in float64; a flat segment gives zeros."""
-    low, high = segment.min(), segment.max()
+    """`segment` scaled to [0, 1] over its own range, in float64; a flat or empty segment gives zeros."""
+    low, high = (segment.min(), segment.max()) if len(segment) else (0, 0)
     if high == low:
         return np.zeros(len(segment))
     return (segment - low) / np.float64(high - low)
@@ -82,7 +84,12 @@ def cut(record: Record) -> Beats:
     row starts at its annotation and ends 20 % of an RR interval after the next annotation (beat or not, as it was
     done); every third sample is kept, then the segment is scaled to [0, 1] and cut or zero-padded to 187. The
     record's last annotation gives no row.
+
+    Raises:
+        UserError: the recording has another rate than the 360 Hz that the recipe counts in.
     """
+    if record.fs != RATE:
+        raise UserError(f"record {record.name} has {record.fs:g} Hz; rows are cut from {RATE:g} Hz, resample it first")
     lead = record.digital[:, 0].astype(np.int64)
     at = np.append(record.sample, len(lead))  # the end of the signal stands for the annotation after the last
     labels = labels_of(record.symbol)

@@ -9,9 +9,6 @@ import numpy as np
 
 from toolbox.utils import UserError
 
-# MITDB's directory: 201 and 202 were taken from one man (https://physionet.org/content/mitdb/1.0.0).
-SAME_PATIENT = {"202": "201"}
-
 
 @dataclass
 class Record:
@@ -19,7 +16,7 @@ class Record:
 
     Attributes:
         name: the record's name, "100".
-        patient: who was recorded; equal for recordings of one person.
+        patient: who was recorded; the record's name where nothing else is known.
         fs: sampling rate in Hz.
         leads: the channels' names, in order.
         digital: (samples, leads) integer ADC units, as stored.
@@ -73,7 +70,7 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
         )
     return Record(
         name=path.name,
-        patient=SAME_PATIENT.get(path.name, path.name),
+        patient=path.name,
         fs=float(record.fs),
         leads=list(record.sig_name),
         digital=record.d_signal,

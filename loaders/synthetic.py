@@ -20,7 +20,7 @@ import numpy as np
 from loaders.records import Record
 from toolbox.utils import UserError
 
-VERSION = 1  # to be raised when the same seed gives other recordings: caches made before are then rebuilt
+VERSION = 2  # to be raised when the same seed gives other recordings: caches made before are then rebuilt
 FS = 360.0  # Hz, as MIT-BIH
 GAIN, BASELINE, ADC_MAX = 200.0, 1024.0, 2047  # ADC units per mV, ADC value of 0 mV, 11 bit: as MIT-BIH
 REFRACTORY = 0.28  # s, no beat follows another sooner
@@ -53,7 +53,7 @@ BEATS = {
     **dict.fromkeys("LR", (NATIVE, 0.0, 0.0, 1.0, 1.0, True)),
     "N": (NATIVE, 0.0, 0.0, 0.80, 0.95, True),  # the times are for a conducted beat among paced ones
     "j": (NATIVE, 0.0, 0.0, 1.35, 1.60, True),
-    **dict.fromkeys("AJ", (ABERRANT, 0.05, 0.50, 0.60, 0.88, True)),
+    **dict.fromkeys("AJ", (ABERRANT, 0.00, 0.45, 0.60, 0.88, True)),
     "a": (ABERRANT, 0.60, 1.00, 0.60, 0.88, True),
     "V": (FOCUS, 0.65, 1.10, 0.52, 0.80, False),
     "E": (FOCUS2, 0.65, 1.10, 1.35, 1.60, True),
@@ -165,7 +165,7 @@ def shape_bank(rng: np.random.Generator, kind: Kind) -> np.ndarray:
     bank[..., 2:] *= rng.lognormal(0, 0.25, (5, 8, 2)) * rng.lognormal(0, 0.2, 2)  # wave by wave, lead by lead
     bank[NATIVE, [R, S], 2:] *= rng.lognormal(0, [[0.3], [0.7]], (2, 2))  # the heart's axis: tall R to deep S
     bank[NATIVE, T1 : T2 + 1, 2:] *= rng.uniform(-0.3, 1.3, 2)  # T waves differ most: flat and inverted ones too
-    bank[[FOCUS, FOCUS2], :, 1] *= rng.uniform(0.70, 1.10, (2, 1))
+    bank[[FOCUS, FOCUS2], :, 1] *= rng.uniform(0.80, 1.10, (2, 1))
     bank[[FOCUS, FOCUS2], :, 2:] *= rng.lognormal(-0.1, 0.35, (2, 8, 2))
     bank[[FOCUS, FOCUS2, PACED], :SPIKE, 2:] *= rng.choice([-1.0, 1.0], (3, 1, 2))  # where the focus lies
     bank[ABERRANT] = 0.7 * bank[ABERRANT] + 0.3 * bank[NATIVE]
@@ -224,7 +224,7 @@ def disturb(rng: np.random.Generator, clean: np.ndarray, breath: float, rhythm: 
         noisy[lead] += rng.lognormal(-2.6, 0.5) * band_noise(rng, n, 0.02, 0.4)  # baseline wander
         noisy[lead] += rng.lognormal(-4.5, 0.7) * mains
         noisy[lead] += rng.lognormal(-3.6, 0.5) * bursts * band_noise(rng, n, 15, 150)  # muscles
-        noisy[lead] += rng.lognormal(-3.2, 0.5) * bursts * band_noise(rng, n, 1, 10)  # electrodes move
+        noisy[lead] += rng.lognormal(-3.0, 0.5) * bursts * band_noise(rng, n, 1, 10)  # electrodes move
         if rhythm == "(AFIB":
             noisy[lead] += rng.uniform(0.03, 0.07) * band_noise(rng, n, 4.5, 8)  # fibrillatory waves
     return noisy

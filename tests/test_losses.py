@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -189,7 +190,7 @@ def test_every_criterion_decreases_and_finds_the_classes(name: str) -> None:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert all(later < earlier for earlier, later in zip(losses[:10], losses[1:10], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(losses[:10]))
     assert losses[-1] < 0.7 * losses[0]
     assert (model(x).argmax(dim=1) == y).float().mean() > 0.95
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models import MODELS, get_model, list_models
 from toolbox.utils import UserError
 
-# name -> parameters at 5 classes. A network that is added goes in here too, with the count its paper or docstring gives.
+# name -> parameters at 5 classes. A network that is added goes in here too, with the count that its docstring gives.
 PARAMETERS = {
     "cnn1d_3": 4_773,
     "lstm_1": 116_105,
@@ -171,7 +171,9 @@ def test_list_models_leaves_aliases_out() -> None:
 
 @pytest.mark.parametrize(("wrong", "meant"), [("cnn1d3", "cnn1d_3"), ("cnn_1d", "cnn1d"), ("lstm_sec", "lstm_seq")])
 def test_an_unknown_name_gives_the_nearest(wrong: str, meant: str) -> None:
-    with pytest.raises(UserError, match=rf"^unknown model '{wrong}', did you mean '{meant}'\? known: cnn1d_3, lstm_1, "):
+    with pytest.raises(
+        UserError, match=rf"^unknown model '{wrong}', did you mean '{meant}'\? known: cnn1d_3, lstm_1, "
+    ):
         make(wrong)
 
 
@@ -253,9 +255,7 @@ class Block(nn.Module):
         self.conv2 = nn.Conv1d(planes, planes, 5, 1, 2)
         self.bn2 = nn.BatchNorm1d(planes)
         if stride > 1 or inplanes != planes:
-            self.downsample = nn.Sequential(
-                nn.Conv1d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm1d(planes)
-            )
+            self.downsample = nn.Sequential(nn.Conv1d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm1d(planes))
 
     def forward(self, x: Tensor) -> Tensor:
         skip = self.downsample(x) if hasattr(self, "downsample") else x

@@ -298,6 +298,7 @@ def split_run(name: str, first: int, epochs: int, steps: int) -> tuple[list[floa
 
 
 @every_schedule
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("first", [1, 3, 4, 7])
 def test_schedule_state_round_trip_continues_identically(name: str, first: int) -> None:
     """Saved after epoch `first` of 12 and gone on with."""
@@ -320,6 +321,7 @@ def test_more_epochs_go_on_where_the_schedule_stood(name: str, first: int) -> No
     assert rates == whole[first * 5 :]
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["cosine", "onecycle"])
 @pytest.mark.parametrize("first", [1, 3, 4, 7])
 def test_more_epochs_stretch_the_schedules_that_have_an_end(name: str, first: int) -> None:

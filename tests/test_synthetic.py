@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from loaders.beats import AAMI, Beats, cut, labels_of
 from loaders.records import Record, read_wfdb, write_wfdb
-from loaders.synthetic import BEATS, FS, KINDS, R, beat_waves, shape_bank, synthesize, tachogram
+from loaders.synthetic import BEATS, FS, KINDS, SPIKE, P, R, beat_waves, shape_bank, synthesize, tachogram
 from toolbox.utils import UserError
 
 MITDB_SHARES = np.array([90631, 2781, 7236, 803, 8043]) / 109494  # all 48 records, AAMI classes
@@ -104,10 +103,8 @@ def test_heart_rates_differ_and_are_human(records: list[Record]) -> None:
     rates = np.array([60 * FS / np.median(np.diff(record.sample[1:])) for record in records])
     assert 45 < rates.min() < rates.max() < 120
     assert rates.std() > 5
-    gaps = [(np.diff(record.sample[-20:]) < 3 * FS).all() for record in records]
-    assert all(gaps)  # beats go on to the end
-    for record in records:
-        assert len(record.digital) - record.sample[-1] < 2.5 * FS
+    for record in records:  # no beat is missing, up to the end
+        assert np.diff(np.append(record.sample, len(record.digital))).max() < 3 * FS
 
 
 def test_tachogram_has_the_two_peaks_of_mcsharry() -> None:
@@ -172,13 +169,15 @@ def test_fusion_lies_between_normal_and_ventricular() -> None:
         assert 0.3 < (fusion - normal) / (ventricular - normal) < 0.9
 
 
-def test_p_wave_is_missing_where_the_beat_does_not_come_from_the_atria(records: list[Record]) -> None:
+def test_p_wave_is_missing_where_the_beat_does_not_come_from_the_atria() -> None:
     rng = np.random.default_rng(0)
-    waves = beat_waves(rng, np.array(list("NAVJj/")), shape_bank(rng, KINDS[0]))
-    p = np.abs(waves[:, 0, 2])  # mV in MLII
-    assert p[0] > 0.05
-    assert (p[[3, 4]] == 0).all()
-    assert (p[[2, 5]] < 0.4 * p[0]).all()
+    symbols = np.array(list("NAVJj/"))
+    p = np.abs(beat_waves(rng, np.repeat(symbols, 100), shape_bank(rng, KINDS[0]))[:, P, 2]).reshape(6, 100)
+    normal, atrial, ventricular, junctional, escape, paced = p.mean(axis=1)  # mV in MLII
+    assert 0.05 < normal < 0.4
+    assert 0 < atrial < 0.7 * normal
+    assert max(ventricular, paced) < 0.25 * normal
+    assert junctional == escape == 0
 
 
 def test_paced_beats_have_a_spike_before_the_qrs(records: list[Record]) -> None:
@@ -188,6 +187,10 @@ def test_paced_beats_have_a_spike_before_the_qrs(records: list[Record]) -> None:
 
     assert (records[3].symbol == "/").sum() > 100
     assert steepest("/") > 2 * steepest("N")
+    rng = np.random.default_rng(0)
+    pulses = beat_waves(rng, np.array(list("/fNV")), shape_bank(rng, KINDS[3]))[:, SPIKE, 2]
+    assert pulses[0] == pulses[1] > 0  # fusion changes the beat, not the pulse
+    assert pulses[2] == pulses[3] == 0
 
 
 def test_shares_are_those_of_mitdb() -> None:
@@ -207,10 +210,8 @@ def test_the_first_four_patients_have_all_classes() -> None:
         assert set(beats.y) == {0, 1, 2, 3, 4}
 
 
-def test_default_size_is_quick_and_gives_rows_of_all_classes() -> None:
-    started = time.process_time()  # of this process: the machine may be busy
+def test_default_size_gives_rows_of_all_classes() -> None:
     beats = Beats.join(map(cut, synthesize()))
-    assert time.process_time() - started < 10
     counts = np.bincount(beats.y, minlength=5)
     assert 15_000 < len(beats) < 22_000
     assert counts.min() >= 30

@@ -99,9 +99,7 @@ def test_atomic_write_whose_rename_fails_leaves_no_temporary_file(tmp_path: Path
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX file modes")
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_atomic_write_gives_the_mode_that_the_umask_asks_for(
-    tmp_path: Path, umask: None, mask: int, mode: int
-) -> None:
+def test_atomic_write_gives_the_mode_that_the_umask_asks_for(tmp_path: Path, umask: None, mask: int, mode: int) -> None:
     os.umask(mask)
     with atomic_write(tmp_path / "data.bin") as handle:
         handle.write(b"x")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import random
-import zipfile
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,17 +79,23 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
         raise UserError(f"no checkpoint {path}; there: {', '.join(there) or 'none'}")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); refused"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is damaged or not a checkpoint: {str(error).splitlines()[0]}") from error
-    if not isinstance(state, dict) or "format" not in state or "model" not in state:
+    except Exception as error:  # damaged files raise all kinds
+        text = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # what torch says before is advice
+        if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
+            raise UserError(
+                f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); refused"
+            ) from error
+        reason = next(iter(text.splitlines()), type(error).__name__)
+        raise UserError(f"{path} is damaged or not a checkpoint: {reason}") from error
+    if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):
         raise UserError(f"{path} is not a checkpoint of this project")
     if state["format"] > FORMAT:
         raise UserError(f"{path} has format {state['format']}, this version reads up to {FORMAT}; update the project")
     return state
+
+
+def _is_weights(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, torch.Tensor) for part in value.values())
 
 
 def load_weights(

@@ -43,7 +43,10 @@ class FocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         log_p = F.log_softmax(logits.float(), dim=1).gather(1, labels.unsqueeze(1)).squeeze(1)  # (batch,)
-        return weighted_mean((1 - log_p.exp()) ** self.gamma * -log_p, labels, self.weight)
+        rest = -torch.expm1(log_p)  # 1 - p
+        if self.gamma < 1:
+            rest = rest.clamp(min=1e-12)  # the slope of rest^gamma at 0 is infinite
+        return weighted_mean(rest**self.gamma * -log_p, labels, self.weight)
 
 
 class OneHotLoss(nn.Module):

@@ -109,7 +109,7 @@ def better(name: str, score: float | None, best: float | None) -> bool:
     """Whether `score` of the monitored `name` beats `best`; an undefined score never does."""
     if score is None or not np.isfinite(score):
         return False
-    if best is None:
+    if best is None or not np.isfinite(best):
         return True
     return score > best if MONITORS[name] else score < best
 

@@ -70,6 +70,10 @@ class Schedule:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state` stood, also when there are now more epochs to go."""
         vars(self.scheduler).update(state)  # the schedulers' own loaders want the parts that are left out here
+        if self.moves == "step":  # with more epochs to go, the same step has another rate
+            s = self.scheduler
+            for group, base, factor in zip(s.optimizer.param_groups, s.base_lrs, s.lr_lambdas, strict=True):
+                group["lr"] = base * factor(s.last_epoch)
 
 
 def step_lr(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
@@ -102,15 +106,24 @@ def cosine(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
 
 
 def onecycle(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
-    """One cycle (Smith & Topin 2018): from lr / 25 up to --lr over --warmup of all steps, then down to nearly zero."""
-    scheduler = lr_scheduler.OneCycleLR(
-        optimizer,
-        args.lr,
-        total_steps=max(steps * args.epochs, 2),
-        pct_start=min(max(args.warmup, 0.01), 0.99),
-        cycle_momentum=False,
-    )
-    return Schedule(scheduler, "step")
+    """One cycle (Smith & Topin 2018): from lr / 25 up to --lr over --warmup of all steps, then down to nearly zero.
+
+    The values are those of torch's OneCycleLR without a cycle of the momentum, but for its refusals of few steps.
+    """
+    total = max(steps * args.epochs, 1)
+    top, end = args.warmup * total - 1, total - 1  # the steps of the highest and of the lowest rate
+
+    def factor(step: int) -> float:
+        if step < top:
+            return _halfway(1 / 25, 1.0, step / top)
+        return _halfway(1.0, 1 / 25e4, min((step - top) / (end - top), 1.0) if end > top else 1.0)
+
+    return Schedule(lr_scheduler.LambdaLR(optimizer, factor), "step")
+
+
+def _halfway(start: float, end: float, share: float) -> float:
+    """Half a cosine from `start` (share 0) to `end` (share 1)."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
 def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int) -> Schedule:

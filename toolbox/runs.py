@@ -46,7 +46,7 @@ def read_run(path: Path) -> Run | None:
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         run = Run(path, config)
-        return run if isinstance(run.options, dict) and run.version >= 0 and config["started"] else None
+        return run if isinstance(run.options, dict) and run.version >= 0 and run.config["started"] + "" else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -19,6 +19,12 @@ class UserError(Exception):
     """A mistake of the user's or of the user's data: shown as one line on stderr, exit code 2, no traceback."""
 
 
+class UnknownNameError(UserError, KeyError):
+    """A name that a table does not have; a KeyError too, so that tables are proper mappings."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
+
+
 def nearest(name: str, known: list[str]) -> str:
     """``", did you mean 'x'?"`` for the known name closest to `name`, or an empty string."""
     close = difflib.get_close_matches(name, known, n=1)
@@ -43,14 +49,16 @@ class Registry(Mapping[str, Callable[..., Any]]):
         """The table's own spelling of `name`; UserError names what is known and what is nearest."""
         found = self.aliases.get(name, name)
         if found not in self.entries:
-            raise UserError(
-                f"unknown {self.kind} {name!r}{nearest(name, [*self.entries, *self.aliases])} known: {', '.join(self)}"
-            )
+            hint = nearest(name, [*self.entries, *self.aliases]) or ";"
+            raise UnknownNameError(f"unknown {self.kind} {name!r}{hint} known: {', '.join(self)}")
         return found
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         module, _, attribute = self.entries[self.canonical(name)].partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries or name in self.aliases
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
@@ -116,7 +124,7 @@ def sha256_of(path: str | Path) -> str:
 
 def sha256_array(array: Any) -> str:
     """The SHA-256 of a C-contiguous array's bytes (NumPy ``array.tobytes()``), without copying it."""
-    return hashlib.sha256(memoryview(array).cast("B")).hexdigest()
+    return hashlib.sha256(memoryview(array).cast("B") if array.size else b"").hexdigest()
 
 
 def progress(items: Iterable[Any], what: str, total: int | None = None, leave: bool = False) -> Iterable[Any]:
