@@ -50,6 +50,13 @@ def resume_name(text: str) -> str:
     raise ArgumentTypeError(f"{text!r}: expected latest, best or the number of an epoch")
 
 
+def sampling(text: str) -> str | None:
+    """An argparse type: "equal", "importance" or "none", which is what a flag that is left out means."""
+    if text not in ("none", *SAMPLINGS):
+        raise ArgumentTypeError(f"{text!r}: expected none, {' or '.join(SAMPLINGS)}")
+    return None if text == "none" else text
+
+
 def _add_action_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to do (default: train)")
     group.add_argument("--test", action="store_true", help="score the test split; with --resume, default best")
@@ -118,7 +125,13 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--momentum", type=number(float, 0, 1), default=0.9, help="of sgd")
     group.add_argument("--betas", type=number(float, 0, 1), nargs=2, default=[0.9, 0.999], help="of adam and adamw")
-    group.add_argument("--weight-decay", "--wd", type=number(float, 0), default=1e-4, help="of every optimizer")
+    group.add_argument(
+        "--weight-decay",
+        "--wd",
+        type=number(float, 0),
+        default=1e-4,
+        help="of the weights; biases and normalisation go without",
+    )
     group.add_argument("--scheduler", type=named(SCHEDULERS), default="StepLR", help=f"one of {', '.join(SCHEDULERS)}")
     group.add_argument(
         "--step", type=number(int, 1), default=5, help="epochs: period of StepLR, patience of ReduceLROnPlateau"
@@ -133,8 +146,12 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--focal-gamma", type=number(float, 0), default=2.0, help="of focal")
     group.add_argument("--label-smoothing", type=number(float, 0, 1), default=0.0, help="of crossentropy")
     balance = group.add_mutually_exclusive_group()
-    balance.add_argument("--class-balance", choices=SAMPLINGS, help="weigh the errors of each class")
-    balance.add_argument("--sampler", choices=SAMPLINGS, help="draw rows of each class more or less often")
+    balance.add_argument(
+        "--class-balance", type=sampling, metavar="{none,equal,importance}", help="weigh the errors of each class"
+    )
+    balance.add_argument(
+        "--sampler", type=sampling, metavar="{none,equal,importance}", help="draw rows of each class more or less often"
+    )
     group.add_argument(
         "--monitor",
         choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "loss"),

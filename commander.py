@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from argparse import Namespace
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +201,7 @@ def start_run(args: Namespace, session: Session) -> Run:
     config = {
         "name": path.name,
         "version": version,
-        "started": f"{time.strftime('%Y-%m-%dT%H:%M:%S')}.{time.time_ns() % 10**9:09d}",
+        "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "options": run_options(args),
         "class_names": list(session.setting.class_names),
         "precision": "bf16" if session.setting.bf16 else "fp32",
@@ -241,7 +241,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
 
     from toolbox.board import get_board
     from toolbox.checkpoint import checkpoint_name, load_checkpoint
-    from toolbox.logger import scores_table
+    from toolbox.logger import Experiment, scores_table
     from toolbox.results import write_page, write_test_results
     from trainer import test
 
@@ -256,7 +256,8 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     board.scalars("test", scores, epoch)
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
     board.close()
-    write_page(run, state["log"]["logged"], state["best"])
+    log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint knows those up to its own
+    write_page(run, log.logged, state["best"])
     print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}")
     for warning in session.data.warnings:
         print(f"note: {warning}", file=sys.stderr)

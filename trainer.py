@@ -64,12 +64,11 @@ def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None
         setting: model, criterion and where they run.
         batches: gives batches with x (B, 1, 187), y (B,) and ids (B,).
         what: shown at the progress bar.
-        learner: improves the model by each batch's loss; None leaves it as it is and keeps its answers instead.
+        learner: improves the model by each batch's loss; None leaves it as it is.
     """
     start = time.perf_counter()
     device = setting.device
-    meters = make_meters(len(setting.class_names), device)
-    ids, labels, outputs = [torch.empty(0, dtype=torch.int64)], [], []
+    ids, labels, outputs, losses = [], [], [], []
     setting.model.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
         for number, batch in enumerate(progress(batches, what, total=len(batches)), start=1):
@@ -79,18 +78,22 @@ def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None
                 loss = setting.criterion(logits, y)
             if learner is not None:
                 learner.learn(loss, last=number == len(batches))
-            else:
-                ids.append(batch.ids)
-                labels.append(y)
-                outputs.append(logits.float())
-            meters["loss"].update(loss.detach(), len(y))
-            meters["confusion"].update(logits.detach().argmax(dim=1), y)
+                losses.append(loss.detach())
+            ids.append(batch.ids)
+            labels.append(y)
+            outputs.append(logits.detach())
+    # All that is derived is derived here, once: nothing waits for the device in the loop.
+    y, logits = torch.cat(labels), torch.cat(outputs).float()
+    meters = make_meters(len(setting.class_names), device)
+    meters["confusion"].update(logits.argmax(dim=1), y)
+    if learner is not None:
+        for part, loss in zip(labels, losses, strict=True):
+            meters["loss"].update(loss, len(part))
+    else:  # with class weights, the mean over all rows is not the mean of the batches' means
+        meters["loss"].update(setting.criterion(logits, y), len(y))
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}
     scores["seconds"] = time.perf_counter() - start
-    if not outputs:
-        return Outcome(scores, *(torch.empty(0),) * 3)
-    rows = torch.cat([part.cpu() for part in ids])
-    return Outcome(scores, rows, torch.cat(labels).cpu(), torch.cat(outputs).cpu().softmax(dim=1))
+    return Outcome(scores, torch.cat(ids).cpu(), y.cpu(), logits.softmax(dim=1).cpu())
 
 
 def train(setting: Setting, batches: Any, learner: Learner, what: str = "train") -> Outcome:
@@ -100,16 +103,24 @@ def train(setting: Setting, batches: Any, learner: Learner, what: str = "train")
         UserError: the loss is not finite any more.
     """
     outcome = run_epoch(setting, batches, what, learner)
-    if not abs(outcome.scores["loss"]) < float("inf"):
-        raise UserError(
-            f"the training loss became {outcome.scores['loss']}; the last checkpoint is kept. Try a lower --lr"
-        )
+    return finite(outcome, "training")
+
+
+def finite(outcome: Outcome, what: str) -> Outcome:
+    """`outcome`, unless its loss or a probability is not a number: UserError."""
+    loss = outcome.scores["loss"]
+    if not abs(loss) < float("inf") or not outcome.probabilities.isfinite().all():
+        raise UserError(f"the {what} loss became {loss}; the last checkpoint is kept. Try a lower --lr")
     return outcome
 
 
 def validate(setting: Setting, batches: Any, what: str = "validate") -> Outcome:
-    """Scores on rows that the model does not learn from, ranking scores included."""
-    outcome = run_epoch(setting, batches, what)
+    """Scores on rows that the model does not learn from, ranking scores included.
+
+    Raises:
+        UserError: what the model says is not finite.
+    """
+    outcome = finite(run_epoch(setting, batches, what), what)
     outcome.scores.update(ranking_scores(outcome.probabilities.numpy(), outcome.labels.numpy()))
     return outcome
 

@@ -7,6 +7,7 @@ MIT-BIH), so it is never damaged; and its source is compared with what is on dis
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -23,6 +24,7 @@ from loaders.beats import Beats
 from toolbox.utils import UserError, sha256_array, sha256_of, sync_folder, write_json
 
 FORMAT = 1
+ABANDONED = 3600  # s
 
 
 @dataclass
@@ -178,3 +180,7 @@ def _clear(parent: Path, kind: str) -> None:
     """Remove caches of `kind`; a process that has one mapped keeps its pages (POSIX)."""
     for old in parent.glob(f"{kind}-*"):
         shutil.rmtree(old, ignore_errors=True)
+    for killed in parent.glob(".building-*"):  # a build that was killed; one at work has touched its folder lately
+        with contextlib.suppress(OSError):
+            if time.time() - killed.stat().st_mtime > ABANDONED:
+                shutil.rmtree(killed, ignore_errors=True)

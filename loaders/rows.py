@@ -67,7 +67,7 @@ def as_beats(x: np.ndarray, y: np.ndarray) -> Beats:
 
 def find_fault(path: Path) -> str | None:
     """What is wrong with a file that could not be parsed: the first fault as "file, line, column: got, expected"."""
-    with open(path, encoding="utf-8", errors="replace", newline="") as handle:
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
         for number, line in enumerate(handle, start=1):
             text = line.rstrip("\r\n")
             if text and (fault := _fault_of([cell.strip('"') for cell in text.split(",")], number)):
@@ -76,8 +76,6 @@ def find_fault(path: Path) -> str | None:
 
 
 def _fault_of(cells: list[str], line: int) -> str | None:
-    if cells[0].startswith("\ufeff"):
-        return ": starts with a byte order mark; save the file as plain UTF-8"
     if len(cells) != COLUMNS:
         for separator, what in ((";", "semicolons"), ("\t", "tabs"), (" ", "spaces")):
             if cells[0].count(separator) == COLUMNS - 1:

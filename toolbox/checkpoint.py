@@ -80,12 +80,12 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # damaged files raise all kinds
-        text = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # what torch says before is advice
+        _, found, text = str(error).rpartition("WeightsUnpickler error:")  # what torch says before is advice
         if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
             raise UserError(
                 f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); refused"
             ) from error
-        reason = next(iter(text.splitlines()), type(error).__name__)
+        reason = text.strip().splitlines()[0] if found else type(error).__name__
         raise UserError(f"{path} is damaged or not a checkpoint: {reason}") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):
         raise UserError(f"{path} is not a checkpoint of this project")

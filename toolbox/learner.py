@@ -85,13 +85,16 @@ class Learner:
         """Add a batch's gradient; step when enough have come, or with the `last` batch of an epoch."""
         if self.waiting == 0:
             self.optimizer.zero_grad(set_to_none=True)
-        (loss / self.accumulate if self.accumulate > 1 else loss).backward()
+        loss.backward()
         self.waiting += 1
         if self.waiting == self.accumulate or last:
             self.step()
 
     def step(self) -> None:
         """One step; the gradients stay until the next batch, for whoever wants to look at them."""
+        if self.waiting > 1:  # the last group of an epoch may be smaller than the others
+            gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+            torch._foreach_div_(gradients, float(self.waiting))
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()

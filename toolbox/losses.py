@@ -23,8 +23,12 @@ def weighted_mean(losses: Tensor, labels: Tensor, weight: Tensor | None) -> Tens
     """The mean of `losses` (batch,), each weighted by the weight of its label."""
     if weight is None:
         return losses.mean()
-    row = weight[labels]  # (batch,)
-    return (losses * row).sum() / row.sum()
+    return (losses * weight[labels]).sum() / total_weight(labels, weight)
+
+
+def total_weight(labels: Tensor, weight: Tensor) -> Tensor:
+    """The sum of the weights of `labels`; a tiny number instead of 0, so that rows without weight give a loss of 0."""
+    return weight[labels].sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 class FocalLoss(nn.Module):
@@ -79,7 +83,9 @@ class CrossEntropy(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float(), labels, self.weight, label_smoothing=self.smoothing)
+        logits, smoothing = logits.float(), self.smoothing
+        losses = F.cross_entropy(logits, labels, self.weight, reduction="none", label_smoothing=smoothing)
+        return losses.mean() if self.weight is None else losses.sum() / total_weight(labels, self.weight)
 
 
 class NLL(nn.Module):
@@ -91,7 +97,8 @@ class NLL(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.nll_loss(F.log_softmax(logits.float(), dim=1), labels, self.weight)
+        losses = F.nll_loss(F.log_softmax(logits.float(), dim=1), labels, reduction="none")
+        return weighted_mean(losses, labels, self.weight)
 
 
 def nll(args: Namespace, weight: Tensor | None) -> nn.Module:
