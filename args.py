@@ -164,6 +164,12 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--augment", choices=AUGMENTATIONS, default="none", help="change rows at random: time, amplitude, noise"
     )
+    group.add_argument(
+        "--progressive",
+        type=number(int, 16, 187),
+        default=187,
+        help="samples of a row that the first epoch reads; more in each, all after 3/5 of them",
+    )
     group.add_argument("--accumulate", type=number(int, 1), default=1, help="batches per optimizer step")
     group.add_argument(
         "--clip-grad", type=number(float, 0, above=True), help="longest gradient, as a norm over all weights"

@@ -101,7 +101,8 @@ class Session:
         parameters = sum(p.numel() for p in self.setting.model.parameters())
         log = Experiment("", run_options(args), {"parameters": parameters, "data": self.data.describe()})
         log.logged["hyperparams"] = {key: getattr(args, key) for key in (*NAME_FLAGS, "epochs", "weight_decay", "seed")}
-        return Training(self.setting, learner, batches, held_out, log, args.monitor, args.start_epoch - 1)
+        first = args.progressive
+        return Training(self.setting, learner, batches, held_out, log, args.monitor, first, args.start_epoch - 1)
 
     def evaluation_batch(self) -> int:
         """Rows at once where nothing is learned; in a trial as many as in training."""

@@ -150,6 +150,7 @@ class Batches:
         self.workers = workers
         self.limit = limit
         self.augment = augment
+        self.samples = dataset.x.shape[1]  # of each row, from its start; whoever goes through them may ask for fewer
 
     def __len__(self) -> int:
         whole = -(-len(self.dataset) // self.batch_size)
@@ -166,6 +167,11 @@ class Batches:
         return torch.multinomial(self.weights, n, replacement=True, generator=self.generator)
 
     def __iter__(self) -> Iterator[Batch]:
+        if self.samples < self.dataset.x.shape[1]:
+            return (batch._replace(x=batch.x[:, :, : self.samples]) for batch in self._changed())
+        return self._changed()
+
+    def _changed(self) -> Iterator[Batch]:
         if self.augment == "none" or self.generator is None:
             return self._gather()
         return (batch._replace(x=light(batch.x, self.generator)) for batch in self._gather())

@@ -11,6 +11,8 @@ from toolbox.utils import Registry, UserError
 if TYPE_CHECKING:
     from torch import nn
 
+ROW = 187  # samples
+
 MODELS = Registry(
     "model",
     {
@@ -54,4 +56,20 @@ def get_model(args: Namespace) -> nn.Module:
                 f"models that do: {', '.join(readers)}"
             )
         options["masking"] = True
-    return builder(num_classes=args.num_classes, **options)
+    model = builder(num_classes=args.num_classes, **options)
+    if getattr(args, "progressive", ROW) < ROW:
+        _check_shorter_rows(model, args)
+    return model
+
+
+def _check_shorter_rows(model: nn.Module, args: Namespace) -> None:
+    import torch
+
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(2, 1, args.progressive))
+    except RuntimeError as error:
+        raise UserError(
+            f"--progressive {args.progressive}: {args.model_name} reads whole rows of {ROW} samples only; "
+            "residual and sequence models read shorter ones"
+        ) from error

@@ -62,6 +62,10 @@ CHOICES = [
     *(["--scheduler", name] for name in SCHEDULERS),
     *(["--sampler", kind] for kind in ("equal", "importance")),
     *(["--class-balance", kind, "--criterion", name] for kind in ("equal", "importance") for name in WEIGHED),
+    ["--model-name", "resnet1d_lean", "--progressive", "100", "--augment", "light"],
+    ["--accumulate", "2", "--clip-grad", "1"],
+    ["--ema", "0"],
+    ["--precision", "bf16"],
     *(["--model-name", name, "--masking"] for name in ("lstm_seq", "gru_seq")),
 ]  # fmt: skip
 
@@ -117,6 +121,7 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
     [
         ["--model-name", "resnet1d_10", "--sampler", "equal", "--batch-size", "256"],
         ["--model-name", "cnn1d_3", "--scheduler", "ReduceLROnPlateau", "--optimizer", "sgd", "--step", "1"],
+        ["--model-name", "resnet1d_lean", "--ema", "0", "--augment", "light", "--accumulate", "3"],
         [
             "--model-name",
             "lstm_1",
@@ -217,6 +222,10 @@ def test_existing_versions_are_not_overwritten(tmp_path):
         (["--test"], "no run fits yet; there are no runs: train one first"),
         (["--resume", "latest"], "there are no runs"),
         (["--dataset", "synthetic", "--model-name", "cnn1d_3", "--masking"], "models that do: lstm_seq, gru_seq"),
+        (
+            ["--dataset", "synthetic", "--model-name", "cnn1d_3", "--progressive", "99"],
+            "cnn1d_3 reads whole rows of 187",
+        ),
         (
             ["--dataset", "synthetic", "--model-name", "cnn1d_3", "--pretrained", "nothing"],
             "no such file, folder or run",

@@ -23,7 +23,7 @@ PARAMETERS = {
     "gru_seq": 3 * 64 * (1 + 64 + 2) + 65 * 5,
     "resnet1d_10": 45_381,
     "resnet1d_18": 87_109,
-    "resnet1d_lean": 123_461,
+    "resnet1d_lean": 61_221,
     "resnet1d_v2_10": 696_991,
     "resnet1d_v2_18": 1_560_059,
 }
