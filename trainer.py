@@ -215,8 +215,8 @@ class Training:
         board.histograms(self.setting.model, self.epoch)
         confusion = np.array(held_out["confusion"])
         names, n = self.setting.class_names, self.epoch
+        board.flush()  # the pictures of the epoch before, drawn while this one trained
         board.pictures("val", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, n)
-        board.flush()
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` goes on as if nothing had happened."""

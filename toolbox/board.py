@@ -13,6 +13,8 @@ import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +96,9 @@ class Board(NullBoard):
             raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
         self._writer = SummaryWriter(log_dir=str(folder), purge_step=first_epoch)
         self._epoch = first_epoch  # the latest one written; a resume starts after it
+        # Drawing takes most of a second; a thread of its own draws while the next epoch trains.
+        self._painter = ThreadPoolExecutor(1, thread_name_prefix="board")
+        self._painting: list[Future[None]] = []
 
     def _at(self, epoch: int) -> int:
         self._epoch = max(self._epoch, epoch)
@@ -137,16 +142,29 @@ class Board(NullBoard):
         class_names: Sequence[str],
         epoch: int,
     ) -> None:
+        self._at(epoch)
+        work = partial(self._paint, split, confusion, probabilities, labels, class_names, epoch)
+        self._painting.append(self._painter.submit(work))
+
+    def _paint(
+        self,
+        split: str,
+        confusion: Any,
+        probabilities: Any,
+        labels: Any,
+        class_names: Sequence[str],
+        epoch: int,
+    ) -> None:
         figures = {
             "confusion": plot_confusion_matrix(confusion, class_names),
             "confusion_normalised": plot_confusion_matrix(confusion, class_names, normalize=True),
             "roc": plot_roc_curve(probabilities, labels, class_names),
         }
         for name, figure in figures.items():
-            self._writer.add_image(f"{name}/{clean(split)}", _pixels(figure), self._at(epoch), dataformats="HWC")
+            self._writer.add_image(f"{name}/{clean(split)}", _pixels(figure), epoch, dataformats="HWC")
         for name, scores, positive in one_vs_rest(probabilities, labels, class_names):
             if positive.any():
-                self._writer.add_pr_curve(f"pr_curve/{clean(name)}/{clean(split)}", positive, scores, self._at(epoch))
+                self._writer.add_pr_curve(f"pr_curve/{clean(name)}/{clean(split)}", positive, scores, epoch)
 
     def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
         from torch.utils.tensorboard.summary import hparams
@@ -161,9 +179,13 @@ class Board(NullBoard):
             self._writer.add_scalar(tag, value, self._epoch)
 
     def flush(self) -> None:
+        while self._painting:
+            self._painting.pop(0).result()  # raises what went wrong in the thread
         self._writer.flush()
 
     def close(self) -> None:
+        self.flush()
+        self._painter.shutdown()
         self._writer.close()
 
 
