@@ -55,6 +55,8 @@ class Plain(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
+        if not isinstance(model, (ResNet1d, CNN1d)):
+            return
         for module in list(model.modules()):
             if isinstance(module, layers.Conv1d):
                 module.__class__ = nn.Conv1d  # type: ignore[assignment]

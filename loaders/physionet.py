@@ -12,6 +12,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from loaders.fetch import Fetcher, FinalError, check_address
+from loaders.records import MITDB
 from toolbox.utils import UserError, sha256_of
 from toolbox.utils import progress as progress_bar
 
@@ -20,11 +21,7 @@ LIST = "SHA256SUMS.txt"
 # The digest of PhysioNet's own list (704 files). The list comes from the server that it vouches for, so alone it
 # proves that nothing broke on the way; with its digest known beforehand it also proves that this is MITDB 1.0.0.
 LIST_SHA256 = "b61158a96d5f2ca80edfb354a9a66a6324836c390a84e1966dcee2b907d6be43"
-RECORDS = (
-    *("100", "101", "102", "103", "104", "105", "106", "107", "108", "109", "111", "112", "113", "114", "115", "116"),
-    *("117", "118", "119", "121", "122", "123", "124", "200", "201", "202", "203", "205", "207", "208", "209", "210"),
-    *("212", "213", "214", "215", "217", "219", "220", "221", "222", "223", "228", "230", "231", "232", "233", "234"),
-)
+RECORDS = MITDB
 EXTENSIONS = ("hea", "dat", "atr")
 
 _RECORD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")  # no dot, no slash: it stays in its folder

@@ -9,10 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from loaders import cache, gdd, physionet, rows, splits, synthetic
+from loaders import cache, rows, splits, synthetic
 from loaders.beats import Beats, cut
 from loaders.cache import Cache, Source
-from loaders.records import list_records, read_wfdb, write_wfdb
+from loaders.records import MITDB, list_records, read_wfdb, write_wfdb
 from toolbox.utils import UserError, progress
 
 RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
@@ -122,12 +122,16 @@ class Finder:
     def gdrive(self) -> Cache:
         """From the predecessor's archive on Google Drive."""
         say(f"data: downloading the predecessor's archive to {self.folder}")
+        from loaders import gdd  # imported here: what downloads takes a good part of a start
+
         gdd.download(self.folder, self.args.gdrive_url)
         return self.csv()
 
     def physionet(self) -> Cache:
         """From PhysioNet's records."""
         say(f"data: downloading the records to {self.records}")
+        from loaders import physionet
+
         physionet.download(self.records, self.args.physionet_url)
         return self.raw()
 
@@ -161,7 +165,7 @@ class Finder:
         return all((self.folder / name).is_file() for name in rows.FILES.values())
 
     def _has_raw(self) -> bool:
-        names = [f"{name}.{extension}" for name in physionet.RECORDS for extension in RECORD_FILES]
+        names = [f"{name}.{extension}" for name in MITDB for extension in RECORD_FILES]
         return all((self.records / name).is_file() for name in names)
 
     def _local(self) -> Cache | None:
