@@ -1,8 +1,9 @@
 """Starts command lines in forked children of a process that has everything imported, and kills them on demand.
 
 Each line on stdin is a JSON object {"argv", "cwd", "output"} and, all optional: "kill" (send "signals" after so many
-seconds), "signals" (their numbers, SIGKILL by itself) and "gap" (seconds from one to the next). The answer, a line on
-stdout, is {"status": exit code, negative for the signal that ended it; "seconds": how long it ran}.
+seconds, counted from when "after" is printed, if given), "signals" (their numbers, SIGKILL by itself), "gap" (seconds
+from one to the next) and "group" (send them to the workers too). The answer, a line on stdout, is {"status": exit
+code, negative for the signal that ended it; "seconds": how long it ran}.
 
 One thread only: a fork of a process whose thread pools have run is not safe.
 """
@@ -23,12 +24,17 @@ import torch
 from torch.utils import data  # noqa: F401
 
 import commander
+import toolbox.board
 import toolbox.losses
 import toolbox.provenance
+import toolbox.results
 import toolbox.resume
 import trainer  # noqa: F401
 
-toolbox.provenance.git_state = lambda folder=None: {"commit": None, "dirty": None}  # spares three processes a start
+# They take most of a small run's time and are tested elsewhere.
+toolbox.board.Board.pictures = toolbox.board.NullBoard.pictures
+toolbox.results.write_pictures = lambda folder, logged: []
+toolbox.provenance.git_state = lambda folder=None: {"commit": None, "dirty": None}
 
 
 def child(order: dict) -> None:
@@ -68,15 +74,27 @@ def wait(pid: int, until: float) -> int | None:
         time.sleep(0.001)
 
 
+def wait_for(pid: int, output: Path, text: str, start: int) -> int | None:
+    """Wait until `text` is printed after the first `start` bytes; the exit status if the child ends before."""
+    while (status := wait(pid, 0)) is None:
+        if output.exists() and text.encode() in output.read_bytes()[start:]:
+            return None
+        time.sleep(0.002)
+    return status
+
+
 def launch(order: dict) -> dict:
     """Fork, wait, signal, and say how it ended."""
-    begun = time.monotonic()
+    begun, output = time.monotonic(), Path(order["output"])
+    printed = output.stat().st_size if output.exists() else 0
     pid = os.fork()
     if pid == 0:
         child(order)
     status = None
-    if "kill" in order:
-        until = begun + order["kill"]
+    if "after" in order:
+        status = wait_for(pid, output, order["after"], printed)
+    if "kill" in order and status is None:
+        until = (time.monotonic() if "after" in order else begun) + order["kill"]
         for number in order.get("signals", [signal.SIGKILL]):
             status = wait(pid, until)
             if status is not None:
