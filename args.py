@@ -33,6 +33,7 @@ ACTION_FLAGS = ("test", "prepare", "resume", "version", "config", "root_dir", "w
 # These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
 FREE_FLAGS = (
     "epochs", "workers", "tensorboard", "disable_cuda", "records_dir", "source", "gdrive_url", "physionet_url",
+    "checkpoint_minutes",
 )  # fmt: skip
 
 
@@ -117,6 +118,12 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
         help="sequence models stop where the padding starts",
     )
     group.add_argument("--epochs", type=number(int, 1), default=20, help="how many epochs in all")
+    group.add_argument(
+        "--checkpoint-minutes",
+        type=number(float, 0),
+        default=5.0,
+        help="time between checkpoints within an epoch; 0: none",
+    )
     group.add_argument("--start-epoch", type=number(int, 1), default=1, help="number of the first epoch")
     group.add_argument("--batch-size", type=number(int, 1), default=128, help="rows per step")
     group.add_argument("--optimizer", type=named(OPTIMIZERS), default="adam", help=f"one of {', '.join(OPTIMIZERS)}")

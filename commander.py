@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
-from toolbox.runs import Run, claim, continued, list_runs, select
+from toolbox.interrupt import Interrupted
+from toolbox.runs import Run, claim, continued, list_runs, resume_command, select
 from toolbox.utils import UserError, write_json
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
     Raises:
         UserError: a mistake in the flags, the data or the files; SystemExit from the parser for flags alone.
+        Interrupted: SIGTERM or Ctrl-C while training; the run is saved and can be gone on with.
     """
     # Threads that wait must not spin: on a machine with other work, spinning makes a step many times slower. OpenMP
     # reads this when torch is imported.
@@ -163,53 +165,63 @@ def load_pretrained(model: Any, args: Namespace) -> None:
 
 
 def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
-    """Start a run, or go on with `run`."""
-    from toolbox.checkpoint import BEST, checkpoint_name, load_checkpoint, save_checkpoint
-    from toolbox.results import remove_after
+    """Start a run, or go on with `run`; no other process can do so meanwhile."""
+    from toolbox.lock import hold
 
-    state = load_checkpoint(run.path / checkpoint_name(args.resume)) if run is not None else None
-    if run is not None and state is not None and state["epoch"] >= args.epochs:
+    if run is not None:
+        with hold(run.path):
+            return continue_run(args, run)
+    session = build(args)
+    training = session.training()
+    wanted = int(args.version) if args.version not in (None, "bump") else None
+    path, version = claim(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
+    with hold(path):
+        run = start_run(session, training, path, version)
+        print(f"run {run.path}", flush=True)
+        return fit(session, training, run)
+
+
+def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
+    """Go on with `run` from the checkpoint that --resume names."""
+    from toolbox.resume import is_finished, load_named, rewind
+
+    state = load_named(run.path, args.resume, mend=True)
+    if is_finished(run.path, state, args.resume, args.epochs):
         print(
             f"nothing to do: {run.name} has finished epoch {state['epoch']} of {args.epochs}; more --epochs extend it"
         )
         return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
     session = build(args)
     training = session.training()
-    if run is None or state is None:
-        run = start_run(args, session)
-        training.log.name = run.name
-        print(f"run {run.path}", flush=True)
-    else:
-        session.load_model(state, run)
-        training.restore(state)
-        run.config["options"] = run_options(args)
-        write_json(run.path / "config.json", run.config)
-        remove_after(run.path, training.epoch)
-        if load_checkpoint(run.path / BEST)["epoch"] > training.epoch:  # going back to before the best epoch
-            entry = training.log.at("val", training.epoch) or {}
-            training.best = {"epoch": training.epoch, "monitor": args.monitor, "score": entry.get(args.monitor)}
-            save_checkpoint(run.path / BEST, training.state())
-        print(f"going on with {run.path} after epoch {training.epoch}", flush=True)
+    session.load_model(state, run)
+    training.restore(state)
+    run.config["options"] = run_options(args)
+    write_json(run.path / "config.json", run.config)
+    rewind(run.path, args.resume, training)
+    within = f" and {training.broken_off.batches} batches of the next" if training.broken_off else ""
+    print(f"going on with {run.path} after epoch {training.epoch}{within}", flush=True)
     return fit(session, training, run)
 
 
-def start_run(args: Namespace, session: Session) -> Run:
-    """Claim a folder for a new run, now that everything it needs is known to be good."""
+def start_run(session: Session, training: Training, path: Path, version: int) -> Run:
+    """Fill the folder of a new run, now that everything it needs is known to be good: a checkpoint of its start, and
+    last its config.json, which makes it a run."""
+    from toolbox.checkpoint import LATEST, save_checkpoint
     from toolbox.provenance import describe
 
-    wanted = int(args.version) if args.version not in (None, "bump") else None
-    path, version = claim(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
     config = {
         "name": path.name,
         "version": version,
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "options": run_options(args),
+        "options": run_options(session.args),
         "class_names": list(session.setting.class_names),
         "precision": "bf16" if session.setting.bf16 else "fp32",
         "data": session.data.describe(),
         "warnings": session.data.warnings,
         **describe(session.setting.device),
     }
+    training.log.name = path.name
+    save_checkpoint(path / LATEST, training.state())
     write_json(path / "config.json", config)
     return Run(path, config)
 
@@ -225,7 +237,12 @@ def fit(session: Session, training: Training, run: Run) -> dict[str, Any]:
         print(f"note: {warning}", file=sys.stderr)
     board = get_board(run.path / "tensorboard", args.tensorboard, training.epoch + 1)
     board.graph(training.setting.model, session.data.val[0].x.to(training.setting.device))
-    training.fit(run.path, args.epochs, board, args.verbose)
+    try:
+        training.fit(run.path, args.epochs, board, args.verbose, args.checkpoint_minutes)
+    except Interrupted as stop:
+        board.close()
+        stop.command = resume_command(run, NAME_FLAGS)
+        raise
     logged, best = training.log.logged, training.best or {}
     entry = training.log.at("val", best["epoch"]) or {}
     board.hparams(logged["hyperparams"], entry)
@@ -241,12 +258,14 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     import numpy as np
 
     from toolbox.board import get_board
-    from toolbox.checkpoint import checkpoint_name, load_checkpoint
     from toolbox.logger import Experiment, scores_table
     from toolbox.results import write_page, write_test_results
+    from toolbox.resume import load_named
     from trainer import test
 
-    state = load_checkpoint(run.path / checkpoint_name(args.resume or "best"))
+    state = load_named(run.path, args.resume or "best")
+    if not state["log"]["logged"]["val"]:
+        raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
     session = build(args)
     session.load_model(state, run)
     outcome = test(session.setting, session.batches(session.data.test, batch_size=session.evaluation_batch()))
@@ -287,6 +306,9 @@ def cli() -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return stop.code
     except KeyboardInterrupt:
         print("interrupted; --resume latest goes on from the last checkpoint", file=sys.stderr)
         return 130

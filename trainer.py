@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.board import NullBoard
-from toolbox.checkpoint import generator_states, restore_generators, save_epoch
+from toolbox.checkpoint import LATEST, generator_states, restore_generators, save_checkpoint, save_epoch
+from toolbox.gathered import Gathered, Outcome
+from toolbox.interrupt import Signals, Timer
 from toolbox.learner import Learner
-from toolbox.logger import Experiment, epoch_line
+from toolbox.logger import Experiment, epoch_line, print_predictions
 from toolbox.metrics import better, evaluate, make_meters, ranking_scores
 from toolbox.optimizers import learning_rate
 from toolbox.results import write_val_results
@@ -41,23 +43,14 @@ class Setting:
     bf16: bool = False
 
 
-@dataclass
-class Outcome:
-    """What a pass gave: scores, and for each row (in the order of the batches) its id, label and probabilities."""
-
-    scores: dict[str, Any]
-    ids: Tensor
-    labels: Tensor
-    probabilities: Tensor
-
-    def results(self) -> dict[str, list[int]]:
-        """{beat id: [predicted, true]}."""
-        predicted = self.probabilities.argmax(dim=1)
-        rows = zip(self.ids.tolist(), predicted.tolist(), self.labels.tolist(), strict=True)
-        return {str(beat): [call, label] for beat, call, label in rows}
-
-
-def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None = None) -> Outcome:
+def run_epoch(
+    setting: Setting,
+    batches: Any,
+    what: str,
+    learner: Learner | None = None,
+    gathered: Gathered | None = None,
+    after_step: Callable[[Gathered], None] | None = None,
+) -> Outcome:
     """Go through `batches` once.
 
     Args:
@@ -65,44 +58,45 @@ def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None
         batches: gives batches with x (B, 1, 187), y (B,) and ids (B,).
         what: shown at the progress bar.
         learner: improves the model by each batch's loss; None leaves it as it is.
+        gathered: what the batches before those that `batches` gives now have given, when a pass is gone on with.
+        after_step: called after each step of the learner but the last, with what the batches have given so far.
     """
-    start = time.perf_counter()
-    device = setting.device
-    ids, labels, outputs, losses = [], [], [], []
+    gathered = gathered or Gathered()
+    device, first, total = setting.device, gathered.batches + 1, len(batches)
     setting.model.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
-        for number, batch in enumerate(progress(batches, what, total=len(batches)), start=1):
+        for number, batch in enumerate(progress(batches, what, total=total + 1 - first), start=first):
             x, y = batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True)
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
                 logits = setting.model(x)
                 loss = setting.criterion(logits, y)
             if learner is not None:
-                learner.learn(loss, last=number == len(batches))
-                losses.append(loss.detach())
-            ids.append(batch.ids)
-            labels.append(y)
-            outputs.append(logits.detach())
+                learner.learn(loss, last=number == total)
+            gathered.add(batch.ids, y, logits, loss)
+            if learner is not None and learner.waiting == 0 and after_step is not None and number < total:
+                after_step(gathered)
     # All that is derived is derived here, once: nothing waits for the device in the loop.
-    y, logits = torch.cat(labels), torch.cat(outputs).float()
+    ids, y, logits = gathered.whole()
+    logits = logits.float()
     meters = make_meters(len(setting.class_names), device)
     meters["confusion"].update(logits.argmax(dim=1), y)
     if learner is not None:
-        for part, loss in zip(labels, losses, strict=True):
-            meters["loss"].update(loss, len(part))
+        for size, loss in zip(gathered.sizes, gathered.losses, strict=True):
+            meters["loss"].update(loss, size)
     else:  # with class weights, the mean over all rows is not the mean of the batches' means
         meters["loss"].update(setting.criterion(logits, y), len(y))
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}
-    scores["seconds"] = time.perf_counter() - start
-    return Outcome(scores, torch.cat(ids).cpu(), y.cpu(), logits.softmax(dim=1).cpu())
+    scores["seconds"] = gathered.seconds
+    return Outcome(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
 
 
-def train(setting: Setting, batches: Any, learner: Learner, what: str = "train") -> Outcome:
-    """One epoch of training.
+def train(setting: Setting, batches: Any, learner: Learner, what: str = "train", **rest: Any) -> Outcome:
+    """One epoch of training, or the `rest` of one (see `run_epoch`).
 
     Raises:
         UserError: the loss is not finite any more.
     """
-    outcome = run_epoch(setting, batches, what, learner)
+    outcome = run_epoch(setting, batches, what, learner, **rest)
     return finite(outcome, "training")
 
 
@@ -156,6 +150,9 @@ class Training:
         first_samples: how many samples of each row the first epoch reads.
         epoch: the epoch that was finished last.
         best: {"epoch", "monitor", "score"} of the best epoch so far, None before the first.
+        rate: the learning rate at the start of the epoch under way.
+        scored: the weights that the scores of `epoch` belong to; with --ema the averaged ones.
+        broken_off: what the first batches of the epoch under way have given before a resume.
     """
 
     setting: Setting
@@ -167,37 +164,59 @@ class Training:
     first_samples: int = SAMPLES
     epoch: int = 0
     best: dict[str, Any] | None = None
+    rate: float = 0.0
+    scored: dict[str, Tensor] = field(init=False)
+    broken_off: Gathered | None = None
 
-    def fit(self, folder: Path, epochs: int, board: NullBoard, verbose: bool = False) -> None:
-        """Go on to the last epoch; after each, all that a resume needs is in `folder`."""
-        while self.epoch < epochs:
-            self.epoch += 1
-            what = f"epoch {self.epoch}/{epochs}"
-            outcome = self.advance(what, epochs)
-            results = outcome.results()
-            write_val_results(folder, self.epoch, results)
-            self.log.to_json(folder / "logger.json")
-            self.show(what, outcome, board)
-            # Last: where the latest checkpoint says that an epoch is finished, all else of that epoch is written.
-            save_epoch(folder, self.epoch, self.state(), best=(self.best or {}).get("epoch") == self.epoch)
-            if verbose:
-                names = self.setting.class_names
-                for beat, (called, label) in results.items():
-                    print(f"beat {beat}: {names[called]}, is {names[label]}{'' if called == label else '  WRONG'}")
+    def __post_init__(self) -> None:
+        self._keep_scored()
 
-    def advance(self, what: str, epochs: int) -> Outcome:
-        """Train and validate one epoch of `epochs`; the validation's outcome."""
-        rate = learning_rate(self.learner.optimizer)
-        self.batches.samples = progressive_samples(self.epoch, epochs, self.first_samples)
-        learned = train(self.setting, self.batches, self.learner, what)
+    def fit(self, folder: Path, epochs: int, board: NullBoard, verbose: bool = False, minutes: float = 0.0) -> None:
+        """Go on to the last epoch; after each, and every `minutes` within, all that a resume needs is in `folder`.
+
+        Raises:
+            Interrupted: SIGTERM or Ctrl-C came; what has been learned is saved.
+        """
+        with Signals() as signals:
+            timer = Timer(minutes)
+
+            def after_step(gathered: Gathered) -> None:
+                if signals.received or timer.is_due():
+                    save_checkpoint(folder / LATEST, self.state(gathered))
+                    timer.start()
+                    signals.check(f"batch {gathered.batches} of {len(self.batches)} in epoch {self.epoch + 1}")
+
+            while self.epoch < epochs:
+                what = f"epoch {self.epoch + 1}/{epochs}"
+                self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
+                outcome = self.advance(what, after_step)
+                results = outcome.results()
+                write_val_results(folder, self.epoch, results)
+                self.log.to_json(folder / "logger.json")
+                self.show(what, outcome, board)
+                # Last: where the latest checkpoint says that an epoch is finished, all else of it is written.
+                save_epoch(folder, self.epoch, self.state(), best=(self.best or {}).get("epoch") == self.epoch)
+                timer.start()
+                if verbose:
+                    print_predictions(results, self.setting.class_names)
+                signals.check(f"epoch {self.epoch}")
+
+    def advance(self, what: str, after_step: Callable[[Gathered], None] | None = None) -> Outcome:
+        """Train and validate one epoch; the validation's outcome."""
+        if self.broken_off is None:
+            self.rate = learning_rate(self.learner.optimizer)
+        gathered, self.broken_off = self.broken_off, None
+        learned = train(self.setting, self.batches, self.learner, what, gathered=gathered, after_step=after_step)
+        self.epoch += 1
         average = self.learner.average
         if average is not None:
             average.swap()  # what is scored and kept as the model is the average
         outcome = validate(self.setting, self.held_out, f"{what}, validation")
         if average is not None:
             average.swap()
+        self._keep_scored()
         self.learner.schedule.after_epoch(outcome.scores["acc1"])
-        self.log.log("train", self.epoch, {**learned.scores, "lr": rate})
+        self.log.log("train", self.epoch, {**learned.scores, "lr": self.rate})
         self.log.log("val", self.epoch, outcome.scores)
         score = outcome.scores[self.monitor]
         if self.best is None or better(self.monitor, score, self.best["score"]):
@@ -218,17 +237,27 @@ class Training:
         board.flush()  # the pictures of the epoch before, drawn while this one trained
         board.pictures("val", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, n)
 
-    def state(self) -> dict[str, Any]:
-        """Tensors and plain values from which `restore` goes on as if nothing had happened."""
+    def state(self, gathered: Gathered | None = None) -> dict[str, Any]:
+        """Tensors and plain values from which `restore` goes on as if nothing had happened.
+
+        Args:
+            gathered: what the first batches of the epoch under way have given; None between two epochs.
+        """
         live, average = self.setting.model.state_dict(), self.learner.average
+        within = None
+        if gathered is not None:
+            mean = average.weights() if average is not None else None
+            begun = self.batches.begun
+            within = {"begun": begun, "rate": self.rate, "averaged": mean, "gathered": gathered.state()}
         return {
             "epoch": self.epoch,
-            "model": {**live, **average.weights()} if average is not None else live,  # what the scores belong to
-            "live": live if average is not None else None,  # what goes on learning
+            "model": self.scored,
+            "live": live if average is not None or within is not None else None,  # what goes on learning
             "averaged": average.steps if average is not None else 0,
             "optimizer": self.learner.optimizer.state_dict(),
             "schedule": self.learner.schedule.state_dict(),
             "order": self.batches.generator.get_state(),
+            "within": within,
             "generators": generator_states(),
             "best": self.best,
             "log": self.log.to_dict(),
@@ -237,13 +266,22 @@ class Training:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave; the model's weights are loaded by whoever checks that they fit."""
-        self.epoch, self.best = state["epoch"], state["best"]
+        self.epoch, self.best, within = state["epoch"], state["best"], state.get("within")
         self.learner.optimizer.load_state_dict(state["optimizer"])
         self.learner.schedule.load_state_dict(state["schedule"])
+        self.scored = {name: value.to(self.setting.device) for name, value in state["model"].items()}
         if self.learner.average is not None:
-            self.learner.average.restore(state["averaged"], state["model"])
+            self.learner.average.restore(state["averaged"], within["averaged"] if within else state["model"])
         self.batches.generator.set_state(state["order"].cpu())
+        if within:
+            self.rate, self.broken_off = within["rate"], Gathered(within["gathered"], self.setting.device)
+            self.batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
         log = Experiment.from_dict(state["log"])
         log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow
         self.log = log
         restore_generators(state["generators"])
+
+    def _keep_scored(self) -> None:
+        average = self.learner.average
+        weights = {**self.setting.model.state_dict(), **(average.weights() if average is not None else {})}
+        self.scored = {name: value.clone() for name, value in weights.items()}

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from loaders import sources
-from loaders.augment import light
+from loaders.batches import Batch, Batches
 from loaders.beats import CLASS_NAMES, Beats
 from loaders.cache import Cache
 from loaders.splits import stratified
 from toolbox.utils import UserError
+
+__all__ = ["Batch", "Batches", "Data", "ECGLoader", "ECGLoader_bin", "make_data"]
 
 # What "importance" adds to 1 / n_class: an error on a sick beat weighs more (the predecessor's weights).
 IMPORTANCE = {5: (1.0, 2.0, 2.0, 2.0, 0.5), 2: (1.0, 2.0)}
@@ -32,17 +33,6 @@ LEAK_WARNING = (
     "--validate-on test: the epoch is chosen on the test rows themselves, so test scores are too good "
     "(the predecessor's protocol, for comparison only)."
 )
-
-
-CHUNK = 4096  # rows gathered at once
-
-
-class Batch(NamedTuple):
-    """Rows x (B, 1, 187) float32, labels y (B,) int64, ids (B,) int64: the rows' numbers in their split's file."""
-
-    x: Tensor
-    y: Tensor
-    ids: Tensor
 
 
 class ECGLoader(Dataset[Batch]):
@@ -118,89 +108,6 @@ class ECGLoader_bin(ECGLoader):  # noqa: N801 - the predecessor's name
 
     def fold(self, labels: np.ndarray) -> np.ndarray:
         return (labels > 0).astype(np.int64)
-
-
-class Batches:
-    """Goes through a dataset in batches; each pass draws its order from `generator`, if there is one.
-
-    Args:
-        dataset: the rows.
-        batch_size: rows of a batch; the last may have fewer.
-        generator: where the order is drawn from; None keeps the rows' own order.
-        weights: (n,) to draw rows with replacement in proportion to, or None for each row once.
-        workers: processes that gather batches ahead; the order is the same with any number.
-        augment: "none" or "light": how rows are changed, drawn from `generator` too.
-        limit: at most that many batches per pass; rows in their own order are then picked evenly.
-    """
-
-    def __init__(
-        self,
-        dataset: ECGLoader,
-        batch_size: int,
-        generator: torch.Generator | None = None,
-        weights: Tensor | None = None,
-        workers: int = 0,
-        limit: int | None = None,
-        augment: str = "none",
-    ) -> None:
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.generator = generator
-        self.weights = weights.cpu() if weights is not None else None
-        self.workers = workers
-        self.limit = limit
-        self.augment = augment
-        self.samples = dataset.x.shape[1]  # of each row, from its start; whoever goes through them may ask for fewer
-
-    def __len__(self) -> int:
-        whole = -(-len(self.dataset) // self.batch_size)
-        return whole if self.limit is None else min(whole, self.limit)
-
-    def order(self) -> Tensor:
-        """(n,) int64: the positions of the next pass."""
-        n = len(self.dataset)
-        if self.generator is None:
-            shown = min(n, len(self) * self.batch_size)  # with a limit, rows from all over: files are sorted by label
-            return torch.arange(n) if shown == n else torch.arange(shown) * n // shown
-        if self.weights is None:
-            return torch.randperm(n, generator=self.generator)
-        return torch.multinomial(self.weights, n, replacement=True, generator=self.generator)
-
-    def __iter__(self) -> Iterator[Batch]:
-        if self.samples < self.dataset.x.shape[1]:
-            return (batch._replace(x=batch.x[:, :, : self.samples]) for batch in self._changed())
-        return self._changed()
-
-    def _changed(self) -> Iterator[Batch]:
-        if self.augment == "none" or self.generator is None:
-            return self._gather()
-        return (batch._replace(x=light(batch.x, self.generator)) for batch in self._gather())
-
-    def _gather(self) -> Iterator[Batch]:
-        order = self.order().to(self.dataset.rows.device)
-        if self.workers == 0:
-            return self._gather_chunks(order[: len(self) * self.batch_size])
-        positions = order.split(self.batch_size)[: len(self)]
-        own = torch.Generator()  # a DataLoader without one draws from the global generator, which dropout needs
-        lists = [part.tolist() for part in positions]
-        return iter(
-            DataLoader(self.dataset, batch_sampler=lists, num_workers=self.workers, collate_fn=_as_it_is, generator=own)
-        )
-
-    def _gather_chunks(self, order: Tensor) -> Iterator[Batch]:
-        """Several batches in one gather: for small networks a gather costs a good part of a step."""
-        for chunk in order.split(self.batch_size * max(1, CHUNK // self.batch_size)):
-            yield from _pieces(self.dataset.batch(chunk), self.batch_size)
-
-
-def _pieces(whole: Batch, size: int) -> Iterator[Batch]:
-    """`whole` in batches of `size`, views of its memory."""
-    parts = zip(*(part.split(size) for part in whole), strict=True)
-    return (Batch(x, y, ids) for x, y, ids in parts)
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
 
 
 @dataclass

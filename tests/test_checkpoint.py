@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pickle
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,14 @@ from toolbox.checkpoint import (
     FORMAT,
     KEEP_EVERY,
     LATEST,
+    PREVIOUS,
+    DamagedError,
     checkpoint_name,
     generator_states,
+    intact,
     load_checkpoint,
     load_weights,
+    put_link,
     restore_generators,
     save_checkpoint,
     save_epoch,
@@ -220,6 +226,59 @@ def test_damaged_files_are_refused_or_still_read(tmp_path: Path, zipped: bool) -
             assert "\n" not in str(error)
 
 
+def test_a_checksum_is_the_archives_comment_and_torch_reads_the_file_all_the_same(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path / BEST, state())
+    with zipfile.ZipFile(path) as archive:
+        comment = archive.comment.decode()
+    assert comment == f"sha256:{hashlib.sha256(path.read_bytes()[: -len(comment) - 2]).hexdigest()}"
+    assert torch.load(path, weights_only=True)["epoch"] == torch.load(path, weights_only=True, mmap=True)["epoch"] == 3
+    assert load_checkpoint(path)["epoch"] == 3
+
+
+def test_any_flipped_bit_of_a_sealed_file_is_found(tmp_path: Path) -> None:
+    whole, rng = save_checkpoint(tmp_path / BEST, state()).read_bytes(), random.Random(2)
+    body = len(whole) - len("sha256:") - 64 - 2
+    for _ in range(200):
+        content = bytearray(whole)
+        content[rng.randrange(body)] ^= 1 << rng.randrange(8)
+        assert not intact(bytes(content))
+        (tmp_path / BEST).write_bytes(content)
+        with pytest.raises(DamagedError, match="is damaged: its bytes do not have the SHA-256 that it was written"):
+            load_checkpoint(tmp_path / BEST)
+
+
+def test_the_latest_before_is_kept_and_there_is_always_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path / LATEST, state(epoch=1))
+    assert names(tmp_path) == [LATEST]
+    seen = []
+    replace = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        seen.append({name: load_checkpoint(tmp_path / name)["epoch"] for name in names(tmp_path) if name[0] != "."})
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    for epoch in (2, 3):
+        save_checkpoint(tmp_path / LATEST, state(epoch=epoch))
+    assert seen == [
+        {LATEST: 1}, {LATEST: 1, PREVIOUS: 1}, {LATEST: 2, PREVIOUS: 1}, {LATEST: 2, PREVIOUS: 2}
+    ]  # fmt: skip
+    assert names(tmp_path) == sorted([LATEST, PREVIOUS])
+
+
+def test_where_there_are_no_hard_links_a_copy_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for epoch in (1, 2):
+        save_checkpoint(tmp_path / LATEST, state(epoch=epoch))
+    assert load_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
+    put_link(tmp_path / PREVIOUS, tmp_path / LATEST)
+    assert load_checkpoint(tmp_path / LATEST)["epoch"] == 1
+    assert names(tmp_path) == sorted([LATEST, PREVIOUS])
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -300,9 +359,9 @@ def test_a_value_that_cannot_be_saved_leaves_the_old_file(tmp_path: Path) -> Non
 def test_each_epoch_leaves_the_files_of_the_contract(tmp_path: Path) -> None:
     for epoch in range(1, 12):
         save_epoch(tmp_path, epoch, state(epoch=epoch), best=epoch in (1, 4))
-    assert names(tmp_path) == sorted([LATEST, BEST, "checkpoint_epoch5.pth.tar", "checkpoint_epoch10.pth.tar"])
     epochs = {name: load_checkpoint(tmp_path / name)["epoch"] for name in names(tmp_path)}
-    assert epochs == {LATEST: 11, BEST: 4, "checkpoint_epoch5.pth.tar": 5, "checkpoint_epoch10.pth.tar": 10}
+    every_fifth = {"checkpoint_epoch5.pth.tar": 5, "checkpoint_epoch10.pth.tar": 10}
+    assert epochs == {LATEST: 11, PREVIOUS: 10, BEST: 4, **every_fifth}
     assert KEEP_EVERY == 5
 
 

@@ -94,7 +94,8 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
     n = result["best"]["epoch"]
     expected = {
         "config.json", "logger.json", "report.html", "checkpoint.pth.tar", "model_best.pth.tar",
-        "checkpoint_epoch5.pth.tar", "pics/loss.png", "pics/accuracy.png", "pics/learning_rate.png",
+        "checkpoint_epoch5.pth.tar", "checkpoint_prev.pth.tar", ".lock",
+        "pics/loss.png", "pics/accuracy.png", "pics/learning_rate.png",
         f"pred/test_results_ep{n}.json", f"pred/test_results_list_ep{n}.json",
         f"pred/cm_ep{n}.png", f"pred/norm_cm_ep{n}.png", f"pred/roc_ep{n}.png",
         *(f"res/val_results_list_ep{k}.json" for k in range(1, 6)),
@@ -242,7 +243,7 @@ def test_a_failed_start_leaves_no_run(tmp_path, argv, said):
 
 def test_missing_epochs_name_what_is_there(tmp_path):
     train(tmp_path, "--epochs", "1")
-    with pytest.raises(UserError, match=r"no checkpoint .*; there: checkpoint.pth.tar, model_best.pth.tar"):
+    with pytest.raises(UserError, match=r"no checkpoint .*; there: checkpoint.pth.tar, .*model_best.pth.tar"):
         run(tmp_path, "--test", "--resume", "7")
 
 

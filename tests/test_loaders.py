@@ -581,6 +581,32 @@ def test_the_order_is_the_same_with_any_number_of_workers(dataset: ECGLoader, dr
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("drawn", ["shuffled", "sampled", "augmented"])
+def test_a_pass_that_is_broken_off_anywhere_goes_on_alike(
+    dataset: ECGLoader, drawn: str, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loaders.batches.CHUNK", 32)  # two batches at once
+    weights = dataset.sample_weights("equal") if drawn == "sampled" else None
+    augment = "light" if drawn == "augmented" else "none"
+
+    def made() -> Batches:
+        return Batches(dataset, 16, generator(), weights, workers=workers, augment=augment)
+
+    undisturbed = made()
+    passes = [list(undisturbed), list(undisturbed)]
+    for done in (1, 2, 3, 5):
+        first, second = made(), made()
+        given = iter(first)
+        for _ in range(done):
+            next(given)
+        second.go_on(first.begun, first.generator.get_state(), done)
+        for whole, rest in ((passes[0][done:], list(second)), (passes[1], list(second))):
+            assert len(whole) == len(rest)
+            for one, other in zip(whole, rest, strict=True):
+                assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
 def test_batches_leave_the_global_generators_alone(dataset: ECGLoader, workers: int) -> None:
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].tolist()
     ids(Batches(dataset, 32, generator(), workers=workers))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from toolbox.runs import Run, claim, continued, list_runs, read_run, select, versions
+from toolbox.runs import Run, claim, continued, list_runs, read_run, resume_command, select, versions
 from toolbox.utils import UserError
 
 PREFIX = "ecg_cnn1d_3_opadam_StepLR_lr0.01_nll_bs128_"
@@ -274,3 +274,15 @@ def test_flags_that_make_another_run_are_refused(runs: list[Run]) -> None:
         continued(args, runs[0], free=("epochs",))
     args.dataset = "ecg"  # said again, but the same
     assert continued(args, runs[0], free=("epochs",)).dataset == "ecg"
+
+
+def test_the_command_that_goes_on_names_one_run_with_as_few_flags_as_it_can(tmp_path: Path) -> None:
+    keys = ("dataset", "model_name", "sampler")
+    make(tmp_path, "ecg", "ecg_a_1", model_name="a", sampler=None)
+    (run,) = list_runs(tmp_path)
+    start = f"python commander.py --resume latest --version 1 --root-dir {tmp_path} --dataset ecg"
+    assert resume_command(run, keys) == start
+    make(tmp_path, "ecg", "ecg_b_1", model_name="b", sampler=None)
+    assert resume_command(run, keys) == f"{start} --model-name a"
+    make(tmp_path, "ecg", "ecg_a_sampequal_1", model_name="a", sampler="equal")
+    assert resume_command(run, keys) == f"{start} --model-name a --sampler none"

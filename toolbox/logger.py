@@ -78,6 +78,12 @@ def epoch_line(what: str, learned: dict[str, Any], held_out: dict[str, Any]) -> 
     )
 
 
+def print_predictions(results: dict[str, list[int]], names: tuple[str, ...]) -> None:
+    """A line for each beat of {beat id: [predicted, true]}."""
+    for beat, (called, label) in results.items():
+        print(f"beat {beat}: {names[called]}, is {names[label]}{'' if called == label else '  WRONG'}")
+
+
 def scores_table(scores: dict[str, Any]) -> str:
     """The scores of a split as lines for the terminal, per class and over all."""
     width = max(len(name) for name in scores["per_class"])

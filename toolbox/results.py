@@ -68,3 +68,10 @@ def remove_after(folder: Path, epoch: int) -> None:
         digits = path.name.split(".")[0].rpartition("ep" if path.parent != folder else "epoch")[2]
         if digits.isdigit() and int(digits) > epoch:
             path.unlink()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a training that was killed while it wrote; a --test beside it keeps its own."""
+    for pattern in (".*.pth.tar.*.tmp", ".logger.json.*.tmp", ".config.json.*.tmp", "res/.*.tmp", "pics/.*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink()

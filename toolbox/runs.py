@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> 
         UserError: none fits (naming those there are), or several do.
     """
     every = list(runs)
-    fitting = [run for run in every if all(run.options.get(key) == value for key, value in wanted.items())]
+    fitting = [run for run in every if _fits(run, wanted)]
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in wanted.items())
     if version is None:
         whole = [run for run in fitting if not run.trial]
@@ -129,6 +130,26 @@ def continued(args: Namespace, run: Run, free: Iterable[str]) -> Namespace:
                 f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
             )
     return merged
+
+
+def resume_command(run: Run, keys: Iterable[str]) -> str:
+    """The command line that goes on with `run`: as few of the flags `keys` as name it among the runs there are."""
+    root = run.path.parents[2]
+    runs = list_runs(root)
+    words = ["python", "commander.py", "--resume", "latest", "--version", str(run.version)]
+    words += [] if root == Path("ecg_data") else ["--root-dir", str(root)]
+    wanted: dict[str, Any] = {}
+    for key in keys:
+        wanted[key] = run.options[key]
+        words += [f"--{key.replace('_', '-')}", "none" if wanted[key] is None else str(wanted[key])]
+        fitting = [other for other in runs if other.version == run.version]
+        if all(other.path == run.path or not _fits(other, wanted) for other in fitting):
+            break
+    return shlex.join(words)
+
+
+def _fits(run: Run, wanted: dict[str, Any]) -> bool:
+    return all(run.options.get(key) == value for key, value in wanted.items())
 
 
 def _names(runs: list[Run]) -> str:

@@ -1,0 +1,84 @@
+"""SIGTERM and Ctrl-C: noted while a run is trained, so that it stops where it can be saved."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+NOTED = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """A run was stopped by a signal and saved before.
+
+    Attributes:
+        signal: which.
+        place: how far the run has come, as text.
+        command: the command line that goes on with it.
+    """
+
+    def __init__(self, number: int, place: str) -> None:
+        super().__init__(number, place)
+        self.signal = signal.Signals(number)
+        self.place = place
+        self.command = "--resume latest"
+
+    @property
+    def code(self) -> int:
+        """The exit code that shells give a process ended by this signal: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + self.signal
+
+    def __str__(self) -> str:
+        return f"{self.signal.name}: saved after {self.place}; go on by {self.command}"
+
+
+class Signals:
+    """A context that notes the first SIGINT or SIGTERM; the second ends the process at once.
+
+    Signals that the process ignores (nohup, a shell's background job) stay ignored. Outside the main thread, where
+    Python allows no handlers, nothing is noted.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in NOTED:
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+        for each in self._before:
+            signal.signal(each, signal.SIG_DFL)
+
+    def check(self, place: str) -> None:
+        """Raise Interrupted when a signal has come; what is needed to go on has been saved at `place`."""
+        if self.received:
+            raise Interrupted(self.received, place)
+
+
+class Timer:
+    """Says when `minutes` have passed since it was started; with 0, never."""
+
+    def __init__(self, minutes: float) -> None:
+        self.minutes = minutes
+        self.start()
+
+    def start(self) -> None:
+        """Count from now."""
+        self.begun = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether the time has passed."""
+        return self.minutes > 0 and time.monotonic() - self.begun >= 60 * self.minutes
