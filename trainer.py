@@ -21,6 +21,8 @@ from toolbox.optimizers import learning_rate
 from toolbox.results import write_val_results
 from toolbox.utils import UserError, progress
 
+SHOWN = 256  # ids of a bad batch that a message lists
+
 
 @dataclass
 class Setting:
@@ -68,7 +70,7 @@ def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None
     """
     start = time.perf_counter()
     device = setting.device
-    ids, labels, outputs, losses = [], [], [], []
+    ids, labels, outputs, losses, rates = [], [], [], [], []
     setting.model.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
         for number, batch in enumerate(progress(batches, what, total=len(batches)), start=1):
@@ -77,12 +79,15 @@ def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None
                 logits = setting.model(x)
                 loss = setting.criterion(logits, y)
             if learner is not None:
+                rates.append(learning_rate(learner.optimizer))
                 learner.learn(loss, last=number == len(batches))
                 losses.append(loss.detach())
             ids.append(batch.ids)
             labels.append(y)
             outputs.append(logits.detach())
     # All that is derived is derived here, once: nothing waits for the device in the loop.
+    if learner is not None:
+        check_losses(losses, rates, ids, learner.accumulate, what)
     y, logits = torch.cat(labels), torch.cat(outputs).float()
     meters = make_meters(len(setting.class_names), device)
     meters["confusion"].update(logits.argmax(dim=1), y)
@@ -94,6 +99,28 @@ def run_epoch(setting: Setting, batches: Any, what: str, learner: Learner | None
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}
     scores["seconds"] = time.perf_counter() - start
     return Outcome(scores, torch.cat(ids).cpu(), y.cpu(), logits.softmax(dim=1).cpu())
+
+
+def check_losses(losses: list[Tensor], rates: list[float], ids: list[Tensor], accumulate: int, what: str) -> None:
+    """Stop at the first batch whose loss is not finite.
+
+    Args:
+        losses, rates, ids: of each batch, its loss, the learning rate of its step and its rows.
+        accumulate: batches per step.
+        what: the epoch, as the message names it.
+
+    Raises:
+        UserError: with the step, the learning rate and the ids of its rows.
+    """
+    bad = torch.nonzero(~torch.isfinite(torch.stack(losses)))
+    if len(bad):
+        k = int(bad[0])
+        rows = ", ".join(map(str, ids[k].tolist()[:SHOWN])) + (" ..." if len(ids[k]) > SHOWN else "")
+        raise UserError(
+            f"the training loss became {float(losses[k])} in {what}, step {k // accumulate + 1} (batch {k + 1} of "
+            f"{len(losses)}), learning rate {rates[k]:g}; the last checkpoint is kept. Try a lower --lr, or look at "
+            f"the batch's rows: {rows}"
+        )
 
 
 def train(setting: Setting, batches: Any, learner: Learner, what: str = "train") -> Outcome:

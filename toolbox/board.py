@@ -11,6 +11,7 @@ import io
 import logging
 import math
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -78,6 +79,39 @@ class NullBoard:
         """Flush and close; the board is not used afterwards."""
 
 
+class _Named:
+    """A SummaryWriter whose OSErrors name the folder: its thread meets them later, where no file is known."""
+
+    def __init__(self, writer: Any, folder: Path) -> None:
+        self.writer, self.folder = writer, folder
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.writer, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            try:
+                return method(*args, **options)
+            except OSError as error:
+                error.filename = f"TensorBoard's events in {self.folder}"
+                raise
+
+        return call
+
+
+def _quiet_writers() -> None:
+    """Keep TensorBoard's writing thread from printing a traceback: it hands its error to the next call as well."""
+    shown = threading.excepthook
+    if getattr(shown, "quiet", False):
+        return
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not (type(failed.thread).__name__ == "_AsyncWriterThread" and isinstance(failed.exc_value, OSError)):
+            shown(failed)
+
+    hook.quiet = True  # type: ignore[attr-defined]
+    threading.excepthook = hook
+
+
 class Board(NullBoard):
     """Writes TensorBoard events (see `NullBoard` for what each method writes).
 
@@ -92,7 +126,8 @@ class Board(NullBoard):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
-        self._writer = SummaryWriter(log_dir=str(folder), purge_step=first_epoch)
+        _quiet_writers()
+        self._writer: Any = _Named(SummaryWriter(log_dir=str(folder), purge_step=first_epoch), folder)
         self._epoch = first_epoch  # the latest one written; a resume starts after it
 
     def _at(self, epoch: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import re
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolbox.utils import UserError, atomic_write
+from toolbox.schema import check_state
+from toolbox.utils import UserError, atomic_write, os_reason
 
 FORMAT = 1
 LATEST = "checkpoint.pth.tar"
@@ -50,8 +52,10 @@ def restore_generators(states: dict[str, Any]) -> None:
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> Path:
     """Write `state` (tensors and plain values) to `path`, atomically."""
+    content = io.BytesIO()  # torch's own writer turns a full disk into an error that does not say so
+    torch.save({"format": FORMAT, **state}, content)
     with atomic_write(path) as handle:
-        torch.save({"format": FORMAT, **state}, handle)
+        handle.write(content.getbuffer())
     return Path(path)
 
 
@@ -79,23 +83,32 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
         raise UserError(f"no checkpoint {path}; there: {', '.join(there) or 'none'}")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
+    except OSError as error:
+        raise UserError(f"cannot read {os_reason(error)}") from error
     except Exception as error:  # damaged files raise all kinds
         _, found, text = str(error).rpartition("WeightsUnpickler error:")  # what torch says before is advice
         if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
             raise UserError(
-                f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); refused"
+                f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); "
+                f"refused. To train from its weights without running it: --import-weights {path}"
             ) from error
         reason = text.strip().splitlines()[0] if found else type(error).__name__
         raise UserError(f"{path} is damaged or not a checkpoint: {reason}") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):
-        raise UserError(f"{path} is not a checkpoint of this project")
+        way = f"; to train from its weights: --import-weights {path}" if _has_weights(state) else ""
+        raise UserError(f"{path} is not a checkpoint of this project{way}")
     if state["format"] > FORMAT:
         raise UserError(f"{path} has format {state['format']}, this version reads up to {FORMAT}; update the project")
+    check_state(state, path)
     return state
 
 
 def _is_weights(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(part, torch.Tensor) for part in value.values())
+
+
+def _has_weights(value: Any) -> bool:
+    return isinstance(value, dict) and any(_is_weights(part) and part for part in (value, value.get("state_dict")))
 
 
 def load_weights(
