@@ -13,7 +13,7 @@ import math
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +82,12 @@ class NullBoard:
 class _Named:
     """A SummaryWriter whose OSErrors name the folder: its thread meets them later, where no file is known."""
 
-    def __init__(self, writer: Any, folder: Path) -> None:
-        self.writer, self.folder = writer, folder
+    def __init__(self, make: Callable[..., Any], folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.writer = self.named(make)(log_dir=str(folder), **options)
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.writer, name)
+    def named(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """`method`, whose OSErrors name the folder."""
 
         def call(*args: Any, **options: Any) -> Any:
             try:
@@ -96,6 +97,9 @@ class _Named:
                 raise
 
         return call
+
+    def __getattr__(self, name: str) -> Any:
+        return self.named(getattr(self.writer, name))
 
 
 def _quiet_writers() -> None:
@@ -127,7 +131,7 @@ class Board(NullBoard):
         except ImportError as error:
             raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
         _quiet_writers()
-        self._writer: Any = _Named(SummaryWriter(log_dir=str(folder), purge_step=first_epoch), folder)
+        self._writer: Any = _Named(SummaryWriter, folder, purge_step=first_epoch)
         self._epoch = first_epoch  # the latest one written; a resume starts after it
 
     def _at(self, epoch: int) -> int:
