@@ -67,7 +67,13 @@ def _add_action_flags(parser: argparse.ArgumentParser) -> None:
         "--version", type=version_name, default=None,
         help="bump, latest or N: which run of these flags; bump when training starts, else latest",
     )  # fmt: skip
-    group.add_argument("--pretrained", metavar="PATH|RUN", help="start from the best weights of a file or another run")
+    start = group.add_mutually_exclusive_group()
+    start.add_argument("--pretrained", metavar="PATH|RUN", help="start from the best weights of a file or another run")
+    start.add_argument(
+        "--import-weights",
+        metavar="FILE",
+        help="start from the weights of a predecessor's .pth.tar; runs no code of it",
+    )
     group.add_argument(
         "--short-run", action="store_true", help="10 mini-batches per pass: a trial of the whole pipeline"
     )
@@ -193,6 +199,9 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where the hardware has it"
     )
+    group.add_argument(
+        "--deterministic", action=argparse.BooleanOptionalAction, default=False, help="the same bits every time on GPUs"
+    )
     group.add_argument("--disable-cuda", action="store_true", help="stay on the CPU")
     group.add_argument(
         "--tensorboard", action=argparse.BooleanOptionalAction, default=False, help="write events for TensorBoard"
@@ -228,9 +237,10 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
     if "config" in given:
         filled = parser.parse_args(read_config(given["config"], parser), Namespace(**dict.fromkeys(flags, unset)))
         from_file = {key: value for key, value in vars(filled).items() if value is not unset}
-        for one, other in (("sampler", "class_balance"), ("class_balance", "sampler")):
-            if one in given and other not in given:
-                from_file.pop(other, None)  # the two exclude each other, and flags win
+        for pair in (("sampler", "class_balance"), ("pretrained", "import_weights")):
+            for one, other in (pair, pair[::-1]):
+                if one in given and other not in given:
+                    from_file.pop(other, None)  # the two exclude each other, and flags win
     args = Namespace(**{**flags, **from_file, **given}, given=frozenset({**from_file, **given}))
     _check(args, parser)
     return args
@@ -248,6 +258,8 @@ def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--start-epoch conflicts with --resume, which knows its epoch")
     if args.resume and args.pretrained and "pretrained" in args.given:
         parser.error("--pretrained conflicts with --resume, which brings its own weights")
+    if args.import_weights and "import_weights" in args.given and (_continues(args) or args.prepare):
+        parser.error("--import-weights starts a training; leave out --test, --resume and --prepare, and test that run")
     if _continues(args) and args.version == "bump":
         parser.error("--version bump starts a new run; --resume and --test take latest or a number")
     if _continues(args) or args.prepare:

@@ -7,6 +7,7 @@ python commander.py --test --resume best
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from argparse import Namespace
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
 from toolbox.interrupt import Interrupted
 from toolbox.runs import Run, claim, continued, list_runs, resume_command, select
-from toolbox.utils import UserError, write_json
+from toolbox.utils import UserError, os_reason, write_json
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import Batches, Data, ECGLoader
@@ -47,6 +48,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     # reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = parse_args(argv)
+    try:
+        return act(args)
+    except OSError as error:  # what nobody closer to the file could say more about
+        raise UserError(f"{os_reason(error)}; what was there before is kept") from error
+
+
+def act(args: Namespace) -> dict[str, Any]:
+    """Do the one thing that `args` ask for."""
     if args.prepare:
         return prepare(args)
     if not (args.test or args.resume):
@@ -113,7 +122,10 @@ class Session:
     def load_model(self, state: dict[str, Any], run: Run) -> None:
         """The weights of a checkpoint of `run`; UserError when they do not fit, a warning when the data differ."""
         from toolbox.checkpoint import load_weights
+        from toolbox.schema import check_fits, check_whole
 
+        check_whole(state, run.path)
+        check_fits(state, self.args.model_name, self.setting.class_names, run.path)
         live = None if self.args.test else state["live"]  # with --ema, what is scored and what goes on learning differ
         load_weights(self.setting.model, live or state["model"], run.path)
         if run.config["data"]["fingerprint"] != self.data.cache.fingerprint:
@@ -130,17 +142,18 @@ def build(args: Namespace) -> Session:
     from models import get_model
     from toolbox.checkpoint import seed_everything
     from toolbox.losses import get_criterion
-    from toolbox.utils import pick_device, use_bf16
+    from toolbox.utils import make_deterministic, pick_device, use_bf16
     from trainer import Setting
 
     device = pick_device(args.disable_cuda)
+    make_deterministic(args.deterministic)
     bf16 = use_bf16(args.precision, device)
     data = get_loader(args)
     args.num_classes = data.train.num_classes
     seed_everything(args.seed)
     model = get_model(args)
-    if args.pretrained and not (args.resume or args.test):
-        load_pretrained(model, args)
+    if not (args.resume or args.test):
+        start_weights(model, args)
     weights = data.train.class_weights(args.class_balance) if args.class_balance else None
     criterion = get_criterion(args, weights)
     if args.compile:
@@ -149,10 +162,16 @@ def build(args: Namespace) -> Session:
     return Session(args, data, setting)
 
 
-def load_pretrained(model: Any, args: Namespace) -> None:
-    """Start from the best weights of a checkpoint file, a run's folder or a run's name; a head of other size is new."""
+def start_weights(model: Any, args: Namespace) -> None:
+    """Load what --pretrained or --import-weights names, if one does; a head of other size is new."""
     from toolbox.checkpoint import BEST, load_checkpoint, load_weights
+    from toolbox.importer import import_weights
+    from toolbox.schema import check_fits
 
+    if args.import_weights:
+        load_weights(model, import_weights(args.import_weights), args.import_weights, new_head=True)
+    if not args.pretrained:
+        return
     path = Path(args.pretrained)
     if not path.exists():
         named = [run.path for run in list_runs(args.root_dir) if run.name == args.pretrained]
@@ -161,7 +180,9 @@ def load_pretrained(model: Any, args: Namespace) -> None:
             raise UserError(f"--pretrained {args.pretrained}: no such file, folder or run; runs: {known}")
         path = named[-1]
     path = path / BEST if path.is_dir() else path
-    load_weights(model, load_checkpoint(path)["model"], path, new_head=True)
+    state = load_checkpoint(path)
+    check_fits(state, args.model_name, state.get("class_names", ()), path)  # other classes get a new head
+    load_weights(model, state["model"], path, new_head=True)
 
 
 def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
@@ -221,20 +242,25 @@ def start_run(session: Session, training: Training, path: Path, version: int) ->
         **describe(session.setting.device),
     }
     training.log.name = path.name
-    save_checkpoint(path / LATEST, training.state())
-    write_json(path / "config.json", config)
+    try:
+        save_checkpoint(path / LATEST, training.state())
+        write_json(path / "config.json", config)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)  # a failed start leaves nothing
+        raise
     return Run(path, config)
 
 
 def fit(session: Session, training: Training, run: Run) -> dict[str, Any]:
     """Train to the last epoch, then draw the run's curves and page, and say what was reached."""
+    from loaders.describe import missing_classes
     from toolbox.board import get_board
     from toolbox.logger import scores_table
     from toolbox.results import write_page, write_pictures
 
     args = session.args
-    for warning in session.data.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+    for line in [*missing_classes(session.data), *(f"note: {warning}" for warning in session.data.warnings)]:
+        print(line, file=sys.stderr)
     board = get_board(run.path / "tensorboard", args.tensorboard, training.epoch + 1)
     board.graph(training.setting.model, session.data.val[0].x.to(training.setting.device))
     try:
@@ -304,7 +330,7 @@ def cli() -> int:
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except Interrupted as stop:
         print(stop, file=sys.stderr)

@@ -23,6 +23,8 @@ from toolbox.optimizers import learning_rate
 from toolbox.results import write_val_results
 from toolbox.utils import UserError, progress
 
+SHOWN = 256  # ids of a bad batch that a message lists
+
 
 @dataclass
 class Setting:
@@ -63,6 +65,7 @@ def run_epoch(
     """
     gathered = gathered or Gathered()
     device, first, total = setting.device, gathered.batches + 1, len(batches)
+    rate = 0.0  # of the step that a batch belongs to
     setting.model.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
         for number, batch in enumerate(progress(batches, what, total=total + 1 - first), start=first):
@@ -71,11 +74,14 @@ def run_epoch(
                 logits = setting.model(x)
                 loss = setting.criterion(logits, y)
             if learner is not None:
+                rate = learning_rate(learner.optimizer)
                 learner.learn(loss, last=number == total)
-            gathered.add(batch.ids, y, logits, loss)
+            gathered.add(batch.ids, y, logits, loss, rate)
             if learner is not None and learner.waiting == 0 and after_step is not None and number < total:
                 after_step(gathered)
     # All that is derived is derived here, once: nothing waits for the device in the loop.
+    if learner is not None:
+        check_losses(gathered, learner.accumulate, what)
     ids, y, logits = gathered.whole()
     logits = logits.float()
     meters = make_meters(len(setting.class_names), device)
@@ -88,6 +94,31 @@ def run_epoch(
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}
     scores["seconds"] = gathered.seconds
     return Outcome(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
+
+
+def check_losses(gathered: Gathered, accumulate: int, what: str) -> None:
+    """Stop at the first batch whose loss is not finite.
+
+    Args:
+        gathered: the batches of the pass so far.
+        accumulate: batches per step.
+        what: the epoch, as the message names it.
+
+    Raises:
+        UserError: with the step, the learning rate and the ids of its rows.
+    """
+    bad = torch.nonzero(~torch.isfinite(torch.stack(gathered.losses)))
+    if not len(bad):
+        return
+    k = int(bad[0])
+    start = sum(gathered.sizes[:k])
+    ids = gathered.whole()[0][start : start + gathered.sizes[k]].tolist()
+    rows = ", ".join(map(str, ids[:SHOWN])) + (" ..." if len(ids) > SHOWN else "")
+    raise UserError(
+        f"the training loss became {float(gathered.losses[k])} in {what}, step {k // accumulate + 1} (batch {k + 1} of "
+        f"the epoch), learning rate {gathered.rates[k]:g}; the last checkpoint is kept. Try a lower --lr, or look at "
+        f"the batch's rows: {rows}"
+    )
 
 
 def train(setting: Setting, batches: Any, learner: Learner, what: str = "train", **rest: Any) -> Outcome:
@@ -182,6 +213,7 @@ class Training:
 
             def after_step(gathered: Gathered) -> None:
                 if signals.received or timer.is_due():
+                    check_losses(gathered, self.learner.accumulate, f"epoch {self.epoch + 1}")
                     save_checkpoint(folder / LATEST, self.state(gathered))
                     timer.start()
                     signals.check(f"batch {gathered.batches} of {len(self.batches)} in epoch {self.epoch + 1}")

@@ -48,10 +48,15 @@ def describe(data: Data) -> tuple[dict[str, Any], list[str]]:
     lines.append(f"{'all':{width}}  {len(data.train):8d} {len(data.val):8d} {len(data.test):8d}")
     lines += ["", "sha256 of the arrays (X float32, y int64; train with its validation rows; all by record and time)"]
     lines += [f"{name:8} {digest}" for name, digest in summary["sha256"].items()]
-    empty = [
+    return summary, lines + missing_classes(data) + [f"note: {text}" for text in data.warnings]
+
+
+def missing_classes(data: Data) -> list[str]:
+    """A line for each class that a split has no rows of."""
+    parts: dict[str, ECGLoader] = {"train": data.train, "val": data.val, "test": data.test}
+    return [
         f"warning: {split} has no {name} rows"
-        for split, numbers in counts.items()
-        for name, count in zip(data.train.class_names, numbers, strict=True)
+        for split, part in parts.items()
+        for name, count in zip(part.class_names, part.class_counts().tolist(), strict=True)
         if count == 0
     ]
-    return summary, lines + empty + [f"note: {text}" for text in data.warnings]

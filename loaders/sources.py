@@ -30,7 +30,20 @@ def read_and_cut(path: Path) -> Beats:
     """The rows of MITDB's record `path`."""
     record = read_wfdb(path)
     record.patient = SAME_PATIENT.get(record.name, record.name)
-    return cut(record)
+    found = cut(record)
+    if not len(found):
+        raise UserError(f"record {path}: no beat among its {len(record.sample)} annotations")
+    return found
+
+
+def warn_flat(beats: Beats, where: str) -> None:
+    """Say how many rows are flat lines: scaled to their range, they are zeros from end to end."""
+    flat = int((~beats.x.any(axis=1)).sum())
+    if flat:
+        names = sorted({name for name in beats.record[~beats.x.any(axis=1)].tolist() if name})
+        say(
+            f"warning: {flat} of {len(beats)} rows of {where} are flat lines{' in ' if names else ''}{', '.join(names)}"
+        )
 
 
 def cut_all(paths: list[Path]) -> Beats:
@@ -53,7 +66,13 @@ def records_source(folder: Path) -> Source:
             "complete it by --source physionet"
         )
     recipe = {"version": RECIPE, "rows": "kaggle", "split": "kaggle"}
-    return Source("records", recipe, files, lambda: splits.kaggle(cut_all(paths)), f"raw records in {folder}")
+
+    def build() -> dict[str, Beats]:
+        beats = cut_all(paths)
+        warn_flat(beats, str(folder))
+        return splits.kaggle(beats)
+
+    return Source("records", recipe, files, build, f"raw records in {folder}")
 
 
 def csv_source(folder: Path) -> Source:
@@ -65,7 +84,10 @@ def csv_source(folder: Path) -> Source:
     recipe = {"version": RECIPE, "rows": "csv", "split": "csv"}
 
     def build() -> dict[str, Beats]:
-        return {split: rows.read_csv(path) for split, path in progress(files.items(), "reading CSV", total=2)}
+        found = {split: rows.read_csv(path) for split, path in progress(files.items(), "reading CSV", total=2)}
+        for split, beats in found.items():
+            warn_flat(beats, files[split].name)
+        return found
 
     return Source("csv", recipe, list(files.values()), build, f"CSV files in {folder}")
 

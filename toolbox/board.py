@@ -11,8 +11,9 @@ import io
 import logging
 import math
 import re
+import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,43 @@ class NullBoard:
         """Flush and close; the board is not used afterwards."""
 
 
+class _Named:
+    """A SummaryWriter whose OSErrors name the folder: its thread meets them later, where no file is known."""
+
+    def __init__(self, make: Callable[..., Any], folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.writer = self.named(make)(log_dir=str(folder), **options)
+
+    def named(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """`method`, whose OSErrors name the folder."""
+
+        def call(*args: Any, **options: Any) -> Any:
+            try:
+                return method(*args, **options)
+            except OSError as error:
+                error.filename = f"TensorBoard's events in {self.folder}"
+                raise
+
+        return call
+
+    def __getattr__(self, name: str) -> Any:
+        return self.named(getattr(self.writer, name))
+
+
+def _quiet_writers() -> None:
+    """Keep TensorBoard's writing thread from printing a traceback: it hands its error to the next call as well."""
+    shown = threading.excepthook
+    if getattr(shown, "quiet", False):
+        return
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not (type(failed.thread).__name__ == "_AsyncWriterThread" and isinstance(failed.exc_value, OSError)):
+            shown(failed)
+
+    hook.quiet = True  # type: ignore[attr-defined]
+    threading.excepthook = hook
+
+
 class Board(NullBoard):
     """Writes TensorBoard events (see `NullBoard` for what each method writes).
 
@@ -94,7 +132,8 @@ class Board(NullBoard):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
-        self._writer = SummaryWriter(log_dir=str(folder), purge_step=first_epoch)
+        _quiet_writers()
+        self._writer: Any = _Named(SummaryWriter, folder, purge_step=first_epoch)
         self._epoch = first_epoch  # the latest one written; a resume starts after it
         # Drawing takes most of a second; a thread of its own draws while the next epoch trains.
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="board")

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolbox.utils import UserError, atomic_write
+from toolbox.schema import check_state
+from toolbox.utils import UserError, atomic_write, os_reason
 
 FORMAT = 2  # 1 knew no checkpoints within an epoch and had no checksum; it still loads
 LATEST = "checkpoint.pth.tar"
@@ -130,7 +131,7 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(f"cannot read {os_reason(error)}") from error
     if not intact(content):
         raise DamagedError(f"{path} is damaged: its bytes do not have the SHA-256 that it was written with")
     try:
@@ -139,19 +140,26 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
         _, found, text = str(error).rpartition("WeightsUnpickler error:")  # what torch says before is advice
         if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
             raise UserError(
-                f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); refused"
+                f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); "
+                f"refused. To train from its weights without running it: --import-weights {path}"
             ) from error
         reason = text.strip().splitlines()[0] if found else type(error).__name__
         raise DamagedError(f"{path} is damaged or not a checkpoint: {reason}") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):
-        raise UserError(f"{path} is not a checkpoint of this project")
+        way = f"; to train from its weights: --import-weights {path}" if _has_weights(state) else ""
+        raise UserError(f"{path} is not a checkpoint of this project{way}")
     if state["format"] > FORMAT:
         raise UserError(f"{path} has format {state['format']}, this version reads up to {FORMAT}; update the project")
+    check_state(state, path)
     return state
 
 
 def _is_weights(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(part, torch.Tensor) for part in value.values())
+
+
+def _has_weights(value: Any) -> bool:
+    return isinstance(value, dict) and any(_is_weights(part) and part for part in (value, value.get("state_dict")))
 
 
 def load_weights(

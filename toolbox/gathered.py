@@ -26,9 +26,10 @@ class Gathered:
         self.outputs: list[Tensor] = []
         self.losses: list[Tensor] = []
         self.sizes: list[int] = []  # rows of each batch
+        self.rates: list[float] = []  # learning rate of the step that each batch belongs to
         self._begun = time.perf_counter()
         if state is not None:
-            self.sizes = list(state["sizes"])
+            self.sizes, self.rates = list(state["sizes"]), list(state["rates"])
             self.ids, self.labels, self.outputs = ([state[name].to(device)] for name in PARTS)
             self.losses = list(state["losses"].to(device).unbind())
             self._begun -= state["seconds"]
@@ -43,13 +44,14 @@ class Gathered:
         """Time spent in the pass, s; pauses between two processes are not counted."""
         return time.perf_counter() - self._begun
 
-    def add(self, ids: Tensor, labels: Tensor, outputs: Tensor, loss: Tensor) -> None:
+    def add(self, ids: Tensor, labels: Tensor, outputs: Tensor, loss: Tensor, rate: float = 0.0) -> None:
         """Take in a batch."""
         self.ids.append(ids)
         self.labels.append(labels)
         self.outputs.append(outputs.detach())
         self.losses.append(loss.detach())
         self.sizes.append(len(labels))
+        self.rates.append(rate)
 
     def whole(self) -> tuple[Tensor, Tensor, Tensor]:
         """Ids, labels and logits of all rows so far, in the order of the batches."""
@@ -59,7 +61,13 @@ class Gathered:
     def state(self) -> dict[str, Any]:
         """Tensors and plain values that a pass can be gone on with; of at least one batch."""
         parts = dict(zip(PARTS, self.whole(), strict=True))
-        return {**parts, "losses": torch.stack(self.losses), "sizes": self.sizes, "seconds": self.seconds}
+        return {
+            **parts,
+            "losses": torch.stack(self.losses),
+            "sizes": self.sizes,
+            "rates": self.rates,
+            "seconds": self.seconds,
+        }
 
 
 @dataclass

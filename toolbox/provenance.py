@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "numpy", "scikit-learn", "wfdb", "pyarrow")
+PACKAGES = ("torch", "numpy", "scikit-learn", "wfdb", "pyarrow", "matplotlib", "tensorboard")
 
 
 def versions() -> dict[str, str]:
@@ -45,8 +46,15 @@ def describe(device: Any) -> dict[str, Any]:
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    hardware = {"system": platform.system(), "device": str(device), "name": name, "threads": torch.get_num_threads()}
-    return {"versions": versions(), "git": git_state(), "hardware": hardware}
+    hardware = {
+        "system": platform.platform(),
+        "device": str(device),
+        "name": name,
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # what torch's kernels use: sums differ with it
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda,
+    }
+    return {"versions": versions(), "git": git_state(), "hardware": hardware, "command": sys.argv}
 
 
 def processor() -> str:

@@ -31,6 +31,12 @@ def nearest(name: str, known: list[str]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
+def os_reason(error: OSError) -> str:
+    """What the system refused, in one line: "PATH: No space left on device"."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
 class Registry(Mapping[str, Callable[..., Any]]):
     """A table name -> builder that imports a builder's module only when that builder is asked for.
 
@@ -82,12 +88,13 @@ def sync_folder(folder: Path) -> None:
 def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; at the end of the block flush, fsync and rename it onto `path`.
 
-    A reader sees the old file or the new one, never a part; when the block raises, the old file stays.
+    A reader sees the old file or the new one, never a part; when the block raises, the old file stays. An OSError
+    names `path`.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes away
     try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes away
         encoding = None if "b" in mode else "utf-8"
         with os.fdopen(descriptor, mode, encoding=encoding) as handle:
             yield handle
@@ -95,9 +102,11 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
             os.fsync(handle.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # not the temporary one, and where a write knows none
         raise
 
 
@@ -141,6 +150,19 @@ def pick_device(disable_cuda: bool = False) -> Any:
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() and not disable_cuda else "cpu")
+
+
+def make_deterministic(wanted: bool) -> None:
+    """Let torch choose algorithms that give the same bits every time, or raise where it has none (--deterministic).
+
+    On a GPU, cuBLAS needs a workspace of its own for that; the variable is read when it starts.
+    """
+    import torch
+
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted)
+    torch.backends.cudnn.benchmark = False
 
 
 def use_bf16(precision: str, device: Any) -> bool:
