@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -150,3 +152,5 @@ def _ignore_signals(_: int) -> None:
     """A signal to the whole group (Ctrl-C, a cluster's pre-emption) is the main process's to handle: it saves first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":  # a worker whose parent was killed may wait for ever; prctl(2), PR_SET_PDEATHSIG is 1
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
