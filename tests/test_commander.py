@@ -255,7 +255,7 @@ def test_pretrained_takes_a_run_a_folder_or_a_file_and_another_head(tmp_path):
         old, new = weights(f"{first['run']}/model_best.pth.tar"), weights(f"{result['run']}/checkpoint.pth.tar")
         assert torch.allclose(old["conv1.weight"], new["conv1.weight"], atol=1e-6)
         assert new["fc.weight"].shape[0] == 2
-    with pytest.raises(UserError, match="does not fit the model"):
+    with pytest.raises(UserError, match="is a checkpoint of cnn1d_3, not of lstm_1"):
         train(tmp_path, "--pretrained", name, model="lstm_1")
 
 

@@ -62,7 +62,7 @@ def check_fits(state: Mapping[str, Any], model_name: str | None, class_names: Se
     options = log.get("options") if isinstance(log, dict) else None
     trained = options.get("model_name") if isinstance(options, dict) else None
     if trained is not None and model_name is not None and trained != model_name:
-        raise UserError(f"{path} is a checkpoint of {trained}, not of {model_name}; leave --model-name out")
+        raise UserError(f"{path} is a checkpoint of {trained}, not of {model_name}: take --model-name {trained}")
     names = state.get("class_names")
     if isinstance(names, list) and names != list(class_names):
         raise UserError(

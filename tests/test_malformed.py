@@ -1,0 +1,212 @@
+"""Inputs that are wrong in ways nobody thought of: each reader either reads them or refuses them in one line."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from args import parse_args
+from loaders import cache, gdd, physionet
+from loaders.beats import Beats
+from loaders.cache import Source
+from loaders.records import list_records
+from toolbox.checkpoint import FORMAT, load_checkpoint
+from toolbox.importer import import_weights
+from toolbox.logger import Experiment
+from toolbox.runs import list_runs
+from toolbox.utils import UserError, read_json
+
+# 35 each for ten readers: 350 inputs, the same ones every time.
+TRIES = settings(
+    max_examples=35,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def damage(whole: bytes, most: int = 4) -> st.SearchStrategy[bytes]:
+    """`whole`, cut short, with bytes overwritten, dropped, doubled or put in."""
+    places = st.integers(0, max(0, len(whole) - 1))
+
+    def apply(steps: list[tuple[str, int, bytes]]) -> bytes:
+        content = bytearray(whole)
+        for kind, at, text in steps:
+            if kind == "cut":
+                del content[at:]
+            elif kind == "put":
+                content[at:at] = text
+            elif kind == "over":
+                content[at : at + len(text)] = text
+            elif kind == "drop":
+                del content[at : at + 1 + len(text)]
+            else:
+                content[at:at] = content[at : at + 100]
+        return bytes(content)
+
+    kinds = st.sampled_from(["cut", "put", "over", "over", "drop", "double"])
+    return st.lists(st.tuples(kinds, places, st.binary(min_size=1, max_size=12)), min_size=1, max_size=most).map(apply)
+
+
+def read_or_refuse(folder: Path, read: Callable[[], Any]) -> Any:
+    """What `read` gives, or None when it refuses; any other error fails, and so do files left behind."""
+    before = sorted(folder.rglob("*"))
+    try:
+        found = read()
+    except UserError as error:
+        assert str(error).strip() and "\n" not in str(error) and "\r" not in str(error)
+        found = None
+    assert sorted(folder.rglob("*")) == before
+    return found
+
+
+ROW = ",".join(["0.5"] * 187) + ",1.0"
+
+
+@TRIES
+@given(st.lists(st.text(max_size=12), max_size=5).map("\n".join))
+def test_lists_of_records(tmp_path: Path, text: str) -> None:
+    (tmp_path / "RECORDS").write_text(text, encoding="utf-8", errors="replace")
+    found = read_or_refuse(tmp_path, lambda: list_records(tmp_path))
+    assert all(path.parent == tmp_path for path in found or [])
+
+
+# what the project itself writes
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, beats: dict[str, Beats]) -> Path:
+    parent = tmp_path_factory.mktemp("cache")
+    small = {split: part.take(np.arange(3)) for split, part in beats.items()}
+    return cache.build(parent, Source("synthetic", {"version": 1}, [], lambda: small, "a test")).folder
+
+
+@pytest.mark.parametrize("name", ["meta.json", "train_x.npy", "test_record.npy"])
+def test_caches(built: Path, tmp_path: Path, name: str) -> None:
+    @TRIES
+    @given(damage((built / name).read_bytes()))
+    def attempt(content: bytes) -> None:
+        folder = tmp_path / built.name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(built, folder)
+        (folder / name).write_bytes(content)
+        read_or_refuse(tmp_path, lambda: (cache.load(folder), cache.find(tmp_path, kind="synthetic")))
+
+    attempt()
+
+
+CONFIG = {"name": "run", "version": 1, "started": "2026-01-01T00:00:00", "options": {"lr": 0.1, "dataset": "ecg"}}
+LOG = {"name": "run", "date_and_time": "", "options": {}, "info": {}, "logged": {"train": [{"epoch": 1}], "val": []}}
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@TRIES
+@given(damage(json.dumps(CONFIG).encode()) | PLAIN.map(lambda value: json.dumps(value).encode()))
+def test_configs_of_runs(tmp_path: Path, content: bytes) -> None:
+    folder = tmp_path / "ecg" / "runs" / "run_1"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_bytes(content)
+    read_or_refuse(tmp_path, lambda: list_runs(tmp_path))
+
+
+@TRIES
+@given(damage(json.dumps(LOG).encode()) | PLAIN.map(lambda value: json.dumps(value).encode()))
+def test_logs(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "logger.json").write_bytes(content)
+    read_or_refuse(tmp_path, lambda: Experiment.from_json(tmp_path / "logger.json"))
+    read_or_refuse(tmp_path, lambda: read_json(tmp_path / "logger.json"))
+
+
+FLAGS = st.sampled_from(["lr", "epochs", "betas", "seed", "dataset", "tensorboard", "sampler", "model-name", "masking"])
+
+
+@TRIES
+@given(
+    damage(b"lr: 0.001\nepochs: 3\nbetas: [0.9, 0.99]\ntensorboard: true\n")
+    | st.dictionaries(FLAGS | st.text(max_size=6), PLAIN, max_size=3).map(lambda value: json.dumps(value).encode())
+)
+def test_config_files(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "flags.yaml"
+    path.write_bytes(content)
+
+    def read() -> Any:
+        try:
+            return parse_args(["--model-name", "cnn1d_3", "--config", str(path)])
+        except SystemExit as stop:  # the parser's refusal
+            assert stop.code == 2
+            raise UserError("refused") from None
+
+    read_or_refuse(tmp_path, read)
+
+
+def saved(value: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+WEIGHTS = {"fc.weight": torch.ones(2, 3), "fc.bias": torch.ones(2)}
+PARTS = st.sampled_from(["epoch", "live", "optimizer", "best", "log", "class_names", "order", "format", "model"])
+
+
+@TRIES
+@given(
+    damage(saved({"format": FORMAT, "model": WEIGHTS}))
+    | st.dictionaries(PARTS, PLAIN, max_size=4).map(lambda more: saved({"format": FORMAT, "model": WEIGHTS, **more}))
+)
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_checkpoints(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.pth.tar"
+    path.write_bytes(content)
+    read_or_refuse(tmp_path, lambda: load_checkpoint(path))
+    read_or_refuse(tmp_path, lambda: import_weights(path))
+
+
+# what comes from elsewhere
+
+
+def archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in ("mitbih_train.csv", "mitbih_test.csv"):
+            packed.writestr(name, ROW + "\n")
+    return buffer.getvalue()
+
+
+@TRIES
+@given(damage(archive()))
+def test_archives(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "archive.zip").write_bytes(content)
+    (tmp_path / "ecg").mkdir(exist_ok=True)
+
+    def read() -> Any:
+        for path in gdd.unpack(tmp_path / "archive.zip", tmp_path / "ecg"):
+            path.unlink()
+
+    read_or_refuse(tmp_path, read)
+
+
+@TRIES
+@given(damage(b"".join(b"%064x  %d.dat\n" % (k, k) for k in range(3))))
+def test_lists_of_digests(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "SHA256SUMS.txt"
+    path.write_bytes(content)
+    found = read_or_refuse(tmp_path, lambda: physionet._read_list(path))
+    assert all(len(digest) == 64 for digest in (found or {}).values())
+    read_or_refuse(tmp_path, lambda: physionet._list_problem(path))
