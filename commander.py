@@ -7,7 +7,6 @@ python commander.py --test --resume best
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from argparse import Namespace
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
 from toolbox.interrupt import Interrupted
-from toolbox.runs import Run, claim, continued, list_runs, resume_command, select
+from toolbox.runs import Run, claim, continued, list_runs, nothing_left, resume_command, select
 from toolbox.utils import UserError, os_reason, write_json
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
     training = session.training()
     wanted = int(args.version) if args.version not in (None, "bump") else None
     path, version = claim(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
-    with hold(path):
+    with nothing_left(path), hold(path):
         run = start_run(session, training, path, version)
         print(f"run {run.path}", flush=True)
         return fit(session, training, run)
@@ -242,12 +241,8 @@ def start_run(session: Session, training: Training, path: Path, version: int) ->
         **describe(session.setting.device),
     }
     training.log.name = path.name
-    try:
-        save_checkpoint(path / LATEST, training.state())
-        write_json(path / "config.json", config)
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)  # a failed start leaves nothing
-        raise
+    save_checkpoint(path / LATEST, training.state())
+    write_json(path / "config.json", config)
     return Run(path, config)
 
 

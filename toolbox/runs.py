@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
+import shutil
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,17 @@ def claim(folder: Path, prefix: str, version: int | None = None) -> tuple[Path, 
                     ) from None
     except OSError as error:
         raise UserError(f"cannot make a run folder in {folder}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def nothing_left(path: Path) -> Iterator[None]:
+    """Remove the claimed folder `path` when the block fails before its config.json has made it a run."""
+    try:
+        yield
+    except BaseException:
+        if not (path / "config.json").exists():
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> Run:
