@@ -15,7 +15,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,29 +180,20 @@ class Board(NullBoard):
         class_names: Sequence[str],
         epoch: int,
     ) -> None:
-        self._at(epoch)
-        work = partial(self._paint, split, confusion, probabilities, labels, class_names, epoch)
-        self._painting.append(self._painter.submit(work))
+        def paint() -> None:
+            figures = {
+                "confusion": plot_confusion_matrix(confusion, class_names),
+                "confusion_normalised": plot_confusion_matrix(confusion, class_names, normalize=True),
+                "roc": plot_roc_curve(probabilities, labels, class_names),
+            }
+            for name, figure in figures.items():
+                self._writer.add_image(f"{name}/{clean(split)}", _pixels(figure), epoch, dataformats="HWC")
+            for name, scores, positive in one_vs_rest(probabilities, labels, class_names):
+                if positive.any():
+                    self._writer.add_pr_curve(f"pr_curve/{clean(name)}/{clean(split)}", positive, scores, epoch)
 
-    def _paint(
-        self,
-        split: str,
-        confusion: Any,
-        probabilities: Any,
-        labels: Any,
-        class_names: Sequence[str],
-        epoch: int,
-    ) -> None:
-        figures = {
-            "confusion": plot_confusion_matrix(confusion, class_names),
-            "confusion_normalised": plot_confusion_matrix(confusion, class_names, normalize=True),
-            "roc": plot_roc_curve(probabilities, labels, class_names),
-        }
-        for name, figure in figures.items():
-            self._writer.add_image(f"{name}/{clean(split)}", _pixels(figure), epoch, dataformats="HWC")
-        for name, scores, positive in one_vs_rest(probabilities, labels, class_names):
-            if positive.any():
-                self._writer.add_pr_curve(f"pr_curve/{clean(name)}/{clean(split)}", positive, scores, epoch)
+        self._at(epoch)
+        self._painting.append(self._painter.submit(paint))
 
     def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
         from torch.utils.tensorboard.summary import hparams
