@@ -1,10 +1,20 @@
 """What the project is measured against: the predecessor's data path and plain one-dimensional layers.
 
-Rebuilt from a description of the predecessor: a pandas DataFrame, one row looked up and one tensor made per beat, a
-DataLoader with one worker process and batches of 128, float32, nn.Conv1d on (batch, channels, samples).
+Rebuilt from a description of the predecessor: a pandas DataFrame as read_csv gives it, one row looked up and one
+tensor made per beat, a DataLoader with one worker process and batches of 128, float32, nn.Conv1d on (batch, channels,
+samples). It runs in a process of its own, as it would for its users: with the threads as torch sets them up by itself.
 """
 
 from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,36 +23,106 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from models import layers
+from models import get_model, layers
 from models.cnn1d import CNN1d
 from models.resnet1d import ResNet1d
+from toolbox.utils import THREAD_VARIABLES
 
 BATCH = 128
+READY = 3  # batches that may lie ready when a measurement begins; they are gone through before
 
 
 class FrameRows(Dataset[tuple[Tensor, Tensor]]):
     """One DataFrame row lookup and one tensor per beat.
 
     Args:
-        x: (n, 187) float32 rows.
-        y: (n,) int64 labels.
+        path: a CSV file of Kaggle's form.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.frame = pd.DataFrame(np.concatenate([x, y[:, None].astype(x.dtype)], axis=1))
+    def __init__(self, path: Path) -> None:
+        self.frame = pd.read_csv(path, header=None)
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        row = self.frame.iloc[index]
-        x = torch.tensor(row[:-1].values.astype(np.float32)).unsqueeze(0)  # (1, 187)
-        return x, torch.tensor(int(row.iloc[-1]))
+        row = self.frame.iloc[index].to_numpy()
+        x = torch.tensor(row[:-1].astype(np.float32)).unsqueeze(0)  # (1, 187)
+        return x, torch.tensor(int(row[-1]))
 
 
-def frame_loader(x: np.ndarray, y: np.ndarray) -> DataLoader[tuple[Tensor, Tensor]]:
-    """The predecessor's DataLoader over these rows."""
-    return DataLoader(FrameRows(x, y), batch_size=BATCH, shuffle=True, num_workers=1)
+class Steps:
+    """Steps of a network of this project with plain layers, on the predecessor's data path.
+
+    Args:
+        model: the network's name.
+        path: a CSV file of Kaggle's form.
+        learn: training steps; otherwise evaluation.
+    """
+
+    def __init__(self, model: str, path: Path, learn: bool = True) -> None:
+        torch.manual_seed(0)
+        self.model = Plain(get_model(Namespace(model_name=model, num_classes=5))).train(learn)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), 0.001)
+        self.learn = learn
+        loader = DataLoader(FrameRows(path), batch_size=BATCH, shuffle=learn, num_workers=1)
+        self.batches: Iterator[Any] = (batch for _ in cycle([0]) for batch in loader)
+        self.count = len(loader)  # steps of an epoch
+
+    def step(self, x: Tensor, y: Tensor) -> None:
+        """One batch."""
+        with torch.set_grad_enabled(self.learn):
+            loss = F.nll_loss(F.log_softmax(self.model(x), dim=1), y)
+        if self.learn:
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+    def seconds(self, steps: int) -> float:
+        """Seconds of a step, the mean over `steps` of them."""
+        for x, y in islice(self.batches, READY):
+            self.step(x, y)
+        start = time.perf_counter()
+        for x, y in islice(self.batches, steps):
+            self.step(x, y)
+        return (time.perf_counter() - start) / steps
+
+
+def _serve(pipe: Any, arguments: tuple[Any, ...]) -> None:
+    steps = Steps(*arguments)
+    pipe.send(steps.count)
+    while (wanted := pipe.recv()) is not None:
+        pipe.send(steps.seconds(wanted))
+
+
+class Predecessor:
+    """`Steps` in a process of its own, which sleeps between two measurements. A context; takes the arguments of Steps.
+
+    Attributes:
+        count: steps of an epoch.
+    """
+
+    def __init__(self, model: str, path: Path, learn: bool = True) -> None:
+        self.arguments = (model, path, learn)
+
+    def __enter__(self) -> Predecessor:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        ours = {name: os.environ.pop(name) for name in THREAD_VARIABLES if name in os.environ}
+        self.process = context.Process(target=_serve, args=(other, self.arguments))
+        self.process.start()
+        os.environ.update(ours)
+        self.count: int = self.pipe.recv()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pipe.send(None)
+        self.process.join()
+
+    def seconds(self, steps: int) -> float:
+        """Seconds of a step, the mean over `steps` of them."""
+        self.pipe.send(steps)
+        return float(self.pipe.recv())
 
 
 class Plain(nn.Module):

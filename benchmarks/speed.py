@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -21,19 +20,23 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as commander does
+from toolbox.utils import wait_briefly  # noqa: E402
 
+wait_briefly()  # as commander does, before torch is imported
+
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from args import parse_args  # noqa: E402
-from benchmarks.reference import BATCH, Plain, frame_loader  # noqa: E402
+from benchmarks.reference import BATCH, Predecessor  # noqa: E402
 from commander import Session, build  # noqa: E402
+from loaders import cache  # noqa: E402
+from loaders import rows as csv_rows  # noqa: E402
 from models import MODELS  # noqa: E402
 from toolbox.provenance import describe  # noqa: E402
 
@@ -73,7 +76,6 @@ def training_row(root: str, model: str, steps: int, repeats: int) -> list[str]:
     device = ours.setting.device
     ready = [(batch.x.to(device), batch.y.to(device)) for batch in training.batches]
     twin = build_twin(ours)
-    loader = frame_loader(ours.data.train.beats.x, ours.data.train.beats.y)
 
     def project() -> None:
         train(training.setting, training.batches, training.learner)
@@ -82,38 +84,29 @@ def training_row(root: str, model: str, steps: int, repeats: int) -> list[str]:
         for x, y in ready:
             twin(x, y)
 
-    plain = build_twin(ours, plain=True)
-    stream = iter(loader)
-    next(stream)  # the worker has started
-
-    def predecessor() -> None:
-        for x, y in islice(stream, steps // 2):
-            plain(x, y)
-
-    bare()
-    found = interleaved({"a": project, "b": bare, "c": predecessor}, repeats)
-    found["c"] *= steps / (steps // 2)
-    per_epoch = len(ours.data.train) / (steps * BATCH)
-    return [
-        model,
-        f"{found['a'] * per_epoch:.1f}",
-        f"{found['a'] / found['b']:.3f}",
-        f"{found['c'] / found['a']:.2f}",
-    ]
+    with Predecessor(model, csv_folder(root) / csv_rows.FILES["train"]) as predecessor:
+        found: dict[str, list[float]] = {"a": [], "b": [], "c": []}
+        for number in range(repeats + 1):
+            measured = seconds(project), seconds(bare), predecessor.seconds(max(steps // 3, 10)) * steps
+            if number:  # the first time warms up
+                for name, value in zip(found, measured, strict=True):
+                    found[name].append(value)
+    a, b, c = (np.array(found[name]) for name in found)
+    epoch = statistics.median(a) * len(ours.data.train) / (steps * BATCH)
+    return [model, f"{epoch:.1f}", *(f"{np.median(ratio):.{digits}f}" for ratio, digits in ((a / b, 3), (c / a, 2)))]
 
 
-def build_twin(ours: Session, plain: bool = False) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """A bare training step of a copy of the session's model, on its own optimizer; `plain`: as the predecessor's."""
+def build_twin(ours: Session) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    """A bare training step of a copy of the session's model, on its own optimizer."""
     model = copy.deepcopy(ours.setting.model).train()
-    device, bf16 = ours.setting.device, ours.setting.bf16 and not plain
-    model = Plain(model) if plain else model
-    optimizer = torch.optim.Adam(model.parameters(), 0.001, fused=not plain)
+    device, bf16 = ours.setting.device, ours.setting.bf16
+    optimizer = torch.optim.Adam(model.parameters(), 0.001, fused=True)
     criterion = ours.setting.criterion
 
     def step(x: torch.Tensor, y: torch.Tensor) -> None:
         optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            loss = criterion(model(x.to(device)), y.to(device))
+            loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
 
@@ -190,30 +183,25 @@ def start_rows(root: str, repeats: int) -> list[list[str]]:
     ]
 
 
-def build_rows(records: str) -> list[list[str]]:
-    """First builds, from records and from CSV files, and the peak memory of a training epoch."""
-    rows = []
-    prepare = "import sys, commander; commander.main(sys.argv[1:])"
-    with tempfile.TemporaryDirectory() as root:
-        flags = ["--prepare", "--root-dir", root, "--source", "records", "--records-dir", records]
-        rows.append(["first build from 48 records, whole command, s", f"{child(prepare, *flags):.1f}"])
-        import numpy as np
+def csv_folder(root: str) -> Path:
+    """Where Kaggle's CSV files are put."""
+    folder = Path(root) / "csv" / "ecg"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
-        from loaders import cache
-        from loaders import rows as csv_rows
 
-        found = cache.find(Path(root) / "ecg" / "cache", kind="records")
-        assert found is not None
-        for split, name in csv_rows.FILES.items():
-            table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
-            np.savetxt(Path(root) / "ecg" / name, table, fmt="%.18e", delimiter=",")
-        rows.append(
-            [
-                "first build from CSV, whole command, s",
-                f"{child(prepare, '--prepare', '--root-dir', root, '--source', 'csv'):.1f}",
-            ]
-        )
-    return rows
+def build_rows(root: str, records: str) -> list[list[str]]:
+    """First builds: from records in `root`, from CSV files (which stay for the predecessor) in `root`/csv."""
+    program = "import sys, commander; commander.main(['--prepare', *sys.argv[1:]])"
+    times = {"48 records": child(program, "--root-dir", root, "--records-dir", records)}
+    found = cache.find(Path(root) / "ecg" / "cache", kind="records")
+    if found is None:
+        raise SystemExit(f"no cache was built from {records}")
+    for split, name in csv_rows.FILES.items():
+        table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
+        np.savetxt(csv_folder(root) / name, table, fmt="%.18e", delimiter=",")  # as Kaggle's are
+    times["CSV"] = child(program, "--root-dir", str(csv_folder(root).parent), "--source", "csv")
+    return [[f"first build from {source}, whole command, s", f"{time:.1f}"] for source, time in times.items()]
 
 
 def memory_row(root: str) -> list[str]:
@@ -240,8 +228,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="measurements, of which the median counts")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        other = build_rows(args.records_dir)
-        build(parse_args(["--root-dir", root, "--model-name", "cnn1d_3", "--records-dir", args.records_dir]))
+        other = build_rows(root, args.records_dir)
         device = session(root, "cnn1d_3").setting
         hardware = describe(device.device)["hardware"]
         print(json.dumps({**hardware, "bf16": device.bf16, "torch": torch.__version__}))

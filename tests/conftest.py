@@ -1,17 +1,17 @@
 """Data that many tests share, made once a session: small, synthetic, offline."""
 
-import os
+from toolbox.utils import wait_briefly
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as commander sets it, before anything imports torch
+wait_briefly()  # as commander does, before anything imports torch
 
-from pathlib import Path
+from pathlib import Path  # noqa: E402
 
-import numpy as np
-import pytest
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
-from loaders import sources, splits
-from loaders.beats import Beats, cut
-from loaders.rows import FILES
+from loaders import sources, splits  # noqa: E402
+from loaders.beats import Beats, cut  # noqa: E402
+from loaders.rows import FILES  # noqa: E402
 
 SMALL = ["--synthetic-patients", "4", "--synthetic-minutes", "4"]
 ROOT = Path(__file__).resolve().parent.parent

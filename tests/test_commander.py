@@ -331,3 +331,12 @@ def test_real_records_give_the_published_check_values(tmp_path):
     }
     assert sum(summary["counts"]["train"]) + sum(summary["counts"]["val"]) == 87554
     assert summary["counts"]["test"] == [18118, 556, 1448, 162, 1608]
+
+
+def test_a_training_does_not_import_the_compiler(tmp_path: Path) -> None:
+    """torch._dynamo takes as long to import as torch itself, and torch's optimizers ask for it by habit."""
+    program = "import sys, commander; commander.main(sys.argv[1:]); print('torch._dynamo' in sys.modules)"
+    flags = ["--dataset", "synthetic", *SMALL, "--root-dir", str(tmp_path), "--model-name", "cnn1d_3", "--short-run"]
+    argv = [sys.executable, "-c", program, *flags, "--epochs", "1"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -18,6 +18,8 @@ from loaders import DATASETS
 from models import MODELS
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
 from toolbox.utils import (
+    SPINS,
+    THREAD_VARIABLES,
     Registry,
     UserError,
     atomic_write,
@@ -26,6 +28,7 @@ from toolbox.utils import (
     read_json,
     sha256_array,
     sha256_of,
+    wait_briefly,
     write_json,
 )
 
@@ -211,3 +214,16 @@ def test_digest_of_an_array(array: np.ndarray) -> None:
 def test_progress_gives_the_items_and_draws_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress(iter([3, 1, 2]), "counting", total=3)) == [3, 1, 2]
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
+def test_threads_wait_briefly_unless_the_environment_says_otherwise(
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    wait_briefly()
+    found = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
+    assert found == (given or {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SPINS})

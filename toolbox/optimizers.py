@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from argparse import Namespace
 from typing import Any
@@ -13,19 +14,32 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 from toolbox import OPTIMIZERS, SCHEDULERS
 
 
+def without_compiler(kind: type[Any]) -> type[Any]:
+    """`kind` with the same arithmetic and state, but without the hooks for torch.compile around its methods.
+
+    Each of these hooks imports the compiler when it is first called, which takes as long as importing torch itself;
+    no optimizer is compiled here. Where a release of torch has no such hooks, nothing changes.
+    """
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in HOOKED}
+    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(inspect.unwrap(kind.step))})
+
+
+HOOKED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+
+
 def sgd(groups: list[dict[str, Any]], args: Namespace) -> Optimizer:
     """Stochastic gradient descent with --momentum."""
-    return SGD(groups, args.lr, momentum=args.momentum, weight_decay=args.weight_decay, fused=True)
+    return without_compiler(SGD)(groups, args.lr, momentum=args.momentum, weight_decay=args.weight_decay, fused=True)
 
 
 def adam(groups: list[dict[str, Any]], args: Namespace) -> Optimizer:
     """Adam (Kingma & Ba 2015); weight decay is added to the gradient."""
-    return Adam(groups, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
+    return without_compiler(Adam)(groups, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
 
 
 def adamw(groups: list[dict[str, Any]], args: Namespace) -> Optimizer:
     """AdamW (Loshchilov & Hutter 2019); weight decay is taken off the weights themselves."""
-    return AdamW(groups, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
+    return without_compiler(AdamW)(groups, args.lr, betas=tuple(args.betas), weight_decay=args.weight_decay, fused=True)
 
 
 def get_optimizer(args: Namespace, model: nn.Module) -> Optimizer:

@@ -145,6 +145,21 @@ def progress(items: Iterable[Any], what: str, total: int | None = None, leave: b
     return tqdm(items, what, total=total, leave=leave, dynamic_ncols=True)
 
 
+SPINS = "5000"  # some 50 to 100 microseconds
+THREAD_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
+
+def wait_briefly() -> None:
+    """Let OpenMP's threads spin a moment before they sleep; to be called before torch is imported, which reads it.
+
+    A step is some hundred parallel regions of a few microseconds each. Threads that sleep between them take longer to
+    wake than to work, and a step twice as long; threads that spin without an end take a loaded machine's processors
+    from whoever they wait for. What the environment says already stands.
+    """
+    if not os.environ.keys() & THREAD_VARIABLES:
+        os.environ.update(zip(THREAD_VARIABLES, ("PASSIVE", SPINS), strict=True))
+
+
 def pick_device(disable_cuda: bool = False) -> Any:
     """The torch device to work on: the GPU, if there is one and it may be used."""
     import torch
@@ -161,7 +176,10 @@ def make_deterministic(wanted: bool) -> None:
 
     if wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted)
+    if (
+        torch.are_deterministic_algorithms_enabled() != wanted
+    ):  # even to leave it off, the call imports torch's compiler
+        torch.use_deterministic_algorithms(wanted)
     torch.backends.cudnn.benchmark = False
 
 
