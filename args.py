@@ -183,6 +183,12 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
         default=187,
         help="samples of a row that the first epoch reads; more in each, all after 3/5 of them",
     )
+    group.add_argument(
+        "--prune",
+        type=number(float, 0, 0.95),
+        default=0.0,
+        help="share of the rows, among those known best, that each epoch after the first leaves out",
+    )
     group.add_argument("--accumulate", type=number(int, 1), default=1, help="batches per optimizer step")
     group.add_argument(
         "--clip-grad", type=number(float, 0, above=True), help="longest gradient, as a norm over all weights"
@@ -268,6 +274,8 @@ def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--version latest is a run there is: add --resume latest to go on with it, or --test to score it")
     if args.model_name is None:
         parser.error(f"--model-name is missing; one of {', '.join(MODELS)}")
+    if args.prune and args.sampler:
+        parser.error("--prune leaves rows out by their loss; leave out --sampler, which draws them by their class")
     if args.start_epoch > args.epochs:
         parser.error(f"--start-epoch {args.start_epoch} lies behind --epochs {args.epochs}")
 

@@ -97,19 +97,19 @@ class Session:
         args = self.args
         weights = self.data.train.sample_weights(args.sampler) if args.sampler else None
         order = torch.Generator().manual_seed(args.seed)
-        batches = self.batches(
-            self.data.train, batch_size=args.batch_size, generator=order, weights=weights, augment=args.augment
-        )
+        options = {"batch_size": args.batch_size, "augment": args.augment, "prune": args.prune}
+        batches = self.batches(self.data.train, generator=order, weights=weights, **options)
         held_out = self.batches(self.data.val, batch_size=self.evaluation_batch())
         optimizer = get_optimizer(args, self.setting.model)
-        schedule = get_scheduler(args, optimizer, -(-len(batches) // args.accumulate))
+        first, later = (-(-batches.batches_of(batches.rows(k)) // args.accumulate) for k in (True, False))
+        schedule = get_scheduler(args, optimizer, first + (args.epochs - 1) * later)
         average = Average(self.setting.model, args.ema) if args.ema else None
         learner = Learner(self.setting.model, optimizer, schedule, args.accumulate, args.clip_grad, average)
         parameters = sum(p.numel() for p in self.setting.model.parameters())
         log = Experiment("", run_options(args), {"parameters": parameters, "data": self.data.describe()})
         log.logged["hyperparams"] = {key: getattr(args, key) for key in (*NAME_FLAGS, "epochs", "weight_decay", "seed")}
-        first = args.progressive
-        return Training(self.setting, learner, batches, held_out, log, args.monitor, first, args.start_epoch - 1)
+        rest = args.monitor, args.progressive, args.start_epoch - 1
+        return Training(self.setting, learner, batches, held_out, log, *rest)
 
     def evaluation_batch(self) -> int:
         """Rows at once where nothing is learned; in a trial as many as in training."""

@@ -219,13 +219,11 @@ class Training:
                     signals.check(f"batch {gathered.batches} of {len(self.batches)} in epoch {self.epoch + 1}")
 
             while self.epoch < epochs:
-                what = f"epoch {self.epoch + 1}/{epochs}"
-                self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
-                outcome = self.advance(what, after_step)
+                outcome = self.advance(epochs, after_step)
                 results = outcome.results()
                 write_val_results(folder, self.epoch, results)
                 self.log.to_json(folder / "logger.json")
-                self.show(what, outcome, board)
+                self.show(f"epoch {self.epoch}/{epochs}", outcome, board)
                 # Last: where the latest checkpoint says that an epoch is finished, all else of it is written.
                 save_epoch(folder, self.epoch, self.state(), best=(self.best or {}).get("epoch") == self.epoch)
                 timer.start()
@@ -233,13 +231,17 @@ class Training:
                     print_predictions(results, self.setting.class_names)
                 signals.check(f"epoch {self.epoch}")
 
-    def advance(self, what: str, after_step: Callable[[Gathered], None] | None = None) -> Outcome:
-        """Train and validate one epoch; the validation's outcome."""
+    def advance(self, epochs: int, after_step: Callable[[Gathered], None] | None = None) -> Outcome:
+        """Train and validate the next one of `epochs` epochs; the validation's outcome."""
+        what = f"epoch {self.epoch + 1}/{epochs}"
+        self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
         if self.broken_off is None:
             self.rate = learning_rate(self.learner.optimizer)
         gathered, self.broken_off = self.broken_off, None
         learned = train(self.setting, self.batches, self.learner, what, gathered=gathered, after_step=after_step)
         self.epoch += 1
+        true = learned.probabilities.gather(1, learned.labels.unsqueeze(1)).squeeze(1)
+        self.batches.learned(learned.ids, -true.clamp(min=1e-12).log())
         average = self.learner.average
         if average is not None:
             average.swap()  # what is scored and kept as the model is the average
@@ -289,6 +291,7 @@ class Training:
             "optimizer": self.learner.optimizer.state_dict(),
             "schedule": self.learner.schedule.state_dict(),
             "order": self.batches.generator.get_state(),
+            "losses": self.batches.losses,
             "within": within,
             "generators": generator_states(),
             "best": self.best,
@@ -305,6 +308,9 @@ class Training:
         if self.learner.average is not None:
             self.learner.average.restore(state["averaged"], within["averaged"] if within else state["model"])
         self.batches.generator.set_state(state["order"].cpu())
+        losses, known = self.batches.losses, state.get("losses")
+        if losses is not None and known is not None and known.shape == losses.shape:  # else the data are others
+            losses.copy_(known)
         if within:
             self.rate, self.broken_off = within["rate"], Gathered(within["gathered"], self.setting.device)
             self.batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)

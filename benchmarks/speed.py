@@ -66,41 +66,48 @@ def session(root: str, model: str, *flags: str) -> Session:
     return build(parse_args(["--root-dir", root, "--model-name", model, "--lr", "0.001", *flags]))
 
 
-def training_row(root: str, model: str, steps: int, repeats: int) -> list[str]:
-    """(a), (b) and (c) of one model over `steps` steps of 128 rows."""
+def training_row(root: str, model: str, measured_s: float, repeats: int) -> list[str]:
+    """(a), (b) and (c) of one model, each time over as many steps of 128 rows as take (a) `measured_s` seconds."""
     from trainer import train
 
     ours = session(root, model, "--batch-size", str(BATCH))
     training = ours.training()
-    training.batches.limit = steps
-    device = ours.setting.device
-    ready = [(batch.x.to(device), batch.y.to(device)) for batch in training.batches]
-    twin = build_twin(ours)
+    batches, twin = training.batches, build_twin(ours)
 
     def project() -> None:
-        train(training.setting, training.batches, training.learner)
+        train(training.setting, batches, training.learner)
+
+    batches.limit = 20
+    project()
+    batches.limit = steps = max(20, min(round(measured_s * 20 / seconds(project)), len(ours.data.train) // BATCH))
+    device = ours.setting.device
+    ready = [(batch.x.to(device), batch.y.to(device)) for batch in batches]
 
     def bare() -> None:
         for x, y in ready:
             twin(x, y)
 
+    bare()
+    found: dict[str, list[float]] = {"a": [], "b": [], "c": []}
     with Predecessor(model, csv_folder(root) / csv_rows.FILES["train"]) as predecessor:
-        found: dict[str, list[float]] = {"a": [], "b": [], "c": []}
-        for number in range(repeats + 1):
-            measured = seconds(project), seconds(bare), predecessor.seconds(max(steps // 3, 10)) * steps
-            if number:  # the first time warms up
-                for name, value in zip(found, measured, strict=True):
-                    found[name].append(value)
+        predecessor.seconds(10)
+        for _ in range(repeats):
+            measured = seconds(project), seconds(bare), predecessor.seconds(max(steps // 4, 10)) * steps
+            for name, value in zip(found, measured, strict=True):
+                found[name].append(value)
     a, b, c = (np.array(found[name]) for name in found)
     epoch = statistics.median(a) * len(ours.data.train) / (steps * BATCH)
     return [model, f"{epoch:.1f}", *(f"{np.median(ratio):.{digits}f}" for ratio, digits in ((a / b, 3), (c / a, 2)))]
 
 
 def build_twin(ours: Session) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """A bare training step of a copy of the session's model, on its own optimizer."""
+    """A bare training step of a copy of the session's model: forward, loss, backward, optimizer, average."""
+    from toolbox.learner import Average
+    from toolbox.optimizers import get_optimizer
+
     model = copy.deepcopy(ours.setting.model).train()
     device, bf16 = ours.setting.device, ours.setting.bf16
-    optimizer = torch.optim.Adam(model.parameters(), 0.001, fused=True)
+    optimizer, average = get_optimizer(ours.args, model), Average(model, ours.args.ema)
     criterion = ours.setting.criterion
 
     def step(x: torch.Tensor, y: torch.Tensor) -> None:
@@ -109,6 +116,7 @@ def build_twin(ours: Session) -> Callable[[torch.Tensor, torch.Tensor], None]:
             loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
+        average.update()
 
     return step
 
@@ -224,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records-dir", required=True, help="the 48 records of MIT-BIH")
     parser.add_argument("--models", nargs="*", default=list(MODELS))
-    parser.add_argument("--steps", type=int, default=60, help="training steps per measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of training per measurement")
     parser.add_argument("--repeats", type=int, default=5, help="measurements, of which the median counts")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
@@ -236,7 +244,7 @@ def main() -> None:
         other += [*prediction_rows(root, args.repeats), *growth_rows(root, args.repeats)]
         print(table(["what", "figure"], other), flush=True)
         print()
-        models = [training_row(root, model, args.steps, args.repeats) for model in args.models]
+        models = [training_row(root, model, args.seconds, args.repeats) for model in args.models]
         print(table(["model, batch 128", "epoch (a), s", "(a)/(b)", "(c)/(a)"], models))
 
 

@@ -39,10 +39,12 @@ class Batches:
         weights: (n,) to draw rows with replacement in proportion to, or None for each row once.
         workers: processes that gather batches ahead; the order is the same with any number.
         augment: "none" or "light": how rows are changed, drawn from `generator` too.
+        prune: share of the rows that a pass leaves out once all have been seen: see `choose`.
         limit: at most that many batches per pass; rows in their own order are then picked evenly.
 
     Attributes:
         begun: the state of `generator` at the start of the pass under way; None before the first.
+        losses: (n,) float32, the loss of each row when it was last seen; None unless rows are left out.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Batches:
         workers: int = 0,
         limit: int | None = None,
         augment: str = "none",
+        prune: float = 0.0,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
@@ -64,11 +67,24 @@ class Batches:
         self.augment = augment
         self.samples = dataset.x.shape[1]  # of each row, from its start; whoever goes through them may ask for fewer
         self.begun: Tensor | None = None
+        self.prune = prune
+        self.losses = torch.full((len(dataset),), torch.inf) if prune else None
         self._broken_off: tuple[Tensor, Tensor, int] | None = None
 
     def __len__(self) -> int:
-        whole = -(-len(self.dataset) // self.batch_size)
+        return self.batches_of(self.rows())
+
+    def batches_of(self, rows: int) -> int:
+        """How many batches `rows` rows make."""
+        whole = -(-rows // self.batch_size)
         return whole if self.limit is None else min(whole, self.limit)
+
+    def rows(self, first: bool | None = None) -> int:
+        """Rows of the next pass, or of the `first` one and those after it."""
+        n = len(self.dataset)
+        if self.losses is None or (not self.losses.isfinite().any() if first is None else first):
+            return n
+        return max(round((1 - self.prune) * n), 1)
 
     def order(self) -> Tensor:
         """(n,) int64: the positions of the next pass."""
@@ -77,8 +93,27 @@ class Batches:
             shown = min(n, len(self) * self.batch_size)  # with a limit, rows from all over: files are sorted by label
             return torch.arange(n) if shown == n else torch.arange(shown) * n // shown
         if self.weights is None:
-            return torch.randperm(n, generator=self.generator)
+            return self.choose(torch.randperm(n, generator=self.generator))
         return torch.multinomial(self.weights, n, replacement=True, generator=self.generator)
+
+    def choose(self, order: Tensor) -> Tensor:
+        """What a pass takes of `order` (n,): the rows whose last loss was above the mean, and of the others the first.
+
+        Most beats are normal and soon known; seeing each of them in every epoch teaches little (Qin et al., InfoBatch,
+        ICLR 2024, who keep a random share of them and weigh it up; here nothing is weighed, so steps keep their size
+        and lean towards rows that are not known yet).
+        """
+        count = self.rows()
+        if self.losses is None or count == len(order):
+            return order
+        easy = self.losses[order] < self.losses.mean()
+        kept = torch.argsort(easy, stable=True)[:count].sort().values  # hard ones first, then those that stand first
+        return order[kept]
+
+    def learned(self, ids: Tensor, losses: Tensor) -> None:
+        """Note the losses (B,) of the rows `ids` (B,) of the split's file, for the passes to come."""
+        if self.losses is not None:
+            self.losses[torch.searchsorted(self.dataset.rows.cpu(), ids)] = losses
 
     def go_on(self, begun: Tensor, now: Tensor, done: int) -> None:
         """Let the next pass be the rest of one that was broken off after `done` batches.

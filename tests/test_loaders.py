@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from argparse import Namespace
@@ -555,6 +556,40 @@ def test_with_a_generator_each_pass_is_another_order_of_all_rows(dataset: ECGLoa
     again = Batches(dataset, 32, generator())
     assert (ids(again), ids(again)) == (first, second)
     assert ids(Batches(dataset, 32, generator(1))) != first
+
+
+def test_after_the_first_pass_known_rows_are_left_out(dataset: ECGLoader) -> None:
+    batches = Batches(dataset, 16, generator(), prune=0.6)
+    assert sorted(ids(batches)) == list(range(83))  # nothing is known of any yet
+    hard = [3, 40, 82]
+    batches.learned(torch.arange(83), torch.tensor([9.0 if number in hard else 0.1 for number in range(83)]))
+    first, second = ids(batches), ids(batches)
+    for taken in (first, second):
+        assert len(taken) == len(set(taken)) == 33  # 40 % of 83
+        assert set(hard) <= set(taken)
+    assert set(first) != set(second)
+    assert len(batches) == 3
+    assert [batches.rows(first) for first in (True, False)] == [83, 33]
+
+
+def test_more_unknown_rows_than_a_pass_has_room_for(dataset: ECGLoader) -> None:
+    batches = Batches(dataset, 16, generator(), prune=0.9)
+    batches.learned(torch.arange(83), torch.arange(83.0))
+    taken = ids(batches)
+    assert len(taken) == 8
+    assert min(taken) > 41  # all above the mean
+    assert taken != sorted(taken)
+
+
+def test_losses_are_noted_by_the_rows_numbers(dataset: ECGLoader) -> None:
+    part = ECGLoader(dataset.beats, np.array([2, 5, 30, 80]))
+    batches = Batches(part, 2, generator(), prune=0.5)
+    batches.learned(torch.tensor([80, 2]), torch.tensor([0.5, 0.25]))
+    assert batches.losses is not None
+    assert batches.losses.tolist() == [0.25, math.inf, math.inf, 0.5]
+    plain = Batches(part, 2, generator())
+    plain.learned(torch.tensor([80, 2]), torch.tensor([0.5, 0.25]))
+    assert plain.losses is None
 
 
 def test_rows_stay_with_their_labels_and_numbers(dataset: ECGLoader) -> None:

@@ -166,7 +166,7 @@ def test_optimizer_state_round_trip_continues_identically(name: str) -> None:
 def built(name: str, epochs: int, steps: int, *more: str) -> tuple[Optimizer, Schedule]:
     given = flags("--scheduler", name, "--epochs", str(epochs), *more)
     optimizer = get_optimizer(given, network())
-    return optimizer, get_scheduler(given, optimizer, steps)
+    return optimizer, get_scheduler(given, optimizer, epochs * steps)
 
 
 def advance(optimizer: Optimizer, schedule: Schedule, epochs: int, steps: int, scores: list[float]) -> list[float]:

@@ -32,15 +32,15 @@ TRAINS = "note: Synthetic"  # printed when all is built
 RECIPES = {
     "cnn1d_3": "--model-name cnn1d_3 --sampler equal --batch-size 64 --epochs 6",
     "resnet1d_10": "--model-name resnet1d_10 --optimizer sgd --scheduler onecycle --augment light --accumulate 3 "
-    "--clip-grad 1 --ema 0 --batch-size 50 --epochs 3",
+    "--clip-grad 1 --ema 0 --prune 0.3 --batch-size 50 --epochs 3",
     "lstm_1": "--model-name lstm_1 --scheduler ReduceLROnPlateau --step 1 --accumulate 2 --class-balance importance "
     "--batch-size 32 --epochs 3 --workers 1",
     "gru_seq": "--model-name gru_seq --masking --optimizer adamw --scheduler cosine --batch-size 16 --epochs 4 "
     "--short-run",
     "cnn1d_3 bf16": "--model-name cnn1d_3 --precision bf16 --scheduler cosine --sampler importance --augment light "
     "--criterion focal --batch-size 48 --epochs 4 --monitor loss",
-    "lstm_2": "--model-name lstm_2 --scheduler ExponentialLR --lr-decay 0.5 --ema 0.9 --tensorboard --batch-size 64 "
-    "--epochs 4",
+    "lstm_2": "--model-name lstm_2 --scheduler ExponentialLR --lr-decay 0.5 --ema 0.9 --tensorboard --batch-size 8 "
+    "--epochs 3",
 }
 
 

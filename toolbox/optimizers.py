@@ -108,7 +108,7 @@ def reduce_on_plateau(optimizer: Optimizer, args: Namespace, steps: int) -> Sche
 
 def cosine(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
     """A linear warm-up over --warmup of all steps, then half a cosine down to zero (Loshchilov & Hutter 2017)."""
-    total = max(steps * args.epochs, 1)
+    total = max(steps, 1)
     rise = round(args.warmup * total)
 
     def factor(step: int) -> float:
@@ -124,7 +124,7 @@ def onecycle(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
 
     The values are those of torch's OneCycleLR without a cycle of the momentum, but for its refusals of few steps.
     """
-    total = max(steps * args.epochs, 1)
+    total = max(steps, 1)
     top, end = args.warmup * total - 1, total - 1  # the steps of the highest and of the lowest rate
 
     def factor(step: int) -> float:
@@ -141,7 +141,7 @@ def _halfway(start: float, end: float, share: float) -> float:
 
 
 def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int) -> Schedule:
-    """The schedule `args.scheduler` for `steps` optimizer steps per epoch and `args.epochs` epochs."""
+    """The schedule `args.scheduler` for `steps` optimizer steps in all."""
     return SCHEDULERS[args.scheduler](optimizer, args, steps)
 
 

@@ -20,6 +20,7 @@ PARTS: dict[str, type | tuple[type, ...]] = {
     "schedule": dict,
     "order": Tensor,
     "generators": dict,
+    "losses": (Tensor, type(None)),
     "best": (dict, type(None)),
     "log": dict,
     "class_names": list,
@@ -47,7 +48,7 @@ def check_whole(state: Mapping[str, Any], path: str | Path) -> None:
     Raises:
         UserError: with what `path` lacks.
     """
-    lacks = [name for name in PARTS if name not in state]
+    lacks = [name for name in PARTS if name not in (*state, "losses")]  # these came later
     if lacks:
         raise UserError(f"{path} is no whole checkpoint of a run: it lacks {', '.join(lacks)}")
 
