@@ -39,8 +39,8 @@ RECIPES = {
     "--short-run",
     "cnn1d_3 bf16": "--model-name cnn1d_3 --precision bf16 --scheduler cosine --sampler importance --augment light "
     "--criterion focal --batch-size 48 --epochs 4 --monitor loss",
-    "lstm_2": "--model-name lstm_2 --scheduler ExponentialLR --lr-decay 0.5 --ema 0.9 --tensorboard --batch-size 8 "
-    "--epochs 3",
+    "lstm_2": "--model-name lstm_2 --scheduler ExponentialLR --lr-decay 0.5 --ema 0.9 --tensorboard --batch-size 4 "
+    "--epochs 4",
 }
 
 
