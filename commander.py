@@ -101,8 +101,8 @@ class Session:
         batches = self.batches(self.data.train, generator=order, weights=weights, **options)
         held_out = self.batches(self.data.val, batch_size=self.evaluation_batch())
         optimizer = get_optimizer(args, self.setting.model)
-        first, later = (-(-batches.batches_of(batches.rows(k)) // args.accumulate) for k in (True, False))
-        schedule = get_scheduler(args, optimizer, first + (args.epochs - 1) * later)
+        steps = (-(-batches.batches_of(batches.rows(first)) // args.accumulate) for first in (True, False))
+        schedule = get_scheduler(args, optimizer, *steps)
         average = Average(self.setting.model, args.ema) if args.ema else None
         learner = Learner(self.setting.model, optimizer, schedule, args.accumulate, args.clip_grad, average)
         parameters = sum(p.numel() for p in self.setting.model.parameters())

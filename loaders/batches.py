@@ -107,8 +107,8 @@ class Batches:
         if self.losses is None or count == len(order):
             return order
         easy = self.losses[order] < self.losses.mean()
-        kept = torch.argsort(easy, stable=True)[:count].sort().values  # hard ones first, then those that stand first
-        return order[kept]
+        taken = torch.cat([order[~easy], order[easy]])[:count]
+        return taken[torch.randperm(count, generator=self.generator)]  # hard ones do not come first
 
     def learned(self, ids: Tensor, losses: Tensor) -> None:
         """Note the losses (B,) of the rows `ids` (B,) of the split's file, for the passes to come."""

@@ -581,6 +581,16 @@ def test_more_unknown_rows_than_a_pass_has_room_for(dataset: ECGLoader) -> None:
     assert taken != sorted(taken)
 
 
+def test_rows_that_are_not_known_are_spread_over_the_pass() -> None:
+    """Batches of one kind alone would pull the weights and the running statistics to and fro."""
+    batches = Batches(ECGLoader(rows(np.zeros(4000, dtype=np.int64))), 100, generator(), prune=0.5)
+    batches.learned(torch.arange(4000), (torch.arange(4000) % 4 == 0).float())
+    shares = [(batch.ids % 4 == 0).float().mean().item() for batch in batches]
+    assert len(shares) == 20
+    assert sum(shares) == pytest.approx(10)  # 1,000 hard rows among 2,000
+    assert 0.3 < min(shares) <= max(shares) < 0.7
+
+
 def test_losses_are_noted_by_the_rows_numbers(dataset: ECGLoader) -> None:
     part = ECGLoader(dataset.beats, np.array([2, 5, 30, 80]))
     batches = Batches(part, 2, generator(), prune=0.5)

@@ -166,7 +166,7 @@ def test_optimizer_state_round_trip_continues_identically(name: str) -> None:
 def built(name: str, epochs: int, steps: int, *more: str) -> tuple[Optimizer, Schedule]:
     given = flags("--scheduler", name, "--epochs", str(epochs), *more)
     optimizer = get_optimizer(given, network())
-    return optimizer, get_scheduler(given, optimizer, epochs * steps)
+    return optimizer, get_scheduler(given, optimizer, steps)
 
 
 def advance(optimizer: Optimizer, schedule: Schedule, epochs: int, steps: int, scores: list[float]) -> list[float]:
@@ -244,6 +244,18 @@ def test_onecycle_by_its_formula(epochs: int, steps: int, warmup: float) -> None
     assert rates[0] == pytest.approx(LR / 25)
     assert max(rates) == pytest.approx(LR)
     assert rates[-1] == pytest.approx(end)
+
+
+@pytest.mark.parametrize("name", ["cosine", "onecycle"])
+def test_every_epoch_has_an_equal_part_in_a_schedule_though_later_ones_have_fewer_steps(name: str) -> None:
+    given = flags("--scheduler", name, "--epochs", "5", "--warmup", "0.3")
+    optimizer = get_optimizer(given, network())
+    rates = advance(*built(name, 5, 12, "--warmup", "0.3"), 5, 12, RISING)
+    schedule = get_scheduler(given, optimizer, 12, 3)
+    first = advance(optimizer, schedule, 1, 12, RISING)
+    later = advance(optimizer, schedule, 4, 3, RISING)
+    assert first == pytest.approx(rates[:12])
+    assert later == pytest.approx(rates[12::4])
 
 
 @every_schedule

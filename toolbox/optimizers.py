@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from argparse import Namespace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -90,28 +91,55 @@ class Schedule:
                 group["lr"] = base * factor(s.last_epoch)
 
 
-def step_lr(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+@dataclass(frozen=True)
+class Clock:
+    """Where in a training a step stands, so that every epoch has an equal part in a schedule.
+
+    Attributes:
+        epochs: how many there are.
+        first: steps of the first epoch, which are the unit of time.
+        later: steps of each epoch after it; with --prune there are fewer, and each counts for more.
+    """
+
+    epochs: int
+    first: int
+    later: int
+
+    @property
+    def total(self) -> int:
+        """When the last epoch ends."""
+        return max(self.first * self.epochs, 1)
+
+    def time(self, step: int) -> float:
+        """The time at which step number `step` (from 0) begins."""
+        if step <= self.first or self.later == self.first:
+            return step
+        return self.first + (step - self.first) * self.first / max(self.later, 1)
+
+
+def step_lr(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
     """Times --lr-decay after every --step epochs."""
     return Schedule(lr_scheduler.StepLR(optimizer, args.step, gamma=args.lr_decay), "epoch")
 
 
-def exponential_lr(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+def exponential_lr(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
     """Times --lr-decay after every epoch."""
     return Schedule(lr_scheduler.ExponentialLR(optimizer, gamma=args.lr_decay), "epoch")
 
 
-def reduce_on_plateau(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+def reduce_on_plateau(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
     """Times --lr-decay when the validation accuracy has not improved for more than --step epochs."""
     scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=args.lr_decay, patience=args.step)
     return Schedule(scheduler, "score")
 
 
-def cosine(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+def cosine(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
     """A linear warm-up over --warmup of all steps, then half a cosine down to zero (Loshchilov & Hutter 2017)."""
-    total = max(steps, 1)
+    total = clock.total
     rise = round(args.warmup * total)
 
-    def factor(step: int) -> float:
+    def factor(number: int) -> float:
+        step = clock.time(number)
         if step < rise:
             return (step + 1) / (rise + 1)
         return 0.5 * (1 + math.cos(math.pi * min((step - rise) / max(total - rise, 1), 1.0)))
@@ -119,15 +147,16 @@ def cosine(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
     return Schedule(lr_scheduler.LambdaLR(optimizer, factor), "step")
 
 
-def onecycle(optimizer: Optimizer, args: Namespace, steps: int) -> Schedule:
+def onecycle(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
     """One cycle (Smith & Topin 2018): from lr / 25 up to --lr over --warmup of all steps, then down to nearly zero.
 
     The values are those of torch's OneCycleLR without a cycle of the momentum, but for its refusals of few steps.
     """
-    total = max(steps, 1)
+    total = clock.total
     top, end = args.warmup * total - 1, total - 1  # the steps of the highest and of the lowest rate
 
-    def factor(step: int) -> float:
+    def factor(number: int) -> float:
+        step = clock.time(number)
         if step < top:
             return _halfway(1 / 25, 1.0, step / top)
         return _halfway(1.0, 1 / 25e4, min((step - top) / (end - top), 1.0) if end > top else 1.0)
@@ -140,9 +169,17 @@ def _halfway(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
-def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int) -> Schedule:
-    """The schedule `args.scheduler` for `steps` optimizer steps in all."""
-    return SCHEDULERS[args.scheduler](optimizer, args, steps)
+def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int, later: int | None = None) -> Schedule:
+    """The schedule `args.scheduler` over `args.epochs` epochs.
+
+    Args:
+        args: the flags.
+        optimizer: whose learning rate it sets.
+        steps: optimizer steps of an epoch, or of the first one.
+        later: steps of each epoch after the first, where they differ.
+    """
+    clock = Clock(args.epochs, steps, steps if later is None else later)
+    return SCHEDULERS[args.scheduler](optimizer, args, clock)
 
 
 def learning_rate(optimizer: torch.optim.Optimizer) -> float:
