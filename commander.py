@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
 from toolbox.interrupt import Interrupted
 from toolbox.runs import Run, claim, continued, list_runs, nothing_left, resume_command, select
-from toolbox.utils import UserError, os_reason, wait_briefly, write_json
+from toolbox.utils import UserError, os_reason, tune_process, write_json
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import Batches, Data, ECGLoader
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         UserError: a mistake in the flags, the data or the files; SystemExit from the parser for flags alone.
         Interrupted: SIGTERM or Ctrl-C while training; the run is saved and can be gone on with.
     """
-    wait_briefly()
+    tune_process()
     args = parse_args(argv)
     try:
         return act(args)

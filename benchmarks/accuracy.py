@@ -16,9 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from toolbox.utils import wait_briefly  # noqa: E402
+from toolbox.utils import tune_process  # noqa: E402
 
-wait_briefly()  # as commander does, before torch is imported
+tune_process()  # as commander does, before torch is imported
 
 from args import parse_args  # noqa: E402
 from benchmarks.reference import Plain  # noqa: E402

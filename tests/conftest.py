@@ -1,8 +1,8 @@
 """Data that many tests share, made once a session: small, synthetic, offline."""
 
-from toolbox.utils import wait_briefly
+from toolbox.utils import tune_process
 
-wait_briefly()  # as commander does, before anything imports torch
+tune_process()  # as commander does, before anything imports torch
 
 from pathlib import Path  # noqa: E402
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models import MODELS, get_model, list_models
-from models.layers import Conv1d
+from models.layers import Conv1d, MaxPool1d
 from toolbox.utils import UserError
 
 # name -> parameters at 5 classes. A network that is added goes in here too, with the count that its docstring gives.
@@ -410,3 +410,14 @@ def test_convolutions_run_with_channels_last(name: str, samples: int) -> None:
             part.register_forward_hook(lambda _, ins, out: seen.extend([ins[0].stride(1), out.stride(1)]))
     model(beats(4)[:, :, : samples if name != "cnn1d_3" else 187])
     assert seen and set(seen) == {1}
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 1), (3, 3, 0), (2, 2, 0), (5, 1, 2), (4, 3, 1)])
+@pytest.mark.parametrize("samples", [5, 17, 94, 187])
+def test_pooling_without_gradients_is_the_same(kernel: int, stride: int, padding: int, samples: int) -> None:
+    x = torch.randn(3, 8, 1, samples).contiguous(memory_format=torch.channels_last)
+    pool = MaxPool1d(kernel, stride, padding)
+    with torch.inference_mode():
+        quick = pool(x)
+    assert torch.equal(quick, pool(x))
+    assert quick.stride(1) == 1

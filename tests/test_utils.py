@@ -28,7 +28,7 @@ from toolbox.utils import (
     read_json,
     sha256_array,
     sha256_of,
-    wait_briefly,
+    tune_process,
     write_json,
 )
 
@@ -217,13 +217,13 @@ def test_progress_gives_the_items_and_draws_nothing_without_a_terminal(capsys: p
 
 
 @pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
-def test_threads_wait_briefly_unless_the_environment_says_otherwise(
+def test_threads_tune_process_unless_the_environment_says_otherwise(
     given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    wait_briefly()
+    tune_process()
     found = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
     assert found == (given or {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SPINS})

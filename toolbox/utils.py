@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import difflib
 import hashlib
 import importlib
@@ -147,17 +148,27 @@ def progress(items: Iterable[Any], what: str, total: int | None = None, leave: b
 
 SPINS = "5000"  # some 50 to 100 microseconds
 THREAD_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
+KEPT = 256 << 20  # bytes
 
 
-def wait_briefly() -> None:
-    """Let OpenMP's threads spin a moment before they sleep; to be called before torch is imported, which reads it.
+def tune_process() -> None:
+    """Set this process up for work of many short steps; to be called before torch is imported.
 
-    A step is some hundred parallel regions of a few microseconds each. Threads that sleep between them take longer to
-    wake than to work, and a step twice as long; threads that spin without an end take a loaded machine's processors
-    from whoever they wait for. What the environment says already stands.
+    OpenMP's threads spin a moment before they sleep. A step is some hundred parallel regions of a few microseconds
+    each: threads that sleep between them take longer to wake than to work, and threads that spin without an end take
+    a loaded machine's processors from whoever they wait for. What the environment says already stands.
+
+    glibc keeps up to KEPT bytes of freed memory, where it would hand each large block back and fetch it anew, page by
+    page, for the next batch.
     """
     if not os.environ.keys() & THREAD_VARIABLES:
         os.environ.update(zip(THREAD_VARIABLES, ("PASSIVE", SPINS), strict=True))
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+        if mallopt is not None:
+            mallopt(MMAP_THRESHOLD, 32 << 20)  # the most that it takes
+            mallopt(TRIM_THRESHOLD, KEPT)
 
 
 def pick_device(disable_cuda: bool = False) -> Any:
