@@ -87,8 +87,8 @@ def run_epoch(
     meters = make_meters(len(setting.class_names), device)
     meters["confusion"].update(logits.argmax(dim=1), y)
     if learner is not None:
-        for size, loss in zip(gathered.sizes, gathered.losses, strict=True):
-            meters["loss"].update(loss, size)
+        sizes = torch.tensor(gathered.sizes, dtype=torch.float64, device=device)
+        meters["loss"].update(torch.stack(gathered.losses).double() @ sizes / len(y), len(y))
     else:  # with class weights, the mean over all rows is not the mean of the batches' means
         meters["loss"].update(setting.criterion(logits, y), len(y))
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}

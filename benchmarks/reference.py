@@ -1,8 +1,9 @@
 """What the project is measured against: the predecessor's data path and plain one-dimensional layers.
 
-Rebuilt from a description of the predecessor: a pandas DataFrame as read_csv gives it, one row looked up and one
-tensor made per beat, a DataLoader with one worker process and batches of 128, float32, nn.Conv1d on (batch, channels,
-samples). It runs in a process of its own, as it would for its users: with the threads as torch sets them up by itself.
+Rebuilt from a description of the predecessor: a pandas DataFrame as read_csv gives it, a row looked up and tensors
+made for each beat (its samples and its label are looked up one after the other, as the predecessor did it), a
+DataLoader with one worker process and batches of 128, float32, nn.Conv1d on (batch, channels, samples). It runs in a
+process of its own, as it would for its users: with the threads as torch sets them up by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ READY = 3  # batches that may lie ready when a measurement begins; they are gone
 
 
 class FrameRows(Dataset[tuple[Tensor, Tensor]]):
-    """One DataFrame row lookup and one tensor per beat.
+    """A lookup of the samples and one of the label, and their tensors, per beat.
 
     Args:
         path: a CSV file of Kaggle's form.
@@ -46,9 +47,8 @@ class FrameRows(Dataset[tuple[Tensor, Tensor]]):
         return len(self.frame)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        row = self.frame.iloc[index].to_numpy()
-        x = torch.tensor(row[:-1].astype(np.float32)).unsqueeze(0)  # (1, 187)
-        return x, torch.tensor(int(row[-1]))
+        samples, label = self.frame.iloc[index, :-1].to_numpy(), self.frame.iloc[index, -1]
+        return torch.tensor(samples.astype(np.float32)).unsqueeze(0), torch.tensor(int(label))  # (1, 187), ()
 
 
 class Steps:
