@@ -72,8 +72,13 @@ def samples(seconds: float, fs: float) -> int:
     return int(seconds * fs + 0.5)
 
 
+def is_paced(symbol: Sequence[str]) -> bool:
+    """Whether a reference holds paced beats. EC57 leaves such records out of its aggregate figures; bxb scores them."""
+    return bool({"/", "f"} & set(symbol))
+
+
 def beats_of(
-    sample: np.ndarray, symbol: Sequence[str], subtype: np.ndarray, window: int, end: int | None
+    annotations: tuple[np.ndarray, Sequence[str], np.ndarray], window: int, end: int | None, judged: bool
 ) -> list[Beat]:
     """The beats of one annotator, with one that stands for none at either end.
 
@@ -81,6 +86,7 @@ def beats_of(
     none follows at once, it is taken to fill the gap between the beats (or the flutter) around it, less `window` on
     either side, which is how the AHA database marks it.
     """
+    sample, symbol, subtype = annotations
     found = [Beat(0, None, 0, (), (), 0)]
     flutter: tuple[tuple[int, int], ...] = ()
     shutdown: tuple[tuple[int, int], ...] = ()
@@ -92,8 +98,9 @@ def beats_of(
             rr = _interval(found[-1].time, time, flutter + shutdown)
             found.append(Beat(time, CLASSES[mark], rr, flutter, shutdown, lost))
         elif mark == "~" and _unreadable(subtype[k - 1]):
-            if k == n:  # to the end of the file; how long that is counts where the record's length is known
-                shutdown = (*shutdown[-1:], (time, NOWHERE))
+            if k == n:  # it goes on to the end; but where the test has an earlier one, bxb ends it as that ended
+                off = shutdown[-1][1] if judged and shutdown else NOWHERE
+                shutdown = (*shutdown[-1:], (time, off))
                 lost += end - time if end else 0
             elif symbol[k] == "~" and not _unreadable(subtype[k]):
                 shutdown = (*shutdown[-1:], (time, int(sample[k])))
@@ -107,7 +114,7 @@ def beats_of(
         elif mark == "[":
             while k < n and symbol[k] != "]":
                 k += 1
-            # bxb gives the last flutter, when nothing ends it, the end of the one before
+            # where no "]" follows it goes on to the end; but where there is an earlier one, bxb ends it as that ended
             off = int(sample[k]) if k < n else (flutter[-1][1] if flutter else NOWHERE)
             flutter = (*flutter[-1:], (time, off))
             k += 1
@@ -149,7 +156,7 @@ def compare(
     start, reach, end = samples(learning, fs), samples(window, fs), length or None
     if end is not None and end < start:
         raise ValueError(f"the record lasts {end / fs:.0f} s, scoring starts after {learning:g} s")
-    ref, tst = (beats_of(*part, reach, end) for part in (reference, test))
+    ref, tst = beats_of(reference, reach, end, judged=False), beats_of(test, reach, end, judged=True)
     pairing = _Pairing(ref, tst, reach)
     pairing.skip(start)
     while pairing.r.time < NOWHERE if end is None else min(pairing.r.time, pairing.t.time) <= end:

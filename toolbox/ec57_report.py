@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolbox.ec57 import LETTERS, OTHER, Comparison, samples
+from toolbox.utils import atomic_write, write_json
 
 COLUMNS = [("QRS", "Se"), ("QRS", "+P"), *((group, name) for group in ("VEB", "SVEB") for name in ("Se", "+P", "FPR"))]
 
@@ -46,6 +48,18 @@ def summary(compared: Mapping[str, Comparison]) -> dict[str, Any]:
     }
 
 
+def write(path: str | Path, result: dict[str, Any]) -> list[Path]:
+    """Write `result` as PATH.json and its report as PATH.txt; an ending of either kind in `path` is taken off first."""
+    path = Path(path)
+    path = path.with_suffix("") if path.suffix in (".json", ".txt") else path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    as_json, as_text = (path.with_name(path.name + ending) for ending in (".json", ".txt"))
+    write_json(as_json, result)
+    with atomic_write(as_text, "w") as handle:
+        handle.write(report(result) + "\n")
+    return [as_json, as_text]
+
+
 def _entry(parts: list[Comparison]) -> dict[str, Any]:
     matrix = sum((part.matrix for part in parts), np.zeros((len(LETTERS), len(LETTERS)), dtype=np.int64))
     pairs = sum(part.rr_pairs for part in parts)
@@ -70,9 +84,13 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def report(result: dict[str, Any]) -> str:
-    """What `summary` gave as text: a line of per cent figures for each record, for all, and the table of all pairs."""
+    """What `summary` gave, with what was compared, as text: a line of per cent figures for each record and for all, the
+    table of all pairs, and the gross figures with the counts they come from."""
     wide = max(len("average"), *(len(name) for name in result["records"]))
     lines = [
+        f"Beat-by-beat comparison (ANSI/AAMI EC57), {result['ref_annotator']} / {result['test_annotator']}: from "
+        f"{result['score_start']:g} s, match window {result['match_window']:g} s, escape beats (e, j, n) are S",
+        "",
         " ".join([f"{'':{wide}}", *(f"{group:>8}" for group, _ in COLUMNS), f"{'RR':>8}", f"{'shut':>6}"]),
         " ".join([f"{'record':{wide}}", *(f"{name:>8}" for _, name in COLUMNS), f"{'ms':>8}", f"{'s':>6}"]),
     ]
