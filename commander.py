@@ -325,7 +325,7 @@ def prepare(args: Namespace) -> dict[str, Any]:
 
 def score(args: Namespace) -> dict[str, Any]:
     """Compare two annotators of records beat by beat, print EC57's figures and write them where --out says."""
-    from loaders.annotations import find_pairs, read_pair
+    from loaders.pairs import find_pairs, read_pair
     from toolbox.ec57 import compare, is_paced
     from toolbox.ec57_report import report, summary, write
     from toolbox.utils import progress

@@ -30,6 +30,7 @@ from toolbox.ec57 import CLASSES, OTHER  # noqa: E402
 CROP = 10 * RATE  # samples of an example
 NEAR, FAR = 0.05, 0.1  # s: up to NEAR from a beat the answer is yes, beyond FAR no, between the two it does not matter
 BATCH = 48
+NOISE = 0.03  # share of examples that hold no heart at all
 
 
 class Net(nn.Module):
@@ -82,9 +83,20 @@ def examples(folder: Path, names: list[str]) -> list[Example]:
     return out
 
 
+def noise(rng: np.random.Generator) -> np.ndarray:
+    """(CROP,) of white, pink or red noise as `condition` would give it: a lead that is off."""
+    spectrum = np.fft.rfft(rng.standard_normal(CROP + 4 * RATE))
+    hertz = np.fft.rfftfreq(CROP + 4 * RATE, 1 / RATE)
+    coloured = np.fft.irfft(spectrum / np.maximum(hertz, 0.1) ** rng.uniform(0, 2))
+    return condition(coloured / np.abs(coloured).max(), RATE)[4 * RATE :][:CROP]
+
+
 def crop(example: Example, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ten seconds from anywhere, at another pace and height, at times with noise, wander or a step of the gain: the
     signal, the answers and how much each counts."""
+    middle = (np.arange(CROP // STRIDE) * STRIDE + STRIDE // 2) / RATE
+    if rng.random() < NOISE:
+        return noise(rng), np.zeros(len(middle), dtype=np.float32), np.ones(len(middle), dtype=np.float32)
     pace = np.exp(rng.uniform(-0.3, 0.3))
     start = rng.uniform(0, len(example.signal) - CROP * pace - 2)
     at = start + np.arange(CROP) * pace
@@ -100,7 +112,6 @@ def crop(example: Example, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
         x += (rng.exponential(0.15) * wander / wander.std()).astype(np.float32)
     if rng.random() < 0.2:
         x[rng.integers(CROP) :] *= np.float32(np.exp(rng.normal(0, 0.4)))
-    middle = (np.arange(CROP // STRIDE) * STRIDE + STRIDE // 2) / RATE
 
     def here(seconds: np.ndarray) -> np.ndarray:
         return (seconds - start / RATE) / pace
@@ -140,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folds", type=int, default=0, help="train once without each k-th record instead of on all")
     args = parser.parse_args()

@@ -13,8 +13,8 @@ from toolbox.utils import UserError
 
 RATE = 90  # Hz that the network reads
 STRIDE = 3  # samples of it in a step of the network: it answers 30 times a second
-FILTER = 91  # taps of the band-pass, 1 s
-BAND = (1.0, 35.0)  # Hz
+FILTER = 31  # taps of the low-pass
+CUTOFF = 35.0  # Hz, below the mains
 HEIGHTS = 16  # s of the past whose median height is the unit of the signal
 FLOOR = 0.02  # mV: lower than this no heart beats, and noise is not blown up
 DILATIONS = (1, 2, 4, 8)
@@ -27,19 +27,24 @@ WEIGHTS = Path(__file__).with_name("peaks.npz")
 
 
 def condition(signal: np.ndarray, fs: float) -> np.ndarray:
-    """`signal` as the network reads it: (n,) mV at `fs` Hz -> (m,) float32 at RATE Hz, band-passed, in units of the
-    height that beats had in the last seconds.
+    """`signal` as the network reads it: (n,) mV at `fs` Hz -> (m,) float32 at RATE Hz, less its mean over the second
+    around, low-passed, in units of the height that beats had in the last seconds.
 
     That unit is the median of the highest excursions of each of the HEIGHTS seconds before (at the start: of the first
-    ones). So a sample depends on half a second around it and on the seconds before it, and nothing else of the record:
-    pieces of a long one give what the whole gives, and the past is enough for what comes live.
+    ones). So a sample depends on most of a second around it and on the seconds before it, and nothing else of the
+    record: pieces of a long one give what the whole gives, and the past is enough for what comes live.
     """
+    from scipy.ndimage import uniform_filter1d
     from scipy.signal import firwin, oaconvolve, resample_poly
 
+    signal = np.asarray(signal, dtype=np.float64)
+    level = uniform_filter1d(
+        signal, round(fs) | 1, mode="nearest"
+    )  # before the rate changes, which would let it through
     ratio = Fraction(RATE / fs).limit_denominator(1000)
-    slow = resample_poly(np.asarray(signal, dtype=np.float64), ratio.numerator, ratio.denominator, padtype="edge")
-    taps = firwin(FILTER, BAND, pass_zero=False, fs=RATE)
-    slow = oaconvolve(np.pad(slow, FILTER // 2, mode="edge"), taps, mode="valid")
+    slow = resample_poly(signal - level, ratio.numerator, ratio.denominator)
+    taps = firwin(FILTER, CUTOFF, fs=RATE)
+    slow = oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
     return (slow / _unit(slow)).astype(np.float32)
 
 
@@ -87,7 +92,7 @@ def probability(conditioned: np.ndarray, weights: dict[str, np.ndarray] | None =
 
         answer = _in_blocks(n, convolve)
         hidden = hidden + answer if layer else answer
-    return 1 / (1 + np.exp(-(hidden @ w["last"] + w["offset"])))
+    return 0.5 * (1 + np.tanh((hidden @ w["last"] + w["offset"]) / 2))  # the logistic function
 
 
 def _in_blocks(n: int, work: Callable[[int, int], np.ndarray], block: int = 4096) -> np.ndarray:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from commander import cli, main
-from tests.test_annotations import annotate, header
+from tests.test_pairs import annotate, header
 from toolbox.utils import UserError
 
 

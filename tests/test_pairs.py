@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loaders.annotations import find_pairs, read_pair
+from loaders.pairs import find_pairs, read_pair
 from toolbox.utils import UserError
 
 FS = 250.0
