@@ -29,7 +29,10 @@ NAME_FLAGS = (
     "sampler",
 )
 # These say what to do and where, not what is trained; config.json does not hand them on.
-ACTION_FLAGS = ("test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose")
+ACTION_FLAGS = (
+    "test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose", "score", "ref_annotator",
+    "test_annotator", "score_dir", "exclude", "score_start", "match_window", "out",
+)  # fmt: skip
 # These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
 FREE_FLAGS = (
     "epochs", "workers", "tensorboard", "disable_cuda", "records_dir", "source", "gdrive_url", "physionet_url",
@@ -82,6 +85,26 @@ def _add_action_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--write-records", metavar="DIR", help="with --prepare: write synthetic recordings as WFDB records"
     )
+
+
+def _add_score_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("score annotations, beat by beat (EC57)")
+    group.add_argument(
+        "--score", nargs="+", metavar="REF", help="folders of WFDB records, or records: compare two annotators of each"
+    )
+    group.add_argument("--ref-annotator", default="atr", help="who is right")
+    group.add_argument("--test-annotator", default="ecg", help="who is scored")
+    group.add_argument(
+        "--score-dir", metavar="DIR", help="where the annotations to score are, if not beside the records"
+    )
+    group.add_argument(
+        "--exclude", nargs="+", default=[], metavar="NAME", help="records not to score, such as paced ones"
+    )
+    group.add_argument("--score-start", type=number(float, 0), default=300.0, help="seconds at the start left out")
+    group.add_argument(
+        "--match-window", type=number(float, 0), default=0.15, help="seconds that two beats of a pair may lie apart"
+    )
+    group.add_argument("--out", metavar="FILE", help="write the figures there, as FILE.json and FILE.txt")
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -223,6 +246,7 @@ def get_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_action_flags(parser)
+    _add_score_flags(parser)
     _add_data_flags(parser)
     _add_training_flags(parser)
     return parser
@@ -253,6 +277,16 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
 
 
 def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    if args.score:
+        if args.prepare or args.test or args.resume:
+            parser.error("--score compares annotation files; leave out --test, --resume and --prepare")
+        return
+    _check_run(args, parser)
+
+
+def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    for flag in sorted({"score_dir", "exclude", "out"} & args.given):
+        parser.error(f"--{flag.replace('_', '-')} goes with --score")
     classes = NUM_CLASSES[args.dataset]
     if args.num_classes not in (None, classes) and ("dataset" in args.given or not _continues(args)):
         parser.error(f"--num-classes {args.num_classes}: {args.dataset} has {classes} classes; leave the flag out")
