@@ -1,0 +1,99 @@
+"""Work spread over processes, one item at a time each, so that it is known what a process that dies was at."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import connection, get_context
+from typing import Any
+
+from toolbox.utils import UserError
+
+
+def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Iterator[tuple[int, Any]]:
+    """Call `work` with each item, in `processes` processes of their own (0 and 1: in this one).
+
+    Yields:
+        (position, what came of it), in the order they get done. What came is the result, or the exception that `work`
+        raised; a process that dies (out of memory, killed) gives a UserError and is replaced.
+    """
+    if min(processes, len(items)) < 2:
+        for position, item in enumerate(items):
+            yield position, _attempt(work, item)
+        return
+    waiting = list(enumerate(items))[::-1]
+    busy: dict[Any, tuple[Any, int]] = {}  # a pipe: its process, the position it is at
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < processes:
+                pipe, process = _start(work, processes)
+                position, item = waiting.pop()
+                pipe.send(item)
+                busy[pipe] = process, position
+            ready: list[Any] = connection.wait(list(busy))
+            for pipe in ready:
+                process, position = busy[pipe]
+                try:
+                    came = pipe.recv()
+                except (EOFError, OSError):
+                    del busy[pipe]
+                    process.join()
+                    yield position, UserError(f"its process died ({_how(process.exitcode)})")
+                    continue
+                if waiting:
+                    following, item = waiting.pop()
+                    pipe.send(item)
+                    busy[pipe] = process, following
+                else:
+                    del busy[pipe]
+                    pipe.close()
+                yield position, came
+    finally:
+        for process, _ in busy.values():
+            process.terminate()
+
+
+def _start(work: Callable[[Any], Any], processes: int) -> tuple[Any, Any]:
+    """A process that waits for items, and the pipe to it. It is spawned: forks of a process with threads can hang."""
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, pickle.dumps(work)), daemon=True)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
+    try:
+        process.start()
+    finally:
+        if threads is None:
+            del os.environ["OMP_NUM_THREADS"]
+    there.close()
+    return here, process
+
+
+def _serve(pipe: Any, pickled: bytes) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    work = pickle.loads(pickled)
+    while True:
+        try:
+            item = pipe.recv()
+        except (EOFError, OSError):  # no more items, or nobody is left to give any
+            return
+        pipe.send(_attempt(work, item))
+
+
+def _attempt(work: Callable[[Any], Any], item: Any) -> Any:
+    """What comes of an item; errors other than the user's are told with their traceback."""
+    try:
+        return work(item)
+    except UserError as error:
+        return error
+    except Exception as error:
+        return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"signal {signal.Signals(-exitcode).name}" + (", out of memory?" if exitcode == -9 else "")
+    return f"exit code {exitcode}"
