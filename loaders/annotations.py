@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +65,7 @@ def write_beats(
     subtypes = np.concatenate([np.zeros(len(sample), np.int64), np.tile([UNREADABLE, CLEAN], len(skipped))])[order]
     # wfdb takes few characters in names, and writes in place
     with tempfile.TemporaryDirectory() as folder:
-        wfdb.wrann("beats", "ecg", at[order], symbol=symbols.tolist(), subtype=subtypes, fs=fs, write_dir=folder)
+        wfdb.wrann("beats", "ecg", at[order], symbol=symbols, subtype=subtypes, fs=fs, write_dir=folder)
         content = (Path(folder) / "beats.ecg").read_bytes()
     with atomic_write(path) as handle:
         handle.write(content)
@@ -83,11 +82,13 @@ def write_table(
         letters: (n,) the classes.
         probabilities: (n, classes), `names` their letters.
     """
-    columns = zip(times.tolist(), sample.tolist(), rr.tolist(), letters.tolist(), probabilities.tolist(), strict=True)
-    with atomic_write(path, "w") as handle:
-        handle.write(",".join([TABLE_OF_BEATS, *(f"p_{name}" for name in names)]) + "\n")
-        handle.writelines(
-            f"{time:.4f},{at},{f'{interval:.4f}' if not math.isnan(interval) else ''},{letter},"
-            f"{','.join(f'{p:.4f}' for p in of)}\n"
-            for time, at, interval, letter, of in columns
-        )
+    import pyarrow as pa
+    from pyarrow import csv
+
+    columns = [np.round(times, 4), sample, np.round(rr, 4), letters, *np.round(probabilities.T.astype(np.float64), 4)]
+    table = pa.table(
+        [pa.array(column, from_pandas=True) for column in columns], names=[str(k) for k in range(len(columns))]
+    )
+    with atomic_write(path) as handle:
+        handle.write((",".join([TABLE_OF_BEATS, *(f"p_{name}" for name in names)]) + "\n").encode())
+        csv.write_csv(table, handle, csv.WriteOptions(include_header=False, quoting_style="none"))

@@ -14,7 +14,7 @@ from loaders.pieces import Piece, bridged, cut_piece, pieces
 from loaders.quality import Stretch, polarity
 from loaders.recordings import Recording
 
-BLOCK = 1 << 18  # samples read at once
+BLOCK = 1 << 20  # samples read at once
 REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two pieces
 OVERLAP = 0.1  # s before a piece in which its neighbour may have missed a beat at the edge
 ENOUGH = 10  # beats that tell which way up a lead is

@@ -13,7 +13,14 @@ from toolbox.rhythm import Episode, episodes, summarize
 from toolbox.strips import Marks
 from toolbox.tracing import Tracing
 
-LETTERS = "NSVFQ"  # AAMI EC57, in the order of the networks' classes
+LETTERS = {  # of the networks' classes, after AAMI EC57
+    "Normal": "N",
+    "Supraventricular ectopic": "S",
+    "Ventricular ectopic": "V",
+    "Fusion": "F",
+    "Unknown": "Q",
+    "Abnormal": "A",
+}
 SYMBOLS = {"A": "Q"}  # WFDB has no code for "abnormal"; the other letters are codes
 UNSURE = 0.5  # the probability of the likeliest class, below which a beat counts as uncertain
 
@@ -26,7 +33,7 @@ class Annotated:
         sample: (n,) int64, where they are, in the recording's samples; n is at least 1.
         begins: (n,) whether no RR interval leads to a beat.
         probabilities: (n, classes) float32.
-        class_names: one for each class: the five of AAMI, or normal and abnormal.
+        class_names: one for each class, of LETTERS.
         fs: samples per second.
         samples: how many the recording has.
         skipped: (start, stop, why) of what could not be judged, in samples.
@@ -44,8 +51,8 @@ class Annotated:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes' letters: N, S, V, F, Q; N and A (abnormal) where there are two."""
-        return tuple(LETTERS) if len(self.class_names) == len(LETTERS) else tuple(n[0] for n in self.class_names)
+        """The classes' letters."""
+        return tuple(LETTERS[name] for name in self.class_names)
 
     @cached_property
     def letters(self) -> np.ndarray:

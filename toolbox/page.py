@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from toolbox import strips
-from toolbox.annotated import Annotated
+from toolbox.annotated import LETTERS, Annotated
 from toolbox.report import CSS
 from toolbox.rhythm import ECTOPIC, Episode
 from toolbox.strips import clock, draw_svg, notable
@@ -27,14 +27,7 @@ from toolbox.utils import atomic_write
 
 NOTE = "For research and teaching, not for diagnosis: a network named these beats, and it makes mistakes."
 LISTED = 500  # episodes; a table of thousands helps nobody
-NAMES = {
-    "N": "normal",
-    "S": "supraventricular ectopic",
-    "V": "ventricular ectopic",
-    "F": "fusion",
-    "Q": "unknown",
-    "A": "abnormal",
-}
+NAMES = {letter: name.lower() for name, letter in LETTERS.items()}
 STYLE = """
 #viewer { margin: 0 0 1rem; }
 .bar { display: flex; flex-wrap: wrap; gap: .35rem; align-items: center; margin: 0 0 .5rem; }

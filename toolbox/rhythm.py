@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,15 @@ class Episode:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, rounded to what they mean."""
-        values = {key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(self).items()}
-        return {**values, "beats": self.beats, "rate": None if self.rate is None else round(self.rate, 1)}
+        return {
+            "kind": self.kind,
+            "start": round(self.start, 3),
+            "stop": round(self.stop, 3),
+            "first": self.first,
+            "last": self.last,
+            "beats": self.beats,
+            "rate": None if self.rate is None else round(self.rate, 1),
+        }
 
 
 def episodes(times: np.ndarray, rr: np.ndarray, letters: np.ndarray) -> list[Episode]:
@@ -65,14 +72,12 @@ def episodes(times: np.ndarray, rr: np.ndarray, letters: np.ndarray) -> list[Epi
     joined = ~np.isnan(rr)  # whether a beat follows the one before it
     for letter in ECTOPIC:
         own = letters == letter
-        for first, last in _chains(own, joined):
-            if last > first:
-                found.append(
-                    _episode(f"{letter} {'run' if last - first + 1 >= RUN else 'couplet'}", times, first, last)
-                )
+        for first, last in _chains(own, joined, 2):
+            what = "run" if last - first + 1 >= RUN else "couplet"
+            found.append(_episode(f"{letter} {what}", times, first, last))
         normal = letters == "N"
         turns = np.append(False, (own[1:] & normal[:-1]) | (normal[1:] & own[:-1])) & joined
-        for first, last in _chains(np.ones(len(own), bool), turns):
+        for first, last in _chains(np.ones(len(own), bool), turns, 2 * BIGEMINY - 1):
             if own[first : last + 1].sum() >= BIGEMINY:
                 found.append(_episode(f"{letter} bigeminy", times, first, last))
     for k in np.flatnonzero(rr >= PAUSE):
@@ -80,11 +85,12 @@ def episodes(times: np.ndarray, rr: np.ndarray, letters: np.ndarray) -> list[Epi
     return sorted(found, key=lambda episode: (episode.start, episode.stop))
 
 
-def _chains(own: np.ndarray, joined: np.ndarray) -> list[tuple[int, int]]:
-    """(first, last) of each chain of `own` elements that are `joined` to the one before."""
-    starts = own & ~(np.append(False, own[:-1]) & joined)
-    ends = own & ~np.append(own[1:] & joined[1:], False)
-    return list(zip(np.flatnonzero(starts).tolist(), np.flatnonzero(ends).tolist(), strict=True))
+def _chains(own: np.ndarray, joined: np.ndarray, least: int) -> list[tuple[int, int]]:
+    """(first, last) of each chain of at least `least` `own` elements that are `joined` to the one before."""
+    starts = np.flatnonzero(own & ~(np.append(False, own[:-1]) & joined))
+    ends = np.flatnonzero(own & ~np.append(own[1:] & joined[1:], False))
+    long = ends - starts + 1 >= least
+    return list(zip(starts[long].tolist(), ends[long].tolist(), strict=True))
 
 
 def _episode(kind: str, times: np.ndarray, first: int, last: int) -> Episode:
