@@ -61,10 +61,7 @@ def open_edf(path: Path) -> EdfRecording:
     Raises:
         UserError: it is missing, no EDF file, or has no signal.
     """
-    try:
-        import edfio
-    except ImportError as error:
-        raise UserError(f"{path}: EDF files are read with edfio: pip install edfio==0.4.18") from error
+    import edfio
 
     if not path.is_file():
         raise UserError(f"no file {path}")

@@ -55,7 +55,7 @@ def bad_stretches(signal: np.ndarray, fs: float, low: float = -np.inf, high: flo
             Stretch(a - 1, b, "saturated") for a, b in _runs(limit & still & ~missing) if b - a + 1 >= CLIPPED * fs
         ]
     found += [Stretch(a, b, "flat") for a, b in _flat(filled, fs)]
-    return _joined(sorted(found), len(signal), round(SHORTEST * fs))
+    return _joined(sorted(found, key=lambda stretch: stretch.start), len(signal), round(SHORTEST * fs))
 
 
 def _flat(signal: np.ndarray, fs: float) -> list[tuple[int, int]]:

@@ -76,16 +76,22 @@ class Segment:
         yield from _nothing(min(skew, self.frames) * per, size)  # the file ends before the skewed lead does
 
     def _read(self, k: int, start: int, stop: int) -> np.ndarray:
-        import wfdb
+        """int64 samples of a lead as stored, without its skew.
 
+        This is what wfdb.rdrecord calls; that parses the header anew for each block, reads no block of a record whose
+        header lacks the length, and gives no integers of format 61 (wfdb 4.3.1).
+        """
+        from wfdb.io._signal import _rd_segment
+
+        header = self.header
+        layout = (header.fmt, header.n_sig, header.sig_len, header.byte_offset, header.samps_per_frame, header.skew)
         with readable(f"record {self.path}"):
-            record = wfdb.rdrecord(
-                str(self.path), start, stop, channels=[k], physical=False, smooth_frames=False, ignore_skew=True
+            (digital,) = _rd_segment(
+                header.file_name, str(self.path.parent), None, *layout, header.init_value, start, stop, [k], True
             )
-            digital = np.asarray(record.e_d_signal[0], dtype=np.int64)
-            if len(digital) != (stop - start) * self.header.samps_per_frame[k]:
+            if len(digital) != (stop - start) * header.samps_per_frame[k]:
                 raise UserError(f"record {self.path}: frames {start} to {stop} are cut off")
-            return digital
+            return np.asarray(digital, dtype=np.int64)
 
     def _gain(self, k: int) -> float:
         return float(self.header.adc_gain[k] or 200.0)  # header(5): 200 where a record does not say
