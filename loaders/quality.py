@@ -54,7 +54,7 @@ def bad_stretches(signal: np.ndarray, fs: float, low: float = -np.inf, high: flo
         found += [
             Stretch(a - 1, b, "saturated") for a, b in _runs(limit & still & ~missing) if b - a + 1 >= CLIPPED * fs
         ]
-    found += [Stretch(a, b, "flat") for a, b in _flat(filled, fs)]
+    found += [Stretch(a, b, "flat") for a, b in _flat(filled, fs) if missing[a:b].mean() < 0.5]  # not a bridged gap
     return _joined(sorted(found, key=lambda stretch: stretch.start), len(signal), round(SHORTEST * fs))
 
 
