@@ -26,6 +26,7 @@ from toolbox.tracing import MISSING, PART, QUANTUM
 from toolbox.utils import atomic_write
 
 NOTE = "For research and teaching, not for diagnosis: a network named these beats, and it makes mistakes."
+SCRIPTS = ("page_data.js", "page_paint.js", "page_viewer.js")  # one after the other, one program
 LISTED = 500  # episodes; a table of thousands helps nobody
 NAMES = {letter: name.lower() for name, letter in LETTERS.items()}
 STYLE = """
@@ -210,6 +211,3 @@ beat; a click on a beat names it, one on the heart rate below goes there.</p></s
         )
         handle.writelines(f"{_packed(f'part{k}', part)}\n" for k, part in enumerate(tracing.parts))
         handle.write(f"<script>{script}</script>\n</html>\n")
-
-
-SCRIPTS = ("page_viewer.js",)
