@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,7 +27,7 @@ from toolbox.plotter import save_plot
 from toolbox.strips import draw_strips, notable
 from toolbox.tracing import Tracing
 from toolbox.utils import UserError, os_reason, read_json, sha256_of, write_json
-from toolbox.workers import spread
+from toolbox.workers import run_all
 
 VERSION = 1  # to be raised when the same recording and model give other files: those made before are then made anew
 DPI = 150  # of the picture; strips are drawn in true size
@@ -78,7 +77,7 @@ class Settings:
 def predict_all(
     items: Sequence[Item], failed: dict[str, str], classifier: Classifier, settings: Settings, processes: int
 ) -> dict[str, Any]:
-    """Annotate recordings; one that fails is reported and the rest go on.
+    """Annotate this machine's share of recordings; one that fails is reported and the rest go on.
 
     Args:
         items: the recordings.
@@ -86,59 +85,23 @@ def predict_all(
         processes: how many to work at once in.
 
     Returns:
-        {"recordings": {path: summary}, "failed": {path: why}} of this process' share (see `own_share`).
+        {"recordings": {path: summary}, "failed": {path: why}}; the summaries lack the lists of episodes.
 
     Raises:
         UserError: none could be annotated, by fault of the recordings.
     """
-    rank, world = rank_and_world()
-    asked = len(items) + len(failed)
-    failed = {**failed, **_clashes(items, settings)} if rank == 0 else {}
-    blocked = _clashes(items, settings)
-    share = [item for item in items if str(item.path) not in blocked][rank::world]
-    for why in failed.values():
-        _complain(why, asked)
-    done: dict[str, Any] = {}
-    broken = False
-    work = partial(predict, classifier=classifier, settings=settings)
-    for position, came in spread(work, share, processes):
-        path = str(share[position].path)
-        if isinstance(came, Exception):
-            failed[path] = str(came) if path in str(came) else f"{path}: {came}"
-            broken |= not isinstance(came, UserError)
-            _complain(failed[path], 2 if broken else asked)
-        else:
-            done[path] = came
-            _tell(came)
-    if failed and not done and not broken and len(failed) == asked:
-        raise UserError(next(iter(failed.values())) if asked == 1 else f"none of {asked} recordings could be annotated")
-    return {"recordings": done, "failed": failed}
-
-
-def rank_and_world() -> tuple[int, int]:
-    """Which of how many processes this is, as torchrun (or whoever starts several) tells by RANK and WORLD_SIZE."""
-    rank, world = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not (rank.isdigit() and world.isdigit() and int(rank) < int(world)):
-        raise UserError(f"RANK {rank} of WORLD_SIZE {world}: expected a number below the second")
-    return int(rank), int(world)
-
-
-def _clashes(items: Sequence[Item], settings: Settings) -> dict[str, str]:
-    """Recordings whose files would overwrite those of one before them."""
     taken: dict[Path, Path] = {}
-    clashes = {}
+    named: dict[str, Item] = {}
+    failed = dict(failed)
     for item in items:
         first = taken.setdefault(settings.target(item).resolve(), item.path)
-        if first != item.path:
-            clashes[str(item.path)] = (
-                f"{item.path}: its files would overwrite those of {first}; annotate it by itself, with another --out"
-            )
-    return clashes
-
-
-def _complain(why: str, asked: int) -> None:
-    if asked > 1:  # a single one's reason is the whole command's
-        print(f"failed: {why}", file=sys.stderr, flush=True)
+        if first == item.path:
+            named[str(item.path)] = item
+        else:
+            failed[str(item.path)] = f"{item.path}: its files would overwrite those of {first}; give it another --out"
+    work = partial(predict, classifier=classifier, settings=settings)
+    done, failed = run_all(work, named, failed, processes, _tell)
+    return {"recordings": done, "failed": failed}
 
 
 def _tell(summary: dict[str, Any]) -> None:
@@ -156,7 +119,7 @@ def predict(item: Item, classifier: Classifier, settings: Settings) -> dict[str,
     """Annotate one recording and write its files, unless they are there already.
 
     Returns:
-        Its summary, with "page" and (where nothing was to do) "done_before".
+        Its summary without the list of episodes, with "page" and (where nothing was to do) "done_before".
 
     Raises:
         UserError: it cannot be read, holds no beats, or its files cannot be written.
@@ -171,10 +134,10 @@ def predict(item: Item, classifier: Classifier, settings: Settings) -> dict[str,
         if before is None and target.exists():
             raise UserError(f"{target} exists and is not of --predict; take another --annotator or --out")
         if before and before.get("fingerprint") == mark and _whole(before, target.parent):
-            return {**before, **extra, "done_before": True}
+            return {**_short(before), **extra, "done_before": True}
         target.parent.mkdir(parents=True, exist_ok=True)
         write_json(paths["json"], {"fingerprint": mark, "outputs": None})  # says whose the other files are
-        return {**write_files(recording, classifier, settings, target, paths, mark), **extra}
+        return {**_short(write_files(recording, classifier, settings, target, paths, mark)), **extra}
     except OSError as error:
         raise UserError(os_reason(error)) from error
 
@@ -192,6 +155,11 @@ def fingerprint(recording: Recording, classifier: Classifier, settings: Settings
         [[file.name, sha256_of(file)] for file in files if file.is_file()],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _short(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary that a thousand of fit into memory."""
+    return {key: value for key, value in summary.items() if key != "episodes"}
 
 
 def _summary_in(path: Path) -> dict[str, Any] | None:

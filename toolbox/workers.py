@@ -1,16 +1,77 @@
-"""Work spread over processes, one item at a time each, so that it is known what a process that dies was at."""
+"""Work spread over machines and processes; what fails is told, and the rest goes on.
+
+A process works at one item at a time, so that it is known what one that dies was at.
+"""
 
 from __future__ import annotations
 
 import os
 import pickle
 import signal
+import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import connection, get_context
 from typing import Any
 
 from toolbox.utils import UserError
+
+
+def rank_and_world() -> tuple[int, int]:
+    """Which of how many machines this is, as torchrun (or whoever starts several) tells by RANK and WORLD_SIZE.
+
+    Raises:
+        UserError: they tell no such thing.
+    """
+    rank, world = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    if not (rank.isdigit() and world.isdigit() and int(rank) < int(world)):
+        raise UserError(f"RANK is {rank!r}, WORLD_SIZE {world!r}: expected numbers, the first below the second")
+    return int(rank), int(world)
+
+
+def run_all(
+    work: Callable[[Any], Any],
+    items: Mapping[str, Any],
+    failed: dict[str, str],
+    processes: int,
+    tell: Callable[[Any], None],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Call `work` with this machine's share of `items`: every one whose number is its rank, modulo the world's size.
+
+    Args:
+        items: by name.
+        failed: what has failed before, and why; of all machines, the first tells.
+        processes: see `spread`.
+        tell: called with each result.
+
+    Returns:
+        The results and the reasons of what failed, by name. Each failure is a line on stderr.
+
+    Raises:
+        UserError: everything failed, by faults of the user's; with the reason, if it is but one thing.
+    """
+    rank, world = rank_and_world()
+    asked = len(items) + len(failed)
+    failed = dict(failed) if rank == 0 else {}
+    names = list(items)[rank::world]
+    faults = dict.fromkeys(failed, True)  # whether a failure is the user's
+    for why in failed.values() if asked > 1 else ():
+        print(f"failed: {why}", file=sys.stderr, flush=True)
+    done = {}
+    for position, came in spread(work, [items[name] for name in names], processes):
+        name = names[position]
+        if not isinstance(came, Exception):
+            done[name] = came
+            tell(came)
+            continue
+        stem = name.rpartition(".")[0] or name
+        failed[name] = str(came) if stem in str(came) else f"{name}: {came}"
+        faults[name] = isinstance(came, UserError)
+        if asked > 1 or not faults[name]:
+            print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
+    if asked and len(failed) == asked and all(faults.values()):
+        raise UserError(next(iter(failed.values())) if asked == 1 else f"all {asked} failed, see above")
+    return done, failed
 
 
 def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Iterator[tuple[int, Any]]:
