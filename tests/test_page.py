@@ -124,7 +124,13 @@ def test_strips_are_drawn_in_true_size() -> None:
 
 
 def test_the_clock() -> None:
-    assert [clock(s) for s in (0, 59.99, 3600, 86399.9, 90061)] == ["0:00:00", "0:00:59", "1:00:00", "23:59:59", "25:01:01"]
+    assert [clock(s) for s in (0, 59.99, 3600, 86399.9, 90061)] == [
+        "0:00:00",
+        "0:00:59",
+        "1:00:00",
+        "23:59:59",
+        "25:01:01",
+    ]
 
 
 # page
@@ -142,8 +148,13 @@ def page(tmp_path: Path) -> str:
     tracing = packed(wander(360 * 30))
     found = Annotated(sample, begins, probabilities, NAMES, 360.0, 360 * 30, [(9500, 10000, "flat")], tracing)
     summary = {
-        "recording": "<r&1>", "lead": "MLII", "fs": 360.0, "unit": "mV", **found.figures(), "warnings": ["no lead <II>"],
-    }  # fmt: skip
+        "recording": "<r&1>",
+        "lead": "MLII",
+        "fs": 360.0,
+        "unit": "mV",
+        **found.figures(),
+        "warnings": ["no lead <II>"],
+    }
     write_page(tmp_path / "r.html", summary, {"Model": "a <b> c"}, found)
     return (tmp_path / "r.html").read_text(encoding="utf-8")
 
