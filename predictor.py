@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from loaders.annotations import write_beats, write_table
+from loaders.beat_files import write_beats, write_table
 from loaders.listing import Item
 from loaders.quality import merged
 from loaders.reading import Reading

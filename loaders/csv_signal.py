@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loaders.annotations import TABLE_OF_BEATS
+from loaders.beat_files import TABLE_OF_BEATS
 from loaders.recordings import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loaders.annotations import TABLE_OF_BEATS
+from loaders.beat_files import TABLE_OF_BEATS
 from loaders.recordings import CSV_SUFFIXES
 
 SEGMENTED = re.compile(r"^\s*[^\s#/]+/(\d+)\s")  # the first line of a multi-segment header: name/segments

@@ -17,7 +17,7 @@ from loaders.beats import RATE, ROW, followed, rows_at
 from loaders.quality import Stretch, bad_stretches, fill_gaps
 
 LENGTH = 1200.0  # s of a piece
-CONTEXT = 10.0  # s before and after it
+CONTEXT = 20.0  # s before and after it; detectors of R peaks look back to learn how high they are
 EDGE = 0.1  # s beside a bad stretch; a QRS complex there is cut off
 LONGEST_RR = 10.0  # s; what comes later belongs to another rhythm
 FINEST = 1000  # largest denominator of the ratio of two rates

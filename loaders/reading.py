@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loaders.annotations import read_beats
+from loaders.beat_files import read_beats
 from loaders.beats import RATE
 from loaders.peaks import detect
 from loaders.pieces import Piece, bridged, cut_piece, pieces

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loaders.annotations import TABLE_OF_BEATS
+from loaders.beat_files import TABLE_OF_BEATS
 from loaders.listing import find_recordings
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import wfdb
 
-from loaders.annotations import TABLE_OF_BEATS, read_beats, write_beats, write_table
+from loaders.beat_files import TABLE_OF_BEATS, read_beats, write_beats, write_table
 from toolbox.utils import UserError
 
 
