@@ -31,7 +31,8 @@ NAME_FLAGS = (
 # These say what to do and where, not what is trained; config.json does not hand them on.
 ACTION_FLAGS = (
     "test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose", "score", "ref_annotator",
-    "test_annotator", "score_dir", "exclude", "score_start", "match_window", "out",
+    "test_annotator", "score_dir", "exclude", "score_start", "match_window", "out", "predict", "model_file",
+    "lead", "peaks", "polarity", "annotator", "png", "fs", "columns", "gain",
 )  # fmt: skip
 # These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
 FREE_FLAGS = (
@@ -59,6 +60,14 @@ def sampling(text: str) -> str | None:
     if text not in ("none", *SAMPLINGS):
         raise ArgumentTypeError(f"{text!r}: expected none, {' or '.join(SAMPLINGS)}")
     return None if text == "none" else text
+
+
+def extension(text: str) -> str:
+    """An argparse type: what an annotation file's name may end in; nothing that recordings or reports end in."""
+    taken = ("hea", "dat", "edf", "csv", "tsv", "txt", "json", "html", "png")
+    if not (text.isascii() and text.isalnum() and text[0].isalpha()) or text.lower() in taken:
+        raise ArgumentTypeError(f"{text!r}: expected letters and digits, and none of {', '.join(taken)}")
+    return text
 
 
 def _add_action_flags(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +113,9 @@ def _add_score_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--match-window", type=number(float, 0), default=0.15, help="seconds that two beats of a pair may lie apart"
     )
-    group.add_argument("--out", metavar="FILE", help="write the figures there, as FILE.json and FILE.txt")
+    group.add_argument(
+        "--out", metavar="PATH", help="--score writes PATH.json and PATH.txt; --predict its files to the folder PATH"
+    )
 
 
 def _add_data_flags(parser: argparse.ArgumentParser) -> None:
@@ -237,6 +248,34 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("recordings of one's own")
+    group.add_argument(
+        "--predict", nargs="+", metavar="RECORDING", help="annotate WFDB records, EDF and CSV files, folders of them"
+    )
+    group.add_argument("--model-file", metavar="FILE", help="checkpoint to annotate with, else the best of a run")
+    group.add_argument("--lead", metavar="NAME", help="lead to annotate; MLII or II unless given, else the first")
+    group.add_argument(
+        "--peaks",
+        type=extension,
+        default="detect",
+        metavar="detect|ANNOTATOR",
+        help="find R peaks, or take a file's beats",
+    )
+    group.add_argument(
+        "--polarity", choices=("auto", "keep", "invert"), default="auto", help="auto turns a lead that is upside down"
+    )
+    group.add_argument("--annotator", type=extension, default="ecg", help="extension of the annotation files written")
+    group.add_argument("--png", action="store_true", help="draw the most telling strips as a picture, too")
+    group.add_argument("--fs", type=number(float, 0, above=True), help="of CSV files: samples per second")
+    group.add_argument(
+        "--columns", nargs="+", metavar="NAME|N", default=[], help="of CSV files: columns that are leads"
+    )
+    group.add_argument(
+        "--gain", type=number(float, 0, above=True), help="of CSV files: what 1 mV is written as, 1000 for microvolts"
+    )
+
+
 def get_parser() -> argparse.ArgumentParser:
     """The parser with all flags, their help and defaults."""
     parser = argparse.ArgumentParser(
@@ -249,6 +288,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_score_flags(parser)
     _add_data_flags(parser)
     _add_training_flags(parser)
+    _add_predict_flags(parser)
     return parser
 
 
@@ -280,16 +320,21 @@ def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
     if args.score:
         if args.prepare or args.test or args.resume:
             parser.error("--score compares annotation files; leave out --test, --resume and --prepare")
+        if args.predict:
+            parser.error("--score and --predict are two commands; annotate first, then score")
         return
     _check_run(args, parser)
 
 
 def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
-    for flag in sorted({"score_dir", "exclude", "out"} & args.given):
+    for flag in sorted({"score_dir", "exclude"} & args.given):
         parser.error(f"--{flag.replace('_', '-')} goes with --score")
+    if args.out and not args.predict:
+        parser.error("--out goes with --score or --predict")
     classes = NUM_CLASSES[args.dataset]
     if args.num_classes not in (None, classes) and ("dataset" in args.given or not _continues(args)):
         parser.error(f"--num-classes {args.num_classes}: {args.dataset} has {classes} classes; leave the flag out")
+    _check_predict(args, parser)
     if args.prepare and (args.test or args.resume):
         parser.error("--prepare stops after the data; leave out --test and --resume")
     if args.write_records and not (args.prepare and args.dataset.startswith("synthetic")):
@@ -302,8 +347,11 @@ def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--import-weights starts a training; leave out --test, --resume and --prepare, and test that run")
     if _continues(args) and args.version == "bump":
         parser.error("--version bump starts a new run; --resume and --test take latest or a number")
-    if _continues(args) or args.prepare:
-        return
+    if not (_continues(args) or args.prepare or args.predict):
+        _check_start(args, parser)
+
+
+def _check_start(args: Namespace, parser: argparse.ArgumentParser) -> None:
     if args.version == "latest":
         parser.error("--version latest is a run there is: add --resume latest to go on with it, or --test to score it")
     if args.model_name is None:
@@ -314,8 +362,20 @@ def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error(f"--start-epoch {args.start_epoch} lies behind --epochs {args.epochs}")
 
 
+def _check_predict(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    if args.predict and (args.test or args.prepare):
+        parser.error("--predict annotates recordings; leave out --test and --prepare")
+    if args.model_file and (args.resume or args.version):
+        parser.error("--model-file is the model; leave out --resume and --version")
+    if args.annotator == args.peaks:
+        parser.error(f"--annotator {args.annotator}: --peaks reads those files; write others")
+    for name in ("model_file", "lead", "peaks", "polarity", "annotator", "png", "fs", "columns", "gain"):
+        if name in args.given and getattr(args, name) and not args.predict:
+            parser.error(f"--{name.replace('_', '-')} goes with --predict")
+
+
 def _continues(args: Namespace) -> bool:
-    return bool(args.test or args.resume)
+    return bool(args.test or args.resume or args.predict)
 
 
 def run_options(args: Namespace) -> dict[str, Any]:

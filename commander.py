@@ -1,7 +1,8 @@
-"""Entry point: train, resume, test, prepare or score annotations.
+"""Entry point: train, resume, test, annotate recordings, score annotations, or prepare.
 
 python commander.py --model-name resnet1d_10 --version bump
 python commander.py --test --resume best
+python commander.py --predict RECORDING...
 python commander.py --score ecg_data/mitdb --test-annotator ecg
 """
 
@@ -57,6 +58,8 @@ def act(args: Namespace) -> dict[str, Any]:
         return prepare(args)
     if args.score:
         return score(args)
+    if args.predict:
+        return predict_recordings(args)
     if not (args.test or args.resume):
         return train_run(args)
     run = find_run(args)
@@ -306,6 +309,43 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores}
 
 
+def predict_recordings(args: Namespace) -> dict[str, Any]:
+    """Annotate the recordings that --predict names, with the model of a run or of --model-file."""
+    from loaders.listing import find_recordings
+    from loaders.recordings import CsvFormat
+    from predictor import Settings, predict_all
+
+    csv = CsvFormat(args.fs, tuple(args.columns), args.gain)
+    out = Path(args.out) if args.out else None
+    settings = Settings(args.lead, args.peaks, args.polarity, args.annotator, out, args.png, csv)
+    items, failed = find_recordings(args.predict, csv=args.fs is not None)
+    processes = args.workers if "workers" in args.given else 0
+    return predict_all(items, failed, load_classifier(args), settings, processes)
+
+
+def load_classifier(args: Namespace) -> Any:
+    """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given)."""
+    from models import get_model
+    from toolbox.checkpoint import load_checkpoint, load_weights
+    from toolbox.classifier import Classifier
+    from toolbox.resume import load_named
+    from toolbox.schema import check_whole
+    from toolbox.utils import pick_device
+
+    if args.model_file:
+        path = Path(args.model_file)
+        state, name = load_checkpoint(path), str(path)
+    else:
+        run = find_run(args)
+        state, name, path = load_named(run.path, args.resume or "best"), run.name, run.path
+    check_whole(state, path)
+    options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
+    model = get_model(Namespace(**options))
+    load_weights(model, state["model"], path)
+    called = f"{options['model_name']}, epoch {state['epoch']} of {name}"
+    return Classifier(model, state["class_names"], called, pick_device(args.disable_cuda))
+
+
 def prepare(args: Namespace) -> dict[str, Any]:
     """Build or verify the data and say what they are."""
     from loaders import get_loader
@@ -354,7 +394,7 @@ def score(args: Namespace) -> dict[str, Any]:
 def cli() -> int:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
     try:
-        main()
+        result = main()
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -364,7 +404,7 @@ def cli() -> int:
     except KeyboardInterrupt:
         print("interrupted; --resume latest goes on from the last checkpoint", file=sys.stderr)
         return 130
-    return 0
+    return 1 if result.get("failed") else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loaders import splits
-from loaders.beats import AAMI, CLASS_LETTERS, CLASS_NAMES, DECIMATION, ROW, TAIL, Beats, cut, labels_of, scale_row
+from loaders.beats import AAMI, CLASS_LETTERS, CLASS_NAMES, DECIMATION, ROW, TAIL, Beats, cut, labels_of
 from loaders.records import Record
 from toolbox.utils import UserError
 
@@ -121,7 +121,6 @@ def test_a_flat_segment_gives_zeros() -> None:
     assert (beats.x == 0).all()
     assert np.isfinite(beats.x).all()
     assert beats.length.tolist() == [len(range(0, 120, 3)), len(range(100, 240, 3))]
-    assert scale_row(np.array([5, 5, 5])).tolist() == [0, 0, 0]
 
 
 def test_annotations_at_one_and_the_same_sample_give_a_row_without_signal() -> None:

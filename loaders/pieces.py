@@ -1,0 +1,147 @@
+"""A long signal in pieces at the rate that models are trained on, each with enough of what is around it.
+
+Pieces are resampled one by one and join to what the whole signal would give: each starts where samples of both rates
+coincide, and the filter sees the neighbours' samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from loaders.beats import RATE, ROW, followed, rows_at
+from loaders.quality import Stretch, bad_stretches, fill_gaps
+
+LENGTH = 1200.0  # s of a piece
+CONTEXT = 20.0  # s before and after it; detectors of R peaks look back to learn how high they are
+EDGE = 0.1  # s beside a bad stretch; a QRS complex there is cut off
+LONGEST_RR = 10.0  # s; what comes later belongs to another rhythm
+FINEST = 1000  # largest denominator of the ratio of two rates
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a signal at 360 Hz, with context on both sides.
+
+    Attributes:
+        signal: (n,) float32 mV, gaps filled.
+        start, stop: which samples of `signal` are the piece itself.
+        bad: stretches of `signal` that are not to be judged, in order.
+        first: the recording's sample that `signal[0]` is.
+        step: the recording's samples per sample of `signal`.
+        own: how many of the recording's samples the piece itself is.
+    """
+
+    signal: np.ndarray
+    start: int
+    stop: int
+    bad: list[Stretch]
+    first: int
+    step: float
+    own: int
+
+    def to_own(self, samples: np.ndarray) -> np.ndarray:
+        """int64: the recording's sample numbers of `samples` of the signal."""
+        return self.first + np.rint(samples * self.step).astype(np.int64)
+
+    def from_own(self, samples: np.ndarray) -> np.ndarray:
+        """int64: the samples of the signal nearest to the recording's."""
+        return np.rint((samples - self.first) / self.step).astype(np.int64)
+
+
+def ratio(fs: float) -> Fraction:
+    """Samples at 360 Hz per sample at `fs` Hz."""
+    return Fraction(RATE / fs).limit_denominator(FINEST)
+
+
+def resample(signal: np.ndarray, fs: float) -> np.ndarray:
+    """`signal` (n,) at `fs` Hz as float32 at 360 Hz, through an anti-aliasing filter; ends are held."""
+    from scipy.signal import resample_poly
+
+    rate = ratio(fs)
+    if rate == 1:
+        return signal.astype(np.float32, copy=False)
+    edge = rate.denominator * (10 * max(1, -(-rate.denominator // rate.numerator)) // rate.denominator + 2)
+    padded = np.pad(signal, edge, mode="edge").astype(np.float64)
+    skip, n = int(edge * rate), math.ceil(len(signal) * rate)
+    return resample_poly(padded, rate.numerator, rate.denominator)[skip : skip + n].astype(np.float32)
+
+
+def pieces(blocks: Iterable[np.ndarray], fs: float, low: float = -np.inf, high: float = np.inf) -> Iterator[Piece]:
+    """A signal that comes in `blocks` (mV at `fs` Hz, NaN where missing) in pieces at 360 Hz.
+
+    Args:
+        low, high: mV, the digitizer's limits.
+    """
+    unit = ratio(fs).denominator  # every so many samples, both rates have one
+    length = -(-round(LENGTH * fs) // unit) * unit
+    context = -(-round(CONTEXT * fs) // unit) * unit
+    for start, stop, first, signal in _windows(blocks, length, context):
+        bad = bad_stretches(signal, fs, low, high)
+        resampled = resample(fill_gaps(signal), fs)
+        step = float(fs / RATE)
+        scaled = [Stretch(int(s.start / step), min(int(np.ceil(s.stop / step)), len(resampled)), s.kind) for s in bad]
+        edges = (round((start - first) / step), min(round((stop - first) / step), len(resampled)))
+        yield Piece(resampled, *edges, scaled, first, step, stop - start)
+
+
+def _windows(blocks: Iterable[np.ndarray], length: int, context: int) -> Iterator[tuple[int, int, int, np.ndarray]]:
+    """(start, stop, first sample of the window, window) of pieces of `length` samples with `context` around them."""
+    held = np.zeros(0, dtype=np.float32)
+    first = start = 0  # of the recording: the first sample that is held, and of the piece to come
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while first + len(held) >= start + length + context:
+            yield start, start + length, first, held[: start + length + context - first]
+            start += length
+            held, first = held[max(0, start - context - first) :], max(first, start - context)
+    end = first + len(held)
+    while start < end:  # the last, or the last two when the rest is longer than a piece
+        stop = min(start + length, end)
+        yield start, stop, first, held[: stop + context - first]
+        start = stop
+        held, first = held[max(0, start - context - first) :], max(first, start - context)
+
+
+def bridged(piece: Piece) -> np.ndarray:
+    """(n,) the piece's signal with straight lines across its bad stretches, whose edges look like QRS complexes."""
+    signal = piece.signal.copy()
+    for start, stop, _ in piece.bad:
+        left, right = signal[max(start - 1, 0)], signal[min(stop, len(signal) - 1)]
+        left, right = right if start == 0 else left, left if stop == len(signal) else right
+        signal[start:stop] = np.linspace(left, right, stop - start)
+    return signal
+
+
+def cut_piece(
+    piece: Piece, signal: np.ndarray, peaks: np.ndarray, begin: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of the beats of a piece that can be judged: those of its usable stretches, from the rhythm within them.
+
+    Args:
+        piece: which stretches are bad; beats of its context are only what others are cut by.
+        signal: (n,) its signal, the right way up.
+        peaks: (m,) samples of its R peaks, context included, rising.
+        begin: the first sample of a beat that is not the piece's before.
+
+    Returns:
+        Which of `peaks` have rows (k,), the rows (k, 187) float32, and which of them begin a stretch (k,): no RR
+        interval leads to those.
+    """
+    edge = round(EDGE * RATE)
+    starts = [0, *(stretch.stop + edge for stretch in piece.bad)]
+    stops = [*(stretch.start - edge for stretch in piece.bad), len(signal) + edge]
+    kept, rows, begins = [np.zeros(0, np.int64)], [np.zeros((0, ROW), np.float32)], [np.zeros(0, bool)]
+    for start, stop in zip(starts, stops, strict=True):
+        usable = np.flatnonzero((peaks >= start) & (peaks < stop))
+        pauses = np.flatnonzero(np.diff(peaks[usable]) > LONGEST_RR * RATE) + 1
+        for together in np.split(usable, pauses):
+            inside = np.flatnonzero((peaks[together] >= begin) & (peaks[together] < piece.stop))
+            if len(inside):
+                x, _ = rows_at(signal[: max(stop + edge, 0)], followed(peaks[together]), inside)
+                kept, rows, begins = [*kept, together[inside]], [*rows, x], [*begins, inside == 0]
+    return np.concatenate(kept), np.concatenate(rows), np.concatenate(begins)

@@ -1,0 +1,128 @@
+"""Goes through a recording from its start to its end: where its beats are, and the rows that show them to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from loaders.beat_files import read_beats
+from loaders.beats import RATE
+from loaders.peaks import detect
+from loaders.pieces import Piece, bridged, cut_piece, pieces
+from loaders.quality import Stretch, polarity
+from loaders.recordings import Recording
+
+BLOCK = 1 << 20  # samples read at once
+REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two pieces
+OVERLAP = 0.1  # s before a piece in which its neighbour may have missed a beat at the edge
+ENOUGH = 10  # beats that tell which way up a lead is
+PLAUSIBLE = (0.03, 20.0)  # mV of a QRS complex; anything else is in another unit
+
+
+class Part(NamedTuple):
+    """What one piece of a recording gives.
+
+    Attributes:
+        sample: (n,) int64, where its beats are, in the recording's own samples.
+        begins: (n,) whether a beat begins a stretch: no RR interval leads to it.
+        rows: (n, 187) float32.
+        skipped: what could not be judged, in the recording's samples.
+        shown: (m,) the signal at 360 Hz as it was recorded, NaN where there is none.
+    """
+
+    sample: np.ndarray
+    begins: np.ndarray
+    rows: np.ndarray
+    skipped: list[Stretch]
+    shown: np.ndarray
+
+
+class Reading:
+    """One lead of a recording, to be gone through once; it takes no more memory for a longer one.
+
+    Args:
+        recording: what is read.
+        lead: the position of the lead.
+        peaks: "detect", or the annotator whose beats are taken.
+        polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
+
+    Attributes:
+        samples: how many have been read.
+        height: mV of the QRS complex in the average beat, negative where it points down.
+        inverted: whether the lead is turned around.
+
+    Raises:
+        UserError: the signal or the annotations are damaged.
+    """
+
+    def __init__(self, recording: Recording, lead: int, peaks: str, polarity: str) -> None:
+        self.recording = recording
+        self.lead = recording.leads[lead]
+        self.position = lead
+        self.polarity = polarity
+        self.given = None if peaks == "detect" else read_beats(recording.stem, peaks, self.lead.fs)
+        self.samples = 0
+        self.height = 0.0
+        self.inverted = polarity == "invert"
+        self._looked_at = False  # which way up the lead is
+
+    @property
+    def in_millivolts(self) -> bool:
+        """Whether the unit is known, and what was read makes sense in it."""
+        return self.lead.scale is not None and PLAUSIBLE[0] <= abs(self.height) <= PLAUSIBLE[1]
+
+    def __iter__(self) -> Iterator[Part]:
+        last = -1  # the beat before
+        stream = self.recording.stream(self.position, BLOCK)
+        for piece in pieces(stream, self.lead.fs, self.lead.low, self.lead.high):
+            self.samples += piece.own
+            peaks, own, begin = self._peaks(piece, last)
+            self._look(piece, peaks)
+            signal = -piece.signal if self.inverted else piece.signal
+            kept, rows, begins = cut_piece(piece, signal, peaks, begin)
+            sample = own[kept]
+            if len(kept):
+                begins[0] |= last < 0
+                last = int(sample[-1])
+            yield Part(sample, begins, rows, _skipped(piece), _shown(piece))
+
+    def _look(self, piece: Piece, peaks: np.ndarray) -> None:
+        if not self._looked_at:
+            self.height, upside_down = polarity(piece.signal, peaks, RATE)
+            self._looked_at = len(peaks) >= ENOUGH
+            if self.polarity == "auto":
+                self.inverted = upside_down and self._looked_at
+
+    def _peaks(self, piece: Piece, last: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """(n,) R peaks of a piece and its context, in its samples and in the recording's, and where new ones begin."""
+        if self.given is not None:
+            end = piece.first + len(piece.signal) * piece.step
+            near = self.given[np.searchsorted(self.given, piece.first) : np.searchsorted(self.given, end)]
+            return np.minimum(piece.from_own(near), len(piece.signal) - 1), near, piece.start
+        at = detect(bridged(piece), RATE)
+        begin = piece.start - round(OVERLAP * RATE)
+        if last >= 0:
+            begin = max(begin, int(piece.from_own(np.array(last)) + REFRACTORY * RATE))
+        return at, np.minimum(piece.to_own(at), self.samples - 1 + round(len(piece.signal) * piece.step)), begin
+
+
+def _skipped(piece: Piece) -> list[Stretch]:
+    """What of the piece itself could not be judged, in the recording's samples."""
+    found = []
+    for stretch in piece.bad:
+        inside = np.clip([stretch.start, stretch.stop], piece.start, piece.stop)
+        if inside[1] > inside[0]:
+            start, stop = piece.to_own(inside).tolist()
+            found.append(Stretch(start, stop, stretch.kind))
+    return found
+
+
+def _shown(piece: Piece) -> np.ndarray:
+    """The signal of the piece itself, without the lines that bridge its gaps."""
+    signal = piece.signal.copy()
+    for stretch in piece.bad:
+        if stretch.kind == "gap":
+            signal[stretch.start : stretch.stop] = np.nan
+    return signal[piece.start : piece.stop]
