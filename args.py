@@ -347,7 +347,7 @@ def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--import-weights starts a training; leave out --test, --resume and --prepare, and test that run")
     if _continues(args) and args.version == "bump":
         parser.error("--version bump starts a new run; --resume and --test take latest or a number")
-    if not (_continues(args) or args.prepare or args.predict):
+    if not (_continues(args) or args.prepare):
         _check_start(args, parser)
 
 
