@@ -7,9 +7,19 @@ from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
-from loaders import AUGMENTATIONS, DATASETS, NUM_CLASSES, SAMPLINGS, SOURCES
+from loaders import (
+    AUGMENTATIONS,
+    CLASSES_BY_PATIENT,
+    CONTEXTS,
+    DATASETS,
+    FEATURES,
+    NUM_CLASSES,
+    SAMPLINGS,
+    SOURCES,
+    SPLITS,
+)
 from models import MODELS
-from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
+from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS, patient_flags
 from toolbox.flags import named, number, read_config
 from toolbox.runs import versions
 
@@ -27,6 +37,8 @@ NAME_FLAGS = (
     "batch_size",
     "class_balance",
     "sampler",
+    "split",
+    "fold",
 )
 # These say what to do and where, not what is trained; config.json does not hand them on.
 ACTION_FLAGS = ("test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose")
@@ -218,6 +230,8 @@ def get_parser() -> argparse.ArgumentParser:
     )
     _add_action_flags(parser)
     _add_data_flags(parser)
+    patient_flags.add_split_flags(parser, SPLITS)
+    patient_flags.add_context_flags(parser, CONTEXTS, FEATURES)
     _add_training_flags(parser)
     return parser
 
@@ -247,9 +261,10 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
 
 
 def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
-    classes = NUM_CLASSES[args.dataset]
+    classes = (NUM_CLASSES if args.split == "kaggle" else CLASSES_BY_PATIENT)[args.dataset]
     if args.num_classes not in (None, classes) and ("dataset" in args.given or not _continues(args)):
         parser.error(f"--num-classes {args.num_classes}: {args.dataset} has {classes} classes; leave the flag out")
+    patient_flags.check(args, parser)
     if args.prepare and (args.test or args.resume):
         parser.error("--prepare stops after the data; leave out --test and --resume")
     if args.write_records and not (args.prepare and args.dataset.startswith("synthetic")):
@@ -289,6 +304,10 @@ def extract_name(args: Namespace) -> str:
         name += f"cb{args.class_balance}_"
     if args.sampler:
         name += f"samp{args.sampler}_"
+    if args.split != "kaggle":
+        name += f"split{args.split}_"
+    if args.fold:
+        name += f"fold{args.fold.replace('/', 'of')}_"
     return name
 
 

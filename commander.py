@@ -150,7 +150,7 @@ def build(args: Namespace) -> Session:
     data = get_loader(args)
     args.num_classes = data.train.num_classes
     seed_everything(args.seed)
-    model = get_model(args)
+    model = get_model(args, **data.train.shape())
     if not (args.resume or args.test):
         start_weights(model, args)
     weights = data.train.class_weights(args.class_balance) if args.class_balance else None
@@ -257,7 +257,7 @@ def fit(session: Session, training: Training, run: Run) -> dict[str, Any]:
     for line in [*missing_classes(session.data), *(f"note: {warning}" for warning in session.data.warnings)]:
         print(line, file=sys.stderr)
     board = get_board(run.path / "tensorboard", args.tensorboard, training.epoch + 1)
-    board.graph(training.setting.model, session.data.val[0].x.to(training.setting.device))
+    board.graph(training.setting.model, session.data.val[0].inputs(training.setting.device))
     try:
         training.fit(run.path, args.epochs, board, args.verbose, args.checkpoint_minutes)
     except Interrupted as stop:

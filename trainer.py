@@ -31,7 +31,7 @@ class Setting:
     """What the three passes have in common.
 
     Attributes:
-        model: (batch, 1, 187) -> logits (batch, num_classes).
+        model: (batch, leads, samples), and features (batch, k) if there are any, to logits (batch, num_classes).
         criterion: logits and labels -> scalar loss.
         class_names: one for each logit.
         device: where model and batches meet.
@@ -57,7 +57,7 @@ def run_epoch(
 
     Args:
         setting: model, criterion and where they run.
-        batches: gives batches with x (B, 1, 187), y (B,) and ids (B,).
+        batches: gives batches with inputs (x (B, leads, samples) and perhaps features (B, k)), y (B,) and ids (B,).
         what: shown at the progress bar.
         learner: improves the model by each batch's loss; None leaves it as it is.
         gathered: what the batches before those that `batches` gives now have given, when a pass is gone on with.
@@ -69,9 +69,9 @@ def run_epoch(
     setting.model.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
         for number, batch in enumerate(progress(batches, what, total=total + 1 - first), start=first):
-            x, y = batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True)
+            inputs, y = batch.inputs(device), batch.y.to(device, non_blocking=True)
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
-                logits = setting.model(x)
+                logits = setting.model(*inputs)
                 loss = setting.criterion(logits, y)
             if learner is not None:
                 rate = learning_rate(learner.optimizer)
@@ -220,7 +220,8 @@ class Training:
 
             while self.epoch < epochs:
                 what = f"epoch {self.epoch + 1}/{epochs}"
-                self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
+                if self.first_samples < SAMPLES:
+                    self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
                 outcome = self.advance(what, after_step)
                 results = outcome.results()
                 write_val_results(folder, self.epoch, results)

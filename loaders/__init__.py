@@ -20,9 +20,22 @@ DATASETS = Registry(
     },
 )
 NUM_CLASSES = {"ecg": 5, "ecg_bin": 2, "synthetic": 5, "synthetic_bin": 2}
+CLASSES_BY_PATIENT = {"ecg": 4, "ecg_bin": 2, "synthetic": 4, "synthetic_bin": 2}  # Q is left out
 SOURCES = ("auto", "csv", "records", "gdrive", "physionet")
 SAMPLINGS = ("equal", "importance")
 AUGMENTATIONS = ("none", "light")
+SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold")
+CONTEXTS = ("kaggle", "window")
+FEATURES = Registry(
+    "feature group",
+    {
+        "rr": "loaders.features:RR",
+        "rr_past": "loaders.features:RR_PAST",
+        "rhythm": "loaders.features:RHYTHM",
+        "pattern": "loaders.features:PATTERN",
+        "shape": "loaders.features:SHAPE",
+    },
+)
 
 
 def get_loader(args: Namespace) -> Data:

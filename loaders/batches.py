@@ -18,15 +18,23 @@ from loaders.augment import light
 if TYPE_CHECKING:
     from loaders.ecg_loader import ECGLoader
 
-CHUNK = 4096  # rows gathered at once
+CHUNK = 4096  # rows gathered at once,
+CHUNK_VALUES = 1 << 22  # but no more samples than that (16 MB)
 
 
 class Batch(NamedTuple):
-    """Rows x (B, 1, 187) float32, labels y (B,) int64, ids (B,) int64: the rows' numbers in their split's file."""
+    """Rows x (B, leads, samples) float32, labels y (B,) int64, ids (B,) int64: the rows' numbers in their split's file;
+    features (B, k) float32, what else is known of each beat, or None."""
 
     x: Tensor
     y: Tensor
     ids: Tensor
+    features: Tensor | None = None
+
+    def inputs(self, device: torch.device) -> tuple[Tensor, ...]:
+        """What a model takes, on `device`: x, and features if there are any."""
+        parts = (self.x,) if self.features is None else (self.x, self.features)
+        return tuple(part.to(device, non_blocking=True) for part in parts)
 
 
 class Batches:
@@ -62,7 +70,7 @@ class Batches:
         self.workers = workers
         self.limit = limit
         self.augment = augment
-        self.samples = dataset.x.shape[1]  # of each row, from its start; whoever goes through them may ask for fewer
+        self.samples = dataset.x.shape[-1]  # of each row, from its start; whoever goes through them may ask for fewer
         self.begun: Tensor | None = None
         self._broken_off: tuple[Tensor, Tensor, int] | None = None
 
@@ -89,7 +97,7 @@ class Batches:
         self._broken_off = (begun, now, done)
 
     def __iter__(self) -> Iterator[Batch]:
-        if self.samples < self.dataset.x.shape[1]:
+        if self.samples < self.dataset.x.shape[-1]:
             return (batch._replace(x=batch.x[:, :, : self.samples]) for batch in self._changed())
         return self._changed()
 
@@ -132,7 +140,9 @@ class Batches:
         The first gather is that of the batch after `done`, whole, so that each batch lies where it would have lain in
         memory: kernels may sum in another order elsewhere.
         """
-        each = max(1, CHUNK // self.batch_size)  # batches
+        shape = self.dataset.shape()
+        rows = min(CHUNK, CHUNK_VALUES // (shape["in_channels"] * shape["length"]))
+        each = max(1, rows // self.batch_size)  # batches
         chunks = order.split(self.batch_size * each)[done // each :]
         pieces = (piece for chunk in chunks for piece in _pieces(self.dataset.batch(chunk), self.batch_size))
         return islice(pieces, done % each, None)
@@ -140,8 +150,8 @@ class Batches:
 
 def _pieces(whole: Batch, size: int) -> Iterator[Batch]:
     """`whole` in batches of `size`, views of its memory."""
-    parts = zip(*(part.split(size) for part in whole), strict=True)
-    return (Batch(x, y, ids) for x, y, ids in parts)
+    parts = zip(*(part.split(size) for part in whole if part is not None), strict=True)
+    return (Batch(*part) for part in parts)
 
 
 def _as_it_is(batch: Any) -> Any:
