@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from loaders import (
-    AUGMENTATIONS,
     CLASSES_BY_PATIENT,
     CONTEXTS,
     DATASETS,
@@ -17,6 +16,7 @@ from loaders import (
     SAMPLINGS,
     SOURCES,
     SPLITS,
+    augmentation,
 )
 from models import MODELS
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS, patient_flags
@@ -172,10 +172,16 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--label-smoothing", type=number(float, 0, 1), default=0.0, help="of crossentropy")
     balance = group.add_mutually_exclusive_group()
     balance.add_argument(
-        "--class-balance", type=sampling, metavar="{none,equal,importance}", help="weigh the errors of each class"
+        "--class-balance",
+        type=sampling,
+        metavar="{none,equal,importance,effective}",
+        help="weigh the errors of each class",
     )
     balance.add_argument(
-        "--sampler", type=sampling, metavar="{none,equal,importance}", help="draw rows of each class more or less often"
+        "--sampler",
+        type=sampling,
+        metavar="{none,equal,importance,effective}",
+        help="draw rows of each class more or less often",
     )
     group.add_argument(
         "--monitor",
@@ -185,9 +191,6 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--seed", type=number(int, 0, 2**32 - 1), default=42, help="of weights, order and validation split"
-    )
-    group.add_argument(
-        "--augment", choices=AUGMENTATIONS, default="none", help="change rows at random: time, amplitude, noise"
     )
     group.add_argument(
         "--progressive",
@@ -233,6 +236,7 @@ def get_parser() -> argparse.ArgumentParser:
     patient_flags.add_split_flags(parser, SPLITS)
     patient_flags.add_context_flags(parser, CONTEXTS, FEATURES)
     _add_training_flags(parser)
+    patient_flags.add_imbalance_flags(parser, augmentation)
     return parser
 
 

@@ -98,10 +98,15 @@ class Session:
         from trainer import Training
 
         args = self.args
-        weights = self.data.train.sample_weights(args.sampler) if args.sampler else None
+        weights = self.data.train.sample_weights(args.sampler, args.effective_beta) if args.sampler else None
         order = torch.Generator().manual_seed(args.seed)
         batches = self.batches(
-            self.data.train, batch_size=args.batch_size, generator=order, weights=weights, augment=args.augment
+            self.data.train,
+            batch_size=args.batch_size,
+            generator=order,
+            weights=weights,
+            augment=args.augment,
+            mixup=args.mixup,
         )
         held_out = self.batches(self.data.val, batch_size=self.evaluation_batch())
         optimizer = get_optimizer(args, self.setting.model)
@@ -153,8 +158,8 @@ def build(args: Namespace) -> Session:
     model = get_model(args, **data.train.shape())
     if not (args.resume or args.test):
         start_weights(model, args)
-    weights = data.train.class_weights(args.class_balance) if args.class_balance else None
-    criterion = get_criterion(args, weights)
+    weights = data.train.class_weights(args.class_balance, args.effective_beta) if args.class_balance else None
+    criterion = get_criterion(args, weights, data.train.class_counts())
     if args.compile:
         model.compile()  # in place: the state_dict keeps its names
     setting = Setting(model.to(device), criterion.to(device), data.train.class_names, device, bf16)

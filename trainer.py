@@ -18,6 +18,7 @@ from toolbox.gathered import Gathered, Outcome
 from toolbox.interrupt import Signals, Timer
 from toolbox.learner import Learner
 from toolbox.logger import Experiment, epoch_line, print_predictions
+from toolbox.losses import mixed_loss
 from toolbox.metrics import better, evaluate, make_meters, ranking_scores
 from toolbox.optimizers import learning_rate
 from toolbox.results import write_val_results
@@ -67,12 +68,13 @@ def run_epoch(
     device, first, total = setting.device, gathered.batches + 1, len(batches)
     rate = 0.0  # of the step that a batch belongs to
     setting.model.train(learner is not None)
+    setting.criterion.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
         for number, batch in enumerate(progress(batches, what, total=total + 1 - first), start=first):
             inputs, y = batch.inputs(device), batch.y.to(device, non_blocking=True)
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
                 logits = setting.model(*inputs)
-                loss = setting.criterion(logits, y)
+                loss = mixed_loss(setting.criterion, logits, y, batch.other, batch.share)
             if learner is not None:
                 rate = learning_rate(learner.optimizer)
                 learner.learn(loss, last=number == total)

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from loaders.augment import light
+from loaders import augmentation
+from loaders.augment import Frame, change, light
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import ECGLoader
@@ -24,12 +26,17 @@ CHUNK_VALUES = 1 << 22  # but no more samples than that (16 MB)
 
 class Batch(NamedTuple):
     """Rows x (B, leads, samples) float32, labels y (B,) int64, ids (B,) int64: the rows' numbers in their split's file;
-    features (B, k) float32, what else is known of each beat, or None."""
+    features (B, k) float32, what else is known of each beat, or None.
+
+    After mixup, x and features are `share` parts of the rows with labels y, the rest of rows with labels other (B,).
+    """
 
     x: Tensor
     y: Tensor
     ids: Tensor
     features: Tensor | None = None
+    other: Tensor | None = None
+    share: float = 1.0
 
     def inputs(self, device: torch.device) -> tuple[Tensor, ...]:
         """What a model takes, on `device`: x, and features if there are any."""
@@ -46,7 +53,8 @@ class Batches:
         generator: where the order is drawn from; None keeps the rows' own order.
         weights: (n,) to draw rows with replacement in proportion to, or None for each row once.
         workers: processes that gather batches ahead; the order is the same with any number.
-        augment: "none" or "light": how rows are changed, drawn from `generator` too.
+        augment: how rows are changed, see `loaders.augmentation`; drawn from `generator` too.
+        mixup: alpha of the Beta distribution that rows are mixed in shares of (Zhang et al., ICLR 2018); 0 for none.
         limit: at most that many batches per pass; rows in their own order are then picked evenly.
 
     Attributes:
@@ -62,6 +70,7 @@ class Batches:
         workers: int = 0,
         limit: int | None = None,
         augment: str = "none",
+        mixup: float = 0.0,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
@@ -70,6 +79,7 @@ class Batches:
         self.workers = workers
         self.limit = limit
         self.augment = augment
+        self.mixup = mixup
         self.samples = dataset.x.shape[-1]  # of each row, from its start; whoever goes through them may ask for fewer
         self.begun: Tensor | None = None
         self._broken_off: tuple[Tensor, Tensor, int] | None = None
@@ -102,9 +112,14 @@ class Batches:
         return self._changed()
 
     def _changed(self) -> Iterator[Batch]:
-        if self.augment == "none" or self.generator is None:
-            return self._gather()
-        return (batch._replace(x=light(batch.x, self.generator)) for batch in self._gather())
+        batches, generator = self._gather(), self.generator
+        if generator is None:
+            return batches
+        if self.augment == "light":
+            batches = (batch._replace(x=light(batch.x, generator)) for batch in batches)
+        elif steps := augmentation(self.augment):
+            batches = (_change(batch, steps, generator, self.dataset.frame) for batch in batches)
+        return (_mix(batch, self.mixup, generator) for batch in batches) if self.mixup else batches
 
     def _begin(self) -> tuple[Tensor, int]:
         """The order (n,) of the pass that begins, and how many of its batches have been gone through before."""
@@ -150,8 +165,24 @@ class Batches:
 
 def _pieces(whole: Batch, size: int) -> Iterator[Batch]:
     """`whole` in batches of `size`, views of its memory."""
-    parts = zip(*(part.split(size) for part in whole if part is not None), strict=True)
+    parts = zip(*(part.split(size) for part in whole[:4] if part is not None), strict=True)
     return (Batch(*part) for part in parts)
+
+
+def _change(batch: Batch, steps: dict[str, float], generator: torch.Generator, frame: Frame) -> Batch:
+    x, features = change(batch.x, batch.features, steps, generator, frame)
+    return batch._replace(x=x, features=features)
+
+
+def _mix(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
+    """Each row mixed with another of the batch, all in the same shares."""
+    seed = int(torch.randint(2**62, (1,), generator=generator))  # torch draws Beta from the global generator only
+    share = float(np.random.default_rng(seed).beta(alpha, alpha))
+    order = torch.randperm(len(batch.y), generator=generator).to(batch.y.device)
+    x, features = torch.lerp(batch.x[order], batch.x, share), batch.features
+    if features is not None:
+        features = torch.lerp(features[order], features, share)
+    return batch._replace(x=x, features=features, other=batch.y[order], share=share)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from loaders import cache, patients, splits, synthetic
+from loaders.augment import KAGGLE_FRAME, Frame
 from loaders.beats import Beats, cut
 from loaders.cache import Cache, Source
 from loaders.ecg_loader import KAGGLE_WARNING, SYNTHETIC_WARNING, Data, ECGLoader
@@ -65,6 +66,10 @@ class Recipe:
         window = {"before": args.window_before, "after": args.window_after, "rate": args.window_rate}
         rest = {"leads": args.leads, "scale": args.scale, "highpass": args.highpass}
         return cls("window", **window, **rest, features=tuple(args.features))
+
+    def frame(self) -> Frame:
+        """How the rows lie."""
+        return KAGGLE_FRAME if self.context == "kaggle" else Frame(round(self.before * self.rate), self.rate, 0.0)
 
     def future(self) -> list[str]:
         """Lines that say how far ahead of the R peak each part of a row looks."""
@@ -187,7 +192,7 @@ def load(args: Namespace, kind: type[ECGLoader]) -> Data:
         division = patients.divide(beats, args.split, fold, args.val_fraction, args.seed)
         kind = kind.without_q()
         warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
-    parts = {part: kind(beats, rows, args.neighbours) for part, rows in division.rows.items()}
+    parts = {part: kind(beats, rows, args.neighbours, recipe.frame()) for part, rows in division.rows.items()}
     facts = {"recipe": keyed(recipe), "split": args.split, "patients": division.patients, "records": division.records}
     lines = [*recipe.future(), *(patients.describe(division) if division.patients else [])]
     columns = names_of(recipe.features, recipe.leads)

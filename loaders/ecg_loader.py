@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from loaders import sources
+from loaders.augment import KAGGLE_FRAME, Frame
 from loaders.batches import Batch, Batches
 from loaders.beats import CLASS_NAMES, Beats
 from loaders.cache import Cache
@@ -41,17 +42,21 @@ class ECGLoader(Dataset[Batch]):
     Args:
         beats: the split, as cached; or all beats, in order of record and time.
         rows: which of its rows, all if None.
+        frame: how the rows lie.
         neighbours: rows of that many beats before and after come along, as further channels; zeros beyond a record.
     """
 
     class_names: tuple[str, ...] = CLASS_NAMES
 
-    def __init__(self, beats: Beats, rows: np.ndarray | None = None, neighbours: int = 0) -> None:
+    def __init__(
+        self, beats: Beats, rows: np.ndarray | None = None, neighbours: int = 0, frame: Frame = KAGGLE_FRAME
+    ) -> None:
         self.beats = beats
         self.x = torch.from_numpy(beats.x)  # (rows of the file, 187) or (rows, leads, samples), memory-mapped
         self.y = torch.from_numpy(self.fold(beats.y))
         self.rows = torch.arange(len(beats)) if rows is None else torch.from_numpy(rows)
         self.neighbours = neighbours
+        self.frame = frame
         self.features = None if beats.features is None else torch.from_numpy(beats.features)
         self.whose = torch.from_numpy(np.unique(beats.record, return_inverse=True)[1]) if neighbours else None
 
@@ -121,17 +126,19 @@ class ECGLoader(Dataset[Batch]):
         """(num_classes,) int64, rows of each class."""
         return torch.bincount(self.labels(), minlength=self.num_classes)
 
-    def class_weights(self, kind: str) -> Tensor:
-        """(num_classes,) float32: "equal" is 1 / n_class, "importance" that times IMPORTANCE; 0 for an absent class."""
+    def class_weights(self, kind: str, beta: float = 0.999) -> Tensor:
+        """(num_classes,) float32: "equal" is 1 / n_class, "importance" that times IMPORTANCE, "effective" one over the
+        effective number of rows, (1 - beta) / (1 - beta^n_class) (Cui et al., CVPR 2019); 0 for an absent class."""
         counts = self.class_counts().double()
-        weights = torch.where(counts > 0, 1 / counts.clamp(min=1), 0.0)
+        effective = (1 - beta**counts) / (1 - beta) if kind == "effective" else counts
+        weights = torch.where(counts > 0, 1 / effective.clamp(min=1), 0.0)
         if kind == "importance":
             weights = weights * torch.tensor(IMPORTANCE[self.num_classes], device=weights.device)
         return weights.float()
 
-    def sample_weights(self, kind: str) -> Tensor:
+    def sample_weights(self, kind: str, beta: float = 0.999) -> Tensor:
         """(n,) float32, the class weight of each row, to draw rows by."""
-        return self.class_weights(kind)[self.labels()]
+        return self.class_weights(kind, beta)[self.labels()]
 
 
 class ECGLoaderWithoutQ(ECGLoader):

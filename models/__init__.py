@@ -24,6 +24,8 @@ MODELS = Registry(
         "gru_seq": "models.rnn:gru_seq",
         "resnet1d_10": "models.resnet1d:resnet1d_10",
         "resnet1d_18": "models.resnet1d:resnet1d_18",
+        "resnet1d_fusion": "models.resnet1d_fusion:resnet1d_fusion",
+        "resnet1d_gru": "models.resnet1d_gru:resnet1d_gru",
         "resnet1d_lean": "models.resnet1d_lean:resnet1d_lean",
         "resnet1d_v2_10": "models.resnet1d_v2:resnet1d_v2_10",
         "resnet1d_v2_18": "models.resnet1d_v2:resnet1d_v2_18",

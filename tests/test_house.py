@@ -54,7 +54,7 @@ def test_the_trainer_gets_models_and_batches_as_arguments():
 
 
 def test_the_command_line_reads_registries_and_run_folders_only():
-    allowed = ("models", "loaders", "toolbox")
+    allowed = ("models", "loaders", "loaders.augmentation", "toolbox")
     for name in own(ROOT / "args.py"):
         module = name.rsplit(".", 1)[0] if name.split(".")[-1][0].isupper() or name.count(".") > 1 else name
         assert module in (*allowed, "toolbox.flags", "toolbox.patient_flags", "toolbox.runs", "toolbox.utils"), name

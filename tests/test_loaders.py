@@ -498,6 +498,7 @@ COUNTS = [40, 10, 20, 5, 8]
     ("kind", "weighing", "expected"),
     [
         (ECGLoader, "equal", [1 / 40, 1 / 10, 1 / 20, 1 / 5, 1 / 8]),
+        (ECGLoader, "effective", [(1 - 0.999) / (1 - 0.999**n) for n in (40, 10, 20, 5, 8)]),
         (ECGLoader, "importance", [1 / 40, 2 / 10, 2 / 20, 2 / 5, 0.5 / 8]),
         (ECGLoader_bin, "equal", [1 / 40, 1 / 43]),
         (ECGLoader_bin, "importance", [1 / 40, 2 / 43]),
@@ -509,6 +510,14 @@ def test_class_weights(kind: type[ECGLoader], weighing: str, expected: list[floa
     assert weights.dtype == torch.float32
     assert weights.tolist() == pytest.approx(expected)
     assert torch.equal(data.sample_weights(weighing), weights[data.labels()])
+
+
+def test_effective_numbers_lie_between_no_balance_and_equal() -> None:
+    """Cui et al. 2019: at beta 0 all classes weigh the same, towards 1 as the inverse of their rows."""
+    data = ECGLoader(rows(np.repeat(range(5), COUNTS)))
+    assert data.class_weights("effective", 0.0).tolist() == [1.0] * 5
+    near, equal = data.class_weights("effective", 1 - 1e-9), data.class_weights("equal")
+    assert torch.allclose(near / near.sum(), equal / equal.sum(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("weighing", ["equal", "importance"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from toolbox.flags import named, number
-from toolbox.utils import Registry
+from toolbox.utils import Registry, UserError
 
 WINDOW_FLAGS = ("window_before", "window_after", "window_rate", "leads", "scale", "highpass")
 
@@ -72,6 +72,30 @@ def add_context_flags(parser: argparse.ArgumentParser, contexts: Sequence[str], 
     )
 
 
+def add_imbalance_flags(parser: argparse.ArgumentParser, augmentation: Callable[[str], object]) -> None:
+    """What helps where rare classes and few patients are to be learned from."""
+    group = parser.add_argument_group("changes of rows, and rare classes")
+
+    def changes(text: str) -> str:
+        try:
+            augmentation(text)
+        except UserError as error:
+            raise ArgumentTypeError(str(error)) from error
+        return text
+
+    group.add_argument(
+        "--augment",
+        type=changes,
+        default="none",
+        help="change rows at random: none, light, strong, or changes with their sizes, as noise:0.05+invert+droprr:0.2",
+    )
+    group.add_argument("--mixup", type=number(float, 0, 10), default=0.0, help="alpha of mixup (Zhang 2018); 0: none")
+    group.add_argument(
+        "--effective-beta", type=number(float, 0, 0.9999999), default=0.999, help="of effective (Cui 2019)"
+    )
+    group.add_argument("--logit-tau", type=number(float, 0, 10), default=1.0, help="of logitadjusted (Menon 2021)")
+
+
 def check(args: Namespace, parser: argparse.ArgumentParser) -> None:
     """Refuse what makes no sense together; exits with code 2."""
     if args.split == "kfold" and args.fold is None:
@@ -91,6 +115,8 @@ def check(args: Namespace, parser: argparse.ArgumentParser) -> None:
         )
     if args.validate_on == "test" and asked:
         parser.error(f"--validate-on test is for Kaggle's rows as they are; leave out --{asked[0]}")
+    if args.criterion == "logitadjusted" and args.sampler:
+        parser.error("--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them")
     _check_context(args, parser)
 
 
