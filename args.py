@@ -185,7 +185,7 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--monitor",
-        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "loss"),
+        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "kappa", "j_kappa", "loss"),
         default="macro_f1",
         help="validation score that the best epoch is chosen by",
     )

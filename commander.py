@@ -285,9 +285,10 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
 
     from toolbox.board import get_board
     from toolbox.logger import Experiment, scores_table
+    from toolbox.patient_results import write_patient_results
     from toolbox.results import write_page, write_test_results
     from toolbox.resume import load_named
-    from trainer import test
+    from trainer import run_epoch, test
 
     state = load_named(run.path, args.resume or "best")
     if not state["log"]["logged"]["val"]:
@@ -298,17 +299,24 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     epoch, names, scores = state["epoch"], session.setting.class_names, outcome.scores
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     path = write_test_results(run.path, epoch, scores, outcome.results(), probabilities, labels, names)
+    data, held_out = session.data, None
+    if data.val is not data.test:
+        held_out = run_epoch(
+            session.setting, session.batches(data.val, batch_size=session.evaluation_batch()), "calibrate"
+        )
+    origin = data.test.origin(outcome.ids)
+    found, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
     board = get_board(run.path / "tensorboard", args.tensorboard, epoch + 1)
     board.scalars("test", scores, epoch)
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint knows those up to its own
     write_page(run, log.logged, state["best"])
-    print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}")
+    print("\n".join([f"{run.name}, epoch {epoch}, test scores:", scores_table(scores), *lines]))
     for warning in session.data.warnings:
         print(f"note: {warning}", file=sys.stderr)
     print(f"written {path.parent}")
-    return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores}
+    return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": found}
 
 
 def prepare(args: Namespace) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Beats:
         sample: (n,) int32, where the beat stands in the recording (-1 for CSV).
         symbol: (n,) "U1", the WFDB annotation code ("" for CSV).
         features: (n, k) float32, what else is known of each beat (see features.py); None where nothing was asked for.
+        time: (n,) float64, s from the recording's start; None for Kaggle's files.
 
     Windows of several leads (see windows.py) have an x of (n, leads, samples) in the unit that they were scaled to.
     """
@@ -52,6 +53,7 @@ class Beats:
     sample: np.ndarray
     symbol: np.ndarray
     features: np.ndarray | None = None
+    time: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)

@@ -96,10 +96,11 @@ def rows_of(record: Record, recipe: Recipe) -> Beats:
         beats = window_rows(record, *window)
     if not len(beats):
         raise UserError(f"record {record.name}: no beat among its {len(record.sample)} annotations")
+    beats.time = beats.sample / record.fs
     if recipe.features:
         signal = prepared(record, recipe.leads, recipe.rate, recipe.highpass)
         at = positions(beats.sample, record.fs, recipe.rate, len(signal))
-        seen = Recording(beats.sample / record.fs, scaled(signal, at, recipe.rate), at, recipe.rate)
+        seen = Recording(beats.time, scaled(signal, at, recipe.rate), at, recipe.rate)
         beats.features = compute(recipe.features, seen)
     return beats
 
@@ -179,18 +180,19 @@ def load(args: Namespace, kind: type[ECGLoader]) -> Data:
     else:
         opened = open_records(args, recipe)
     beats = opened.splits["all"]
-    warnings = [SYNTHETIC_WARNING] if made_up else []
+    warnings: list[str] = []
     if args.split == "kaggle":
         train, test = mixed(beats, args)
         labels = kind(beats, train).labels().numpy()
         rest, held = splits.stratified(labels, args.val_fraction, np.random.default_rng(args.seed))
         division = patients.Division({"train": train[rest], "val": train[held], "test": test})
-        warnings += [] if made_up else [KAGGLE_WARNING]
+        warnings.append(SYNTHETIC_WARNING if made_up else KAGGLE_WARNING)
     else:
         number, _, folds = (args.fold or "").partition("/")
         fold = (int(number), int(folds)) if folds else None
         division = patients.divide(beats, args.split, fold, args.val_fraction, args.seed)
         kind = kind.without_q()
+        warnings += ["Synthetic recordings: scores on them say nothing about people."] if made_up else []
         warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
     parts = {part: kind(beats, rows, args.neighbours, recipe.frame()) for part, rows in division.rows.items()}
     facts = {"recipe": keyed(recipe), "split": args.split, "patients": division.patients, "records": division.records}

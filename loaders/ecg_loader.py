@@ -113,6 +113,12 @@ class ECGLoader(Dataset[Batch]):
         features = 0 if self.features is None else self.features.shape[1]
         return {"in_channels": leads * beats, "length": self.x.shape[-1], "features": features, "beats": beats}
 
+    def origin(self, ids: Tensor) -> dict[str, np.ndarray]:
+        """Whose beats these are: record, patient and symbol ("" for CSV rows), and time in s where it is known, each
+        (len(ids),)."""
+        known = self.beats.arrays()
+        return {name: known[name][ids.numpy()] for name in ("record", "patient", "symbol", "time") if name in known}
+
     @property
     def num_classes(self) -> int:
         """How many classes the labels have."""
