@@ -41,7 +41,18 @@ NAME_FLAGS = (
     "fold",
 )
 # These say what to do and where, not what is trained; config.json does not hand them on.
-ACTION_FLAGS = ("test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose")
+ACTION_FLAGS = (
+    "test",
+    "prepare",
+    "resume",
+    "version",
+    "config",
+    "root_dir",
+    "write_records",
+    "verbose",
+    "seeds",
+    "experiment",
+)
 # These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
 FREE_FLAGS = (
     "epochs", "workers", "tensorboard", "disable_cuda", "records_dir", "source", "gdrive_url", "physionet_url",
@@ -88,6 +99,9 @@ def _add_action_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--short-run", action="store_true", help="10 mini-batches per pass: a trial of the whole pipeline"
+    )
+    group.add_argument(
+        "--seeds", type=number(int, 1, 1000), default=1, help="train, or score, so many seeds as one experiment"
     )
     group.add_argument("--verbose", action="store_true", help="print every validation prediction")
     group.add_argument("--config", metavar="FILE", help="YAML file of flag defaults, or a run's config.json")

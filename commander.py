@@ -57,11 +57,20 @@ def act(args: Namespace) -> dict[str, Any]:
     """Do the one thing that `args` ask for."""
     if args.prepare:
         return prepare(args)
+    if args.seeds > 1:
+        return run_experiment(args)
     if not (args.test or args.resume):
         return train_run(args)
     run = find_run(args)
     args = continued(args, run, FREE_FLAGS)
     return test_run(args, run) if args.test else train_run(args, run)
+
+
+def run_experiment(args: Namespace) -> dict[str, Any]:
+    """Train several seeds as one experiment, or score them."""
+    from toolbox.seeds import Actions, run_seeds
+
+    return run_seeds(args, extract_name(args), Actions(train_run, test_run, run_options, NAME_FLAGS, FREE_FLAGS))
 
 
 def find_run(args: Namespace) -> Run:
@@ -245,6 +254,8 @@ def start_run(session: Session, training: Training, path: Path, version: int) ->
         "warnings": session.data.warnings,
         **describe(session.setting.device),
     }
+    if (experiment := getattr(session.args, "experiment", None)) is not None:
+        config["experiment"] = experiment
     training.log.name = path.name
     save_checkpoint(path / LATEST, training.state())
     write_json(path / "config.json", config)

@@ -117,6 +117,11 @@ def check(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error(f"--validate-on test is for Kaggle's rows as they are; leave out --{asked[0]}")
     if args.criterion == "logitadjusted" and args.sampler:
         parser.error("--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them")
+    if args.seeds > 1:
+        if args.prepare or (args.resume and not args.test and args.resume != "latest"):
+            parser.error("--seeds goes with training, with --resume latest and with --test")
+        if args.version not in (None, "bump", "latest"):
+            parser.error(f"--version {args.version} names one run; --seeds takes the newest experiment, or starts one")
     _check_context(args, parser)
 
 
