@@ -54,7 +54,8 @@ def describe(data: Data) -> tuple[dict[str, Any], list[str]]:
     lines.append(f"{'all':{width}}  {len(data.train):8d} {len(data.val):8d} {len(data.test):8d}")
     parts_are = "row numbers int64" if "rows_train" in summary["sha256"] else "train with its validation rows"
     lines += [*data.lines, "", f"sha256 of the arrays (X float32, y int64; {parts_are}; all by record and time)"]
-    lines += [f"{name:10} {digest}" for name, digest in summary["sha256"].items()]
+    width = max(8, *map(len, summary["sha256"]))
+    lines += [f"{name:{width}} {digest}" for name, digest in summary["sha256"].items()]
     return summary, lines + missing_classes(data) + [f"note: {text}" for text in data.warnings]
 
 

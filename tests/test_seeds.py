@@ -109,7 +109,7 @@ def test_a_failed_start_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_experiments_that_are_not_there_are_told(trained: tuple) -> None:
-    root, first, _ = trained
+    root, *_ = trained
     with pytest.raises(
         UserError, match=r"no experiment of 5 seeds fits these flags; there are: .*seeds2_1 \(2 seeds\)"
     ):
