@@ -22,7 +22,7 @@ from loaders.cache import Cache, Source
 from loaders.ecg_loader import KAGGLE_WARNING, SYNTHETIC_WARNING, Data, ECGLoader
 from loaders.features import Recording, compute, group, names_of
 from loaders.records import Record, list_records, read_wfdb
-from loaders.sources import RECORD_FILES, Finder, cut_all, open_cache, say
+from loaders.sources import RECORD_FILES, Finder, cut_all, open_cache, say, warn_flat
 from loaders.windows import positions, prepared, scaled, window_rows
 from toolbox.utils import UserError, progress
 
@@ -121,7 +121,9 @@ def records_source(folder: Path, recipe: Recipe) -> Source:
         raise UserError(f"{folder} lacks {', '.join(missing[:6])}{' ...' if len(missing) > 6 else ''}")
 
     def build() -> dict[str, Beats]:
-        return {"all": cut_all(paths, partial(read_rows, recipe=recipe))}
+        beats = cut_all(paths, partial(read_rows, recipe=recipe))
+        warn_flat(beats, str(folder))
+        return {"all": beats}
 
     return Source("context", keyed(recipe), files, build, f"raw records in {folder}", KEPT)
 

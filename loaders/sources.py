@@ -38,9 +38,10 @@ def read_and_cut(path: Path) -> Beats:
 
 def warn_flat(beats: Beats, where: str) -> None:
     """Say how many rows are flat lines: scaled to their range, they are zeros from end to end."""
-    flat = int((~beats.x.any(axis=1)).sum())
+    empty = ~beats.x.any(axis=tuple(range(1, beats.x.ndim)))
+    flat = int(empty.sum())
     if flat:
-        names = sorted({name for name in beats.record[~beats.x.any(axis=1)].tolist() if name})
+        names = sorted({name for name in beats.record[empty].tolist() if name})
         say(
             f"warning: {flat} of {len(beats)} rows of {where} are flat lines{' in ' if names else ''}{', '.join(names)}"
         )

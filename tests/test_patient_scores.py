@@ -241,7 +241,7 @@ def test_the_files_say_the_same(tested: tuple[Path, dict]) -> None:
     record = next(iter(scores["ec57"]["records"]))
     assert (DE_CHAZAL, f"EC57 record {record}", "VEB Se") in cell
     latex = (run / "pred" / "scores_ep1.tex").read_text()
-    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 2
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
     assert re.search(rf"^Normal & {100 * scores['per_class']['Normal']['Se']['value']:.1f} \[", latex, re.MULTILINE)
     assert not re.search(r"^[^%\n].*(?<!\\)%", latex, re.MULTILINE)  # per cent signs are comments but where escaped
     assert (run / "pred" / "reliability_ep1.png").stat().st_size > 1000
@@ -260,7 +260,7 @@ def test_every_figure_of_ec57_stands_for_each_record(tested: tuple[Path, dict]) 
 
 
 def test_test_prints_it_all(tested: tuple[Path, dict], capsys: pytest.CaptureFixture[str]) -> None:
-    run, _ = tested
+    run, result = tested
     commander.main(["--root-dir", str(run.parents[2]), "--test"])
     printed = capsys.readouterr().out
     for text in (
@@ -273,4 +273,8 @@ def test_test_prints_it_all(tested: tuple[Path, dict], capsys: pytest.CaptureFix
         "calibration",
     ):
         assert text in printed
+    lines = [line.split() for line in printed.splitlines()]
+    assert ["Normal", *map(str, result["test"]["confusion"][0])] in lines
+    for record, each in result["patients"]["maps"][EC57_MAP]["ec57"]["records"].items():
+        assert [record, str(np.sum(each["confusion"]))] in [line[:2] for line in lines]
     assert "Reliability: what a probability is worth, epoch 1" in (run / "report.html").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from toolbox.calibration import plot_reliability, reliability, tempered
 from toolbox.ec57 import FIGURES
 from toolbox.gathered import Outcome
 from toolbox.logger import percent
-from toolbox.patient_scores import OVERALL, calibration, decisive, patient_scores
+from toolbox.patient_scores import EC57_MAP, OVERALL, calibration, decisive, patient_scores
 from toolbox.plotter import save_plot
 from toolbox.utils import atomic_write, write_json
 
@@ -114,6 +114,11 @@ def as_latex(found: Mapping[str, Any]) -> str:
             if result[key]["value"] is not None
         ]
         lines += [r"\hline", rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}} \\", r"\hline", r"\end{tabular}", ""]
+        columns, called = "r" * len(found["classes"]), " & ".join(name[0] for name in found["classes"])
+        lines += [rf"\begin{{tabular}}{{l{columns}}}", r"\hline", rf"True, in columns called & {called} \\", r"\hline"]
+        for of, counts in zip(found["classes"], result["confusion"], strict=True):
+            lines.append(f"{of} & {' & '.join(map(str, counts))} \\\\")
+        lines += [r"\hline", r"\end{tabular}", ""]
     return "\n".join(lines)
 
 
@@ -136,6 +141,25 @@ def _shown(key: str, figure: Mapping[str, float | None]) -> str:
     return text if low is None or high is None else f"{text} [{low:.3f}, {high:.3f}]"
 
 
+def _confusion_lines(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:
+    """The counts, rows true, columns called."""
+    width, letters = max(map(len, names)), [name[0] for name in names]
+    lines = [f"{'true, in columns called':{width}} {' '.join(f'{letter:>8}' for letter in letters)}"]
+    return lines + [
+        f"{name:{width}} {' '.join(f'{count:8d}' for count in counts)}"
+        for name, counts in zip(names, confusion, strict=True)
+    ]
+
+
+def _record_lines(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """EC57's table of the records."""
+    lines = [f"{'record':8} {'beats':>6} " + " ".join(f"{key:>9}" for key in FIGURES)]
+    for record, each in records.items():
+        beats = int(np.sum(each["confusion"]))
+        lines.append(f"{record:8} {beats:6d} " + " ".join(f"{percent(each[key]):>9}" for key in FIGURES))
+    return lines
+
+
 def as_lines(found: Mapping[str, Any]) -> list[str]:
     """The same for the terminal."""
     lines = []
@@ -147,11 +171,14 @@ def as_lines(found: Mapping[str, Any]) -> list[str]:
         for of, each in result["per_class"].items():
             cells = " ".join(f"{_shown(kind, each[kind]):>22}" for kind in KINDS)
             lines.append(f"{of:{width}} {cells} {each['beats']:8d}")
+        lines += _confusion_lines(result["confusion"], found["classes"])
         there = [key for key in OVERALL if result[key]["value"] is not None]
         lines.append("  ".join(f"{LABELS[key]} {_shown(key, result[key])}" for key in there))
         for of in ("gross", "average") if "ec57" in result else ():
             each = result["ec57"][of]
             lines.append(f"EC57 {of:7}  " + "  ".join(f"{key} {percent(each[key])}" for key in FIGURES))
+        if name == EC57_MAP:
+            lines += _record_lines(result["ec57"]["records"])
         if (record := decisive(result)) is not None:
             rest = result["without"][record]
             figure = {key: {"value": rest[key], "low": None, "high": None} for key in OVERALL}
