@@ -7,9 +7,19 @@ from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
-from loaders import AUGMENTATIONS, DATASETS, NUM_CLASSES, SAMPLINGS, SOURCES
+from loaders import (
+    CLASSES_BY_PATIENT,
+    CONTEXTS,
+    DATASETS,
+    FEATURES,
+    NUM_CLASSES,
+    SAMPLINGS,
+    SOURCES,
+    SPLITS,
+    augmentation,
+)
 from models import MODELS
-from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
+from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS, patient_flags
 from toolbox.flags import named, number, read_config
 from toolbox.runs import versions
 
@@ -27,12 +37,14 @@ NAME_FLAGS = (
     "batch_size",
     "class_balance",
     "sampler",
+    "split",
+    "fold",
 )
 # These say what to do and where, not what is trained; config.json does not hand them on.
 ACTION_FLAGS = (
     "test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose", "score", "ref_annotator",
     "test_annotator", "score_dir", "exclude", "score_start", "match_window", "out", "predict", "model_file",
-    "lead", "peaks", "polarity", "annotator", "png", "fs", "columns", "gain",
+    "lead", "peaks", "polarity", "annotator", "png", "fs", "columns", "gain", "seeds", "experiment",
 )  # fmt: skip
 # These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
 FREE_FLAGS = (
@@ -88,6 +100,9 @@ def _add_action_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--short-run", action="store_true", help="10 mini-batches per pass: a trial of the whole pipeline"
+    )
+    group.add_argument(
+        "--seeds", type=number(int, 1, 1000), default=1, help="train, or score, so many seeds as one experiment"
     )
     group.add_argument("--verbose", action="store_true", help="print every validation prediction")
     group.add_argument("--config", metavar="FILE", help="YAML file of flag defaults, or a run's config.json")
@@ -194,22 +209,25 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--label-smoothing", type=number(float, 0, 1), default=0.0, help="of crossentropy")
     balance = group.add_mutually_exclusive_group()
     balance.add_argument(
-        "--class-balance", type=sampling, metavar="{none,equal,importance}", help="weigh the errors of each class"
+        "--class-balance",
+        type=sampling,
+        metavar="{none,equal,importance,effective}",
+        help="weigh the errors of each class",
     )
     balance.add_argument(
-        "--sampler", type=sampling, metavar="{none,equal,importance}", help="draw rows of each class more or less often"
+        "--sampler",
+        type=sampling,
+        metavar="{none,equal,importance,effective}",
+        help="draw rows of each class more or less often",
     )
     group.add_argument(
         "--monitor",
-        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "loss"),
+        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "kappa", "j_kappa", "loss"),
         default="macro_f1",
         help="validation score that the best epoch is chosen by",
     )
     group.add_argument(
         "--seed", type=number(int, 0, 2**32 - 1), default=42, help="of weights, order and validation split"
-    )
-    group.add_argument(
-        "--augment", choices=AUGMENTATIONS, default="none", help="change rows at random: time, amplitude, noise"
     )
     group.add_argument(
         "--progressive",
@@ -287,8 +305,11 @@ def get_parser() -> argparse.ArgumentParser:
     _add_action_flags(parser)
     _add_score_flags(parser)
     _add_data_flags(parser)
+    patient_flags.add_split_flags(parser, SPLITS)
+    patient_flags.add_context_flags(parser, CONTEXTS, FEATURES)
     _add_training_flags(parser)
     _add_predict_flags(parser)
+    patient_flags.add_imbalance_flags(parser, augmentation)
     return parser
 
 
@@ -331,10 +352,11 @@ def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error(f"--{flag.replace('_', '-')} goes with --score")
     if args.out and not args.predict:
         parser.error("--out goes with --score or --predict")
-    classes = NUM_CLASSES[args.dataset]
+    classes = (NUM_CLASSES if args.split == "kaggle" else CLASSES_BY_PATIENT)[args.dataset]
     if args.num_classes not in (None, classes) and ("dataset" in args.given or not _continues(args)):
         parser.error(f"--num-classes {args.num_classes}: {args.dataset} has {classes} classes; leave the flag out")
     _check_predict(args, parser)
+    patient_flags.check(args, parser)
     if args.prepare and (args.test or args.resume):
         parser.error("--prepare stops after the data; leave out --test and --resume")
     if args.write_records and not (args.prepare and args.dataset.startswith("synthetic")):
@@ -391,6 +413,10 @@ def extract_name(args: Namespace) -> str:
         name += f"cb{args.class_balance}_"
     if args.sampler:
         name += f"samp{args.sampler}_"
+    if args.split != "kaggle":
+        name += f"split{args.split}_"
+    if args.fold:
+        name += f"fold{args.fold.replace('/', 'of')}_"
     return name
 
 

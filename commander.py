@@ -60,11 +60,20 @@ def act(args: Namespace) -> dict[str, Any]:
         return score(args)
     if args.predict:
         return predict_recordings(args)
+    if args.seeds > 1:
+        return run_experiment(args)
     if not (args.test or args.resume):
         return train_run(args)
     run = find_run(args)
     args = continued(args, run, FREE_FLAGS)
     return test_run(args, run) if args.test else train_run(args, run)
+
+
+def run_experiment(args: Namespace) -> dict[str, Any]:
+    """Train several seeds as one experiment, or score them."""
+    from toolbox.seeds import Actions, run_seeds
+
+    return run_seeds(args, extract_name(args), Actions(train_run, test_run, run_options, NAME_FLAGS, FREE_FLAGS))
 
 
 def find_run(args: Namespace) -> Run:
@@ -101,9 +110,9 @@ class Session:
         from trainer import Training
 
         args = self.args
-        weights = self.data.train.sample_weights(args.sampler) if args.sampler else None
+        weights = self.data.train.sample_weights(args.sampler, args.effective_beta) if args.sampler else None
         order = torch.Generator().manual_seed(args.seed)
-        options = {"batch_size": args.batch_size, "augment": args.augment, "prune": args.prune}
+        options = {"batch_size": args.batch_size, "augment": args.augment, "mixup": args.mixup, "prune": args.prune}
         batches = self.batches(self.data.train, generator=order, weights=weights, **options)
         held_out = self.batches(self.data.val, batch_size=self.evaluation_batch())
         optimizer = get_optimizer(args, self.setting.model)
@@ -153,11 +162,11 @@ def build(args: Namespace) -> Session:
     data = get_loader(args)
     args.num_classes = data.train.num_classes
     seed_everything(args.seed)
-    model = get_model(args)
+    model = get_model(args, **data.train.shape())
     if not (args.resume or args.test):
         start_weights(model, args)
-    weights = data.train.class_weights(args.class_balance) if args.class_balance else None
-    criterion = get_criterion(args, weights)
+    weights = data.train.class_weights(args.class_balance, args.effective_beta) if args.class_balance else None
+    criterion = get_criterion(args, weights, data.train.class_counts())
     if args.compile:
         model.compile()  # in place: the state_dict keeps its names
     setting = Setting(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
@@ -243,6 +252,8 @@ def start_run(session: Session, training: Training, path: Path, version: int) ->
         "warnings": session.data.warnings,
         **describe(session.setting.device),
     }
+    if (experiment := getattr(session.args, "experiment", None)) is not None:
+        config["experiment"] = experiment
     training.log.name = path.name
     save_checkpoint(path / LATEST, training.state())
     write_json(path / "config.json", config)
@@ -260,7 +271,7 @@ def fit(session: Session, training: Training, run: Run) -> dict[str, Any]:
     for line in [*missing_classes(session.data), *(f"note: {warning}" for warning in session.data.warnings)]:
         print(line, file=sys.stderr)
     board = get_board(run.path / "tensorboard", args.tensorboard, training.epoch + 1)
-    board.graph(training.setting.model, session.data.val[0].x.to(training.setting.device))
+    board.graph(training.setting.model, session.data.val[0].inputs(training.setting.device))
     try:
         training.fit(run.path, args.epochs, board, args.verbose, args.checkpoint_minutes)
     except Interrupted as stop:
@@ -283,9 +294,10 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
 
     from toolbox.board import get_board
     from toolbox.logger import Experiment, scores_table
+    from toolbox.patient_results import write_patient_results
     from toolbox.results import write_page, write_test_results
     from toolbox.resume import load_named
-    from trainer import test
+    from trainer import run_epoch, test
 
     state = load_named(run.path, args.resume or "best")
     if not state["log"]["logged"]["val"]:
@@ -296,17 +308,24 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     epoch, names, scores = state["epoch"], session.setting.class_names, outcome.scores
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     path = write_test_results(run.path, epoch, scores, outcome.results(), probabilities, labels, names)
+    data, held_out = session.data, None
+    if data.val is not data.test:
+        held_out = run_epoch(
+            session.setting, session.batches(data.val, batch_size=session.evaluation_batch()), "calibrate"
+        )
+    origin = data.test.origin(outcome.ids)
+    found, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
     board = get_board(run.path / "tensorboard", args.tensorboard, epoch + 1)
     board.scalars("test", scores, epoch)
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint knows those up to its own
     write_page(run, log.logged, state["best"])
-    print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}")
+    print("\n".join([f"{run.name}, epoch {epoch}, test scores:", scores_table(scores), *lines]))
     for warning in session.data.warnings:
         print(f"note: {warning}", file=sys.stderr)
     print(f"written {path.parent}")
-    return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores}
+    return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": found}
 
 
 def predict_recordings(args: Namespace) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from toolbox.gathered import Gathered, Outcome
 from toolbox.interrupt import Signals, Timer
 from toolbox.learner import Learner
 from toolbox.logger import Experiment, epoch_line, print_predictions
+from toolbox.losses import mixed_loss
 from toolbox.metrics import better, evaluate, make_meters, ranking_scores
 from toolbox.optimizers import learning_rate
 from toolbox.results import write_val_results
@@ -31,7 +32,7 @@ class Setting:
     """What the three passes have in common.
 
     Attributes:
-        model: (batch, 1, 187) -> logits (batch, num_classes).
+        model: (batch, leads, samples), and features (batch, k) if there are any, to logits (batch, num_classes).
         criterion: logits and labels -> scalar loss.
         class_names: one for each logit.
         device: where model and batches meet.
@@ -57,7 +58,7 @@ def run_epoch(
 
     Args:
         setting: model, criterion and where they run.
-        batches: gives batches with x (B, 1, 187), y (B,) and ids (B,).
+        batches: gives batches with inputs (x (B, leads, samples) and perhaps features (B, k)), y (B,) and ids (B,).
         what: shown at the progress bar.
         learner: improves the model by each batch's loss; None leaves it as it is.
         gathered: what the batches before those that `batches` gives now have given, when a pass is gone on with.
@@ -67,12 +68,13 @@ def run_epoch(
     device, first, total = setting.device, gathered.batches + 1, len(batches)
     rate = 0.0  # of the step that a batch belongs to
     setting.model.train(learner is not None)
+    setting.criterion.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
         for number, batch in enumerate(progress(batches, what, total=total + 1 - first), start=first):
-            x, y = batch.x.to(device, non_blocking=True), batch.y.to(device, non_blocking=True)
+            inputs, y = batch.inputs(device), batch.y.to(device, non_blocking=True)
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
-                logits = setting.model(x)
-                loss = setting.criterion(logits, y)
+                logits = setting.model(*inputs)
+                loss = mixed_loss(setting.criterion, logits, y, batch.other, batch.share)
             if learner is not None:
                 rate = learning_rate(learner.optimizer)
                 learner.learn(loss, last=number == total)
@@ -234,7 +236,8 @@ class Training:
     def advance(self, epochs: int, after_step: Callable[[Gathered], None] | None = None) -> Outcome:
         """Train and validate the next one of `epochs` epochs; the validation's outcome."""
         what = f"epoch {self.epoch + 1}/{epochs}"
-        self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
+        if self.first_samples < SAMPLES:
+            self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
         if self.broken_off is None:
             self.rate = learning_rate(self.learner.optimizer)
         gathered, self.broken_off = self.broken_off, None

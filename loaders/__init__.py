@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from toolbox.utils import Registry
+from toolbox.utils import Registry, UserError, nearest
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import Data
@@ -20,9 +20,62 @@ DATASETS = Registry(
     },
 )
 NUM_CLASSES = {"ecg": 5, "ecg_bin": 2, "synthetic": 5, "synthetic_bin": 2}
+CLASSES_BY_PATIENT = {"ecg": 4, "ecg_bin": 2, "synthetic": 4, "synthetic_bin": 2}  # Q is left out
 SOURCES = ("auto", "csv", "records", "gdrive", "physionet")
-SAMPLINGS = ("equal", "importance")
-AUGMENTATIONS = ("none", "light")
+SAMPLINGS = ("equal", "importance", "effective")
+AUGMENTATIONS = Registry(
+    "change of rows",
+    {name: f"loaders.augment:{name}" for name in (
+        "amplitude", "stretch", "shift", "wander", "noise", "invert", "droplead", "droprr"
+    )},
+)  # fmt: skip
+# How far each goes unless its size is given, and what "strong" is.
+SIZES = {
+    "amplitude": 0.2, "stretch": 0.1, "shift": 0.02, "wander": 0.1, "noise": 0.02, "invert": 0.1, "droplead": 0.1,
+    "droprr": 0.1,
+}  # fmt: skip
+PRESETS: dict[str, dict[str, float]] = {
+    "none": {},
+    "light": {},  # of its own, see loaders/augment.py
+    "strong": {name: size for name, size in SIZES.items() if name not in ("shift", "droplead")},
+}
+SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold")
+CONTEXTS = ("kaggle", "window")
+FEATURES = Registry(
+    "feature group",
+    {
+        "rr": "loaders.features:RR",
+        "rr_past": "loaders.features:RR_PAST",
+        "rhythm": "loaders.features:RHYTHM",
+        "pattern": "loaders.features:PATTERN",
+        "shape": "loaders.features:SHAPE",
+    },
+)
+
+
+def augmentation(text: str) -> dict[str, float]:
+    """What --augment names, change by change with its size: a preset, or changes joined by "+", as "noise:0.05+invert".
+
+    Raises:
+        UserError: an unknown name, or a size that is no number from 0 to 1.
+    """
+    if text in PRESETS:
+        return dict(PRESETS[text])
+    found = {}
+    for part in text.split("+"):
+        name, colon, size = part.partition(":")
+        if name not in AUGMENTATIONS:
+            hint = nearest(name, [*PRESETS, *AUGMENTATIONS]) or ";"
+            raise UserError(
+                f"{part!r}: unknown{hint} known: {', '.join(PRESETS)}, or joined by +: {', '.join(AUGMENTATIONS)}"
+            )
+        try:
+            found[name] = float(size) if colon else SIZES[name]
+        except ValueError:
+            found[name] = -1.0
+        if not 0 <= found[name] <= 1:
+            raise UserError(f"{part!r}: expected a size from 0 to 1 behind the colon")
+    return found
 
 
 def get_loader(args: Namespace) -> Data:

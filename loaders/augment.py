@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+from loaders import AUGMENTATIONS
 
 STRETCH = 0.10  # at most that much slower or faster
 AMPLITUDE = 0.10  # at most that much higher or lower
@@ -32,3 +38,91 @@ def light(x: Tensor, generator: torch.Generator) -> Tensor:
     stretched = torch.lerp(low, high, share) * inside
     noise = torch.randn(x.shape, generator=generator).to(x.device, non_blocking=True)
     return (stretched * gain + NOISE * noise) * (stretched != 0)
+
+
+class Frame(NamedTuple):
+    """How a dataset's rows lie: the sample that the R peak stands at, samples per s, and what inverting turns about
+    (0.5 for rows scaled to [0, 1], else 0)."""
+
+    origin: int = 0
+    rate: float = 120.0
+    middle: float = 0.5
+
+
+KAGGLE_FRAME = Frame()
+Rows = tuple[Tensor, Tensor | None]  # x (B, channels, samples), features (B, k)
+Step = Callable[[Tensor, Tensor | None, float, torch.Generator, Frame], Rows]
+
+
+def _uniform(x: Tensor, generator: torch.Generator, channels: bool = False) -> Tensor:
+    """(B, 1, 1), or (B, channels, 1): numbers in [-1, 1) on the device of x, the same on every device."""
+    size = (x.shape[0], x.shape[1] if channels else 1, 1)
+    return torch.rand(size, generator=generator).to(x.device) * 2 - 1
+
+
+def amplitude(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """Each channel up to `size` higher or lower."""
+    return x * (1 + size * _uniform(x, generator, channels=True)), features
+
+
+def stretch(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """Time goes up to `size` faster or slower, seen from the R peak; what lies outside the row is zero."""
+    return _moved(x, 1 + size * _uniform(x, generator), torch.zeros((), device=x.device), frame), features
+
+
+def shift(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """The row begins up to `size` s earlier or later, as if the R peak had been found there."""
+    return _moved(x, torch.ones((), device=x.device), size * frame.rate * _uniform(x, generator), frame), features
+
+
+def wander(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """The baseline of each channel swings by up to `size`, at up to 0.7 Hz."""
+    height, phase, frequency = (_uniform(x, generator, channels=True) for _ in range(3))
+    seconds = torch.arange(x.shape[-1], device=x.device) / frame.rate
+    swing = torch.sin(math.pi * (0.7 * (frequency + 1) * seconds + phase))
+    return x + size * height * swing * (x != 0), features
+
+
+def noise(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """White noise, of a standard deviation of up to `size` that is drawn for each row."""
+    drawn = torch.randn(x.shape, generator=generator).to(x.device, non_blocking=True)
+    return x + size * _uniform(x, generator).abs() * drawn * (x != 0), features
+
+
+def invert(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """With probability `size` a channel is upside down, as with electrodes swapped."""
+    turned = (_uniform(x, generator, channels=True) + 1) / 2 < size
+    return torch.where(turned & (x != 0), 2 * frame.middle - x, x), features
+
+
+def droplead(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """With probability `size` a channel is zero; a row of one channel keeps it."""
+    kept = (_uniform(x, generator, channels=True) + 1) / 2 >= size
+    return (x * kept if x.shape[1] > 1 else x), features
+
+
+def droprr(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """With probability `size` nothing is known beside the row: its features are zeros."""
+    kept = (_uniform(x, generator).view(-1, 1) + 1) / 2 >= size
+    return x, None if features is None else features * kept
+
+
+def _moved(x: Tensor, speed: Tensor, offset: Tensor, frame: Frame) -> Tensor:
+    """x (B, channels, samples) read at origin + speed * (t - origin) + offset; speed and offset (B, 1, 1) or ()."""
+    samples = x.shape[-1]
+    at = frame.origin + speed * (torch.arange(samples, device=x.device) - frame.origin) + offset  # (B, 1, samples)
+    left = at.floor().long()
+    inside = (left >= 0) & (left < samples - 1) & (at >= 0)
+    left = left.clamp(0, samples - 2)
+    low, high = (x.gather(2, index.expand_as(x)) for index in (left, left + 1))
+    moved = torch.lerp(low, high, (at - left).clamp(0, 1).to(x.dtype))
+    return moved * inside * (low != 0)
+
+
+def change(
+    x: Tensor, features: Tensor | None, steps: Mapping[str, float], generator: torch.Generator, frame: Frame
+) -> Rows:
+    """Rows and features after each of `steps` (name -> size), in their order."""
+    for name, size in steps.items():
+        x, features = AUGMENTATIONS[name](x, features, size, generator, frame)
+    return x, features

@@ -9,24 +9,39 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from loaders.augment import light
+from loaders import augmentation
+from loaders.augment import Frame, change, light
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import ECGLoader
 
-CHUNK = 4096  # rows gathered at once
+CHUNK = 4096  # rows gathered at once,
+CHUNK_VALUES = 1 << 22  # but no more samples than that (16 MB)
 
 
 class Batch(NamedTuple):
-    """Rows x (B, 1, 187) float32, labels y (B,) int64, ids (B,) int64: the rows' numbers in their split's file."""
+    """Rows x (B, leads, samples) float32, labels y (B,) int64, ids (B,) int64: the rows' numbers in their split's file;
+    features (B, k) float32, what else is known of each beat, or None.
+
+    After mixup, x and features are `share` parts of the rows with labels y, the rest of rows with labels other (B,).
+    """
 
     x: Tensor
     y: Tensor
     ids: Tensor
+    features: Tensor | None = None
+    other: Tensor | None = None
+    share: float = 1.0
+
+    def inputs(self, device: torch.device) -> tuple[Tensor, ...]:
+        """What a model takes, on `device`: x, and features if there are any."""
+        parts = (self.x,) if self.features is None else (self.x, self.features)
+        return tuple(part.to(device, non_blocking=True) for part in parts)
 
 
 class Batches:
@@ -38,7 +53,8 @@ class Batches:
         generator: where the order is drawn from; None keeps the rows' own order.
         weights: (n,) to draw rows with replacement in proportion to, or None for each row once.
         workers: processes that gather batches ahead; the order is the same with any number.
-        augment: "none" or "light": how rows are changed, drawn from `generator` too.
+        augment: how rows are changed, see `loaders.augmentation`; drawn from `generator` too.
+        mixup: alpha of the Beta distribution that rows are mixed in shares of (Zhang et al., ICLR 2018); 0 for none.
         prune: share of the rows that a pass leaves out once all have been seen: see `choose`.
         limit: at most that many batches per pass; rows in their own order are then picked evenly.
 
@@ -57,6 +73,7 @@ class Batches:
         limit: int | None = None,
         augment: str = "none",
         prune: float = 0.0,
+        mixup: float = 0.0,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
@@ -65,7 +82,8 @@ class Batches:
         self.workers = workers
         self.limit = limit
         self.augment = augment
-        self.samples = dataset.x.shape[1]  # of each row, from its start; whoever goes through them may ask for fewer
+        self.mixup = mixup
+        self.samples = dataset.x.shape[-1]  # of each row, from its start; whoever goes through them may ask for fewer
         self.begun: Tensor | None = None
         self.prune = prune
         self.losses = torch.full((len(dataset),), torch.inf) if prune else None
@@ -124,14 +142,19 @@ class Batches:
         self._broken_off = (begun, now, done)
 
     def __iter__(self) -> Iterator[Batch]:
-        if self.samples < self.dataset.x.shape[1]:
+        if self.samples < self.dataset.x.shape[-1]:
             return (batch._replace(x=batch.x[:, :, : self.samples]) for batch in self._changed())
         return self._changed()
 
     def _changed(self) -> Iterator[Batch]:
-        if self.augment == "none" or self.generator is None:
-            return self._gather()
-        return (batch._replace(x=light(batch.x, self.generator)) for batch in self._gather())
+        batches, generator = self._gather(), self.generator
+        if generator is None:
+            return batches
+        if self.augment == "light":
+            batches = (batch._replace(x=light(batch.x, generator)) for batch in batches)
+        elif steps := augmentation(self.augment):
+            batches = (_change(batch, steps, generator, self.dataset.frame) for batch in batches)
+        return (_mix(batch, self.mixup, generator) for batch in batches) if self.mixup else batches
 
     def _begin(self) -> tuple[Tensor, int]:
         """The order (n,) of the pass that begins, and how many of its batches have been gone through before."""
@@ -167,7 +190,9 @@ class Batches:
         The first gather is that of the batch after `done`, whole, so that each batch lies where it would have lain in
         memory: kernels may sum in another order elsewhere.
         """
-        each = max(1, CHUNK // self.batch_size)  # batches
+        shape = self.dataset.shape()
+        rows = min(CHUNK, CHUNK_VALUES // (shape["in_channels"] * shape["length"]))
+        each = max(1, rows // self.batch_size)  # batches
         chunks = order.split(self.batch_size * each)[done // each :]
         pieces = (piece for chunk in chunks for piece in _pieces(self.dataset.batch(chunk), self.batch_size))
         return islice(pieces, done % each, None)
@@ -175,8 +200,24 @@ class Batches:
 
 def _pieces(whole: Batch, size: int) -> Iterator[Batch]:
     """`whole` in batches of `size`, views of its memory."""
-    parts = zip(*(part.split(size) for part in whole), strict=True)
-    return (Batch(x, y, ids) for x, y, ids in parts)
+    parts = zip(*(part.split(size) for part in whole[:4] if part is not None), strict=True)
+    return (Batch(*part) for part in parts)
+
+
+def _change(batch: Batch, steps: dict[str, float], generator: torch.Generator, frame: Frame) -> Batch:
+    x, features = change(batch.x, batch.features, steps, generator, frame)
+    return batch._replace(x=x, features=features)
+
+
+def _mix(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
+    """Each row mixed with another of the batch, all in the same shares."""
+    seed = int(torch.randint(2**62, (1,), generator=generator))  # torch draws Beta from the global generator only
+    share = float(np.random.default_rng(seed).beta(alpha, alpha))
+    order = torch.randperm(len(batch.y), generator=generator).to(batch.y.device)
+    x, features = torch.lerp(batch.x[order], batch.x, share), batch.features
+    if features is not None:
+        features = torch.lerp(features[order], features, share)
+    return batch._replace(x=x, features=features, other=batch.y[order], share=share)
 
 
 def _as_it_is(batch: Any) -> Any:

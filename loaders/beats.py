@@ -41,6 +41,10 @@ class Beats:
         record: (n,) "U", the recording's name ("" where the rows came as CSV); patient: who it is of.
         sample: (n,) int32, where the beat stands in the recording (-1 for CSV).
         symbol: (n,) "U1", the WFDB annotation code ("" for CSV).
+        features: (n, k) float32, what else is known of each beat (see features.py); None where nothing was asked for.
+        time: (n,) float64, s from the recording's start; None for Kaggle's files.
+
+    Windows of several leads (see windows.py) have an x of (n, leads, samples) in the unit that they were scaled to.
     """
 
     x: np.ndarray
@@ -50,19 +54,26 @@ class Beats:
     patient: np.ndarray
     sample: np.ndarray
     symbol: np.ndarray
+    features: np.ndarray | None = None
+    time: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, index: np.ndarray) -> Beats:
         """The beats at `index`, in that order."""
-        return Beats(*(getattr(self, part.name)[index] for part in fields(self)))
+        return Beats(**{name: array[index] for name, array in self.arrays().items()})
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that there are, by name."""
+        found = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {name: array for name, array in found.items() if array is not None}
 
     @staticmethod
     def join(parts: Iterable[Beats]) -> Beats:
         """One Beats of several, in order."""
-        listed = list(parts)
-        return Beats(*(np.concatenate([getattr(part, f.name) for part in listed]) for f in fields(Beats)))
+        listed = [part.arrays() for part in parts]
+        return Beats(**{name: np.concatenate([part[name] for part in listed]) for name in listed[0]})
 
 
 def labels_of(symbols: np.ndarray) -> np.ndarray:
@@ -112,12 +123,12 @@ def followed(peaks: np.ndarray) -> np.ndarray:
     return np.append(peaks, peaks[-1] + usual * np.array([1, 2]))
 
 
-def cut(record: Record) -> Beats:
+def cut(record: Record, whole: bool = False) -> Beats:
     """The beats of `record` as rows of its first lead.
 
     The recipe was recovered by matching Kaggle's rows against the records; it reproduces them bit for bit. What
     follows a beat is the next annotation (beat or not, as it was done), after the last the end of the signal; the
-    record's last annotation gives no row.
+    record's last annotation gives no row, unless the `whole` record is asked for: its row then ends with the signal.
 
     Raises:
         UserError: the recording has another rate than the 360 Hz that the recipe counts in.
@@ -125,9 +136,10 @@ def cut(record: Record) -> Beats:
     if record.fs != RATE:
         raise UserError(f"record {record.name} has {record.fs:g} Hz; rows are cut from {RATE:g} Hz, resample it first")
     lead = record.digital[:, 0].astype(np.int64)
+    at = np.append(record.sample, [len(lead)] * 2)  # the end of the signal stands for the annotations after the last
     labels = labels_of(record.symbol)
-    chosen = np.flatnonzero(labels[:-1] >= 0)
-    x, length = rows_at(lead, np.append(record.sample, len(lead)), chosen)
+    chosen = np.flatnonzero((labels if whole else labels[:-1]) >= 0)
+    x, length = rows_at(lead, at, chosen)
     n = len(chosen)
     return Beats(
         x=x,

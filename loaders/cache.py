@@ -32,11 +32,12 @@ class Source:
     """What a cache is made from.
 
     Attributes:
-        kind: "csv", "records" or "synthetic".
+        kind: "csv", "records", "synthetic" or "context".
         recipe: everything but the files that decides what comes out; plain values.
         files: the files it is read from; none for "synthetic".
         build: makes the splits, {"train": Beats, "test": Beats}.
         where: what to tell the user.
+        keep: how many caches of this kind stay, for those who go to and fro between recipes.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Source:
     files: list[Path]
     build: Callable[[], dict[str, Beats]]
     where: str
+    keep: int = 1
 
 
 @dataclass
@@ -74,8 +76,9 @@ def load(folder: Path) -> Cache | None:
             return None
         splits = {}
         for split in meta["splits"]:
-            arrays = {part.name: _checked(folder, f"{split}_{part.name}", meta["arrays"]) for part in fields(Beats)}
-            splits[split] = Beats(**arrays)
+            named = {part.name: f"{split}_{part.name}" for part in fields(Beats)}
+            there = {part: name for part, name in named.items() if name in meta["arrays"]}
+            splits[split] = Beats(**{part: _checked(folder, name, meta["arrays"]) for part, name in there.items()})
         return Cache(folder, splits, meta)
     except Exception:  # NumPy parses a header as Python, so a damaged one can raise anything
         return None
@@ -105,13 +108,16 @@ def is_of(meta: dict[str, Any], source: Source) -> bool:
     return True
 
 
-def find(parent: Path, source: Source | None = None, kind: str | None = None) -> Cache | None:
-    """The newest sound cache in `parent`: of `source`, or of a `kind`."""
+def find(
+    parent: Path, source: Source | None = None, kind: str | None = None, recipe: dict[str, Any] | None = None
+) -> Cache | None:
+    """The newest sound cache in `parent`: of `source`, or of a `kind` (and exactly this `recipe`, if given)."""
     metas = []
     for path in parent.glob("*/meta.json"):
         try:
             meta = json.loads(path.read_text(encoding="utf-8"))
-            fits = is_of(meta, source) if source is not None else meta["kind"] == kind
+            same = meta["kind"] == kind and recipe in (None, meta["recipe"])
+            fits = is_of(meta, source) if source is not None else same
             if fits:
                 metas.append((meta["built"], path.parent))
         except (OSError, ValueError, KeyError, TypeError):
@@ -123,7 +129,7 @@ def find(parent: Path, source: Source | None = None, kind: str | None = None) ->
 
 
 def build(parent: Path, source: Source) -> Cache:
-    """Build the cache of `source` in `parent` and remove older ones of its kind.
+    """Build the cache of `source` in `parent` and remove older ones of its kind, but for the newest `source.keep`.
 
     Raises:
         UserError: the disk is full or may not be written; what the source raises. Nothing half-made stays.
@@ -151,7 +157,7 @@ def build(parent: Path, source: Source) -> Cache:
         raise UserError(f"cannot write the cache in {parent}: {error.strerror or error}") from error
     try:
         write_json(temporary / "meta.json", {**meta, "arrays": _save(temporary, splits)})
-        _clear(parent, source.kind)
+        _clear(parent, source.kind, folder, source.keep)
         temporary.rename(folder)
         sync_folder(parent)
     except OSError as error:
@@ -169,16 +175,21 @@ def build(parent: Path, source: Source) -> Cache:
 def _save(folder: Path, splits: dict[str, Beats]) -> dict[str, Any]:
     arrays = {}
     for split, beats in splits.items():
-        for part in fields(Beats):
-            name, array = f"{split}_{part.name}", np.ascontiguousarray(getattr(beats, part.name))
+        for part, values in beats.arrays().items():
+            name, array = f"{split}_{part}", np.ascontiguousarray(values)
             np.save(folder / f"{name}.npy", array)
             arrays[name] = {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": sha256_array(array)}
     return arrays
 
 
-def _clear(parent: Path, kind: str) -> None:
-    """Remove caches of `kind`; a process that has one mapped keeps its pages (POSIX)."""
-    for old in parent.glob(f"{kind}-*"):
+def _clear(parent: Path, kind: str, new: Path, keep: int) -> None:
+    """Make room for `new`: remove what is there under its name, and all others of `kind` but the newest `keep` - 1.
+
+    A process that has one mapped keeps its pages (POSIX).
+    """
+    others = [old for old in parent.glob(f"{kind}-*") if old != new]
+    others.sort(key=lambda old: old.stat().st_mtime_ns, reverse=True)
+    for old in [new, *others[keep - 1 :]]:
         shutil.rmtree(old, ignore_errors=True)
     for killed in parent.glob(".building-*"):  # a build that was killed; one at work has touched its folder lately
         with contextlib.suppress(OSError):

@@ -18,10 +18,16 @@ def in_order(beats: list[Beats]) -> Beats:
 
 
 def digests(data: Data) -> dict[str, str]:
-    """SHA-256 of each array's bytes: rows and labels of train (validation included) and test, and of all rows."""
+    """SHA-256 of each array's bytes: rows and labels of train (validation included) and test, and of all rows. Where
+    whole recordings are cached, of all beats and of the numbers of those in each part."""
     kind = type(data.train)
     splits = data.cache.splits
     found = {}
+    if "all" in splits:  # whole recordings, split by row numbers
+        found["X_all"] = sha256_array(np.ascontiguousarray(splits["all"].x))
+        found["y_all"] = sha256_array(np.ascontiguousarray(splits["all"].y))
+        parts = {"train": data.train, "val": data.val, "test": data.test}
+        return {**found, **{f"rows_{name}": sha256_array(part.rows.cpu().numpy()) for name, part in parts.items()}}
     for split in ("train", "test"):
         found[f"X_{split}"] = sha256_array(np.ascontiguousarray(splits[split].x))
         found[f"y_{split}"] = sha256_array(kind(splits[split]).y.numpy())
@@ -46,8 +52,10 @@ def describe(data: Data) -> tuple[dict[str, Any], list[str]]:
     for k, name in enumerate(data.train.class_names):
         lines.append(f"{name:{width}}  {counts['train'][k]:8d} {counts['val'][k]:8d} {counts['test'][k]:8d}")
     lines.append(f"{'all':{width}}  {len(data.train):8d} {len(data.val):8d} {len(data.test):8d}")
-    lines += ["", "sha256 of the arrays (X float32, y int64; train with its validation rows; all by record and time)"]
-    lines += [f"{name:8} {digest}" for name, digest in summary["sha256"].items()]
+    parts_are = "row numbers int64" if "rows_train" in summary["sha256"] else "train with its validation rows"
+    lines += [*data.lines, "", f"sha256 of the arrays (X float32, y int64; {parts_are}; all by record and time)"]
+    width = max(8, *map(len, summary["sha256"]))
+    lines += [f"{name:{width}} {digest}" for name, digest in summary["sha256"].items()]
     return summary, lines + missing_classes(data) + [f"note: {text}" for text in data.warnings]
 
 

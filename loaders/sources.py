@@ -12,13 +12,13 @@ from pathlib import Path
 from loaders import cache, rows, splits, synthetic
 from loaders.beats import Beats, cut
 from loaders.cache import Cache, Source
+from loaders.patients import SAME_PATIENT
 from loaders.records import MITDB, list_records, read_wfdb, write_wfdb
 from toolbox.utils import UserError, progress
 
 RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
 
 RECORD_FILES = ("hea", "dat", "atr")
-SAME_PATIENT = {"202": "201"}  # of MITDB; its directory says that both were taken from one man
 
 
 def say(text: str) -> None:
@@ -38,20 +38,21 @@ def read_and_cut(path: Path) -> Beats:
 
 def warn_flat(beats: Beats, where: str) -> None:
     """Say how many rows are flat lines: scaled to their range, they are zeros from end to end."""
-    flat = int((~beats.x.any(axis=1)).sum())
+    empty = ~beats.x.any(axis=tuple(range(1, beats.x.ndim)))
+    flat = int(empty.sum())
     if flat:
-        names = sorted({name for name in beats.record[~beats.x.any(axis=1)].tolist() if name})
+        names = sorted({name for name in beats.record[empty].tolist() if name})
         say(
             f"warning: {flat} of {len(beats)} rows of {where} are flat lines{' in ' if names else ''}{', '.join(names)}"
         )
 
 
-def cut_all(paths: list[Path]) -> Beats:
-    """The rows of all records, read and cut by two processes, in order of record and time."""
+def cut_all(paths: list[Path], rows: Callable[[Path], Beats] = read_and_cut) -> Beats:
+    """The `rows` of all records, read and cut by two processes, in order of record and time."""
     if len(paths) < 4:
-        return Beats.join(read_and_cut(path) for path in paths)
+        return Beats.join(rows(path) for path in paths)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        parts = pool.map(read_and_cut, paths, chunksize=2)
+        parts = pool.map(rows, paths, chunksize=2)
         return Beats.join(progress(parts, "cutting beats", total=len(paths)))
 
 
@@ -157,6 +158,28 @@ class Finder:
         physionet.download(self.records, self.args.physionet_url)
         return self.raw()
 
+    def raw_folder(self) -> Path:
+        """Where the raw records are, once they are there; a CSV file does not do: its rows have no patient.
+
+        Raises:
+            UserError: there are none and none can be had.
+        """
+        if self.args.source in ("records", "auto") and (self.args.records_dir or self.has_raw()):
+            return self.records
+        if self.args.source == "records":
+            return self.records  # whoever reads them says what is missing
+        say(f"data: patients and signals are in raw records only; downloading them to {self.records}")
+        from loaders import physionet
+
+        try:
+            physionet.download(self.records, self.args.physionet_url)
+        except UserError as error:
+            raise UserError(
+                f"--split, --context and --features other than Kaggle's need raw records, and there are none in "
+                f"{self.records}; downloading them: {error}. Name a folder that has them by --records-dir"
+            ) from error
+        return self.records
+
     def find(self) -> Cache:
         """The rows from the source that --source names, or from the first that has them."""
         named: dict[str, Callable[[], Cache]] = {
@@ -173,7 +196,7 @@ class Finder:
 
     def _cached(self) -> Cache | None:
         """A cache whose source is unchanged, or no longer there to compare."""
-        for kind, there, make in (("csv", self._has_csv(), csv_source), ("records", self._has_raw(), records_source)):
+        for kind, there, make in (("csv", self._has_csv(), csv_source), ("records", self.has_raw(), records_source)):
             if there:
                 found = cache.find(self.parent, make(self.folder if kind == "csv" else self.records))
             else:
@@ -186,14 +209,15 @@ class Finder:
     def _has_csv(self) -> bool:
         return all((self.folder / name).is_file() for name in rows.FILES.values())
 
-    def _has_raw(self) -> bool:
+    def has_raw(self) -> bool:
+        """Whether all 48 records are where they should be."""
         names = [f"{name}.{extension}" for name in MITDB for extension in RECORD_FILES]
         return all((self.records / name).is_file() for name in names)
 
     def _local(self) -> Cache | None:
         if self._has_csv():
             return self.csv()
-        return self.raw() if self._has_raw() else None
+        return self.raw() if self.has_raw() else None
 
     def _download(self) -> Cache:
         tried = []

@@ -42,8 +42,9 @@ def by_label(beats: Beats, rows: np.ndarray) -> np.ndarray:
     return rows[np.argsort(beats.y[rows], kind="stable")]
 
 
-def kaggle(beats: Beats) -> dict[str, Beats]:
-    """Kaggle's train and test rows out of all beats of the 48 records (in order of record, then time).
+def kaggle_rows(beats: Beats) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of Kaggle's train and test file, in their order, in all beats of the 48 records (in order of
+    record, then time).
 
     It was drawn at random within each class, so every patient is in both: scores on it show how well a model fits,
     not how it does on new patients.
@@ -61,10 +62,23 @@ def kaggle(beats: Beats) -> dict[str, Beats]:
             f"Kaggle's split needs the 48 records of the MIT-BIH Arrhythmia Database as published; {problem}"
         )
     rest = np.setdiff1d(np.arange(len(beats)), test)
-    return {"train": beats.take(by_label(beats, rest)), "test": beats.take(test)}
+    return by_label(beats, rest), test
+
+
+def kaggle(beats: Beats) -> dict[str, Beats]:
+    """Kaggle's train and test rows out of all beats of the 48 records (see `kaggle_rows`)."""
+    train, test = kaggle_rows(beats)
+    return {"train": beats.take(train), "test": beats.take(test)}
+
+
+def fifth_rows(beats: Beats, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of train and test in a split like Kaggle's for other recordings: a fifth of each class, at
+    random, is the test set."""
+    train, test = stratified(beats.y, 0.2, np.random.default_rng(seed))
+    return by_label(beats, train), by_label(beats, test)
 
 
 def random_fifth(beats: Beats, seed: int) -> dict[str, Beats]:
-    """A split like Kaggle's for other recordings: a fifth of each class, at random, is the test set."""
-    train, test = stratified(beats.y, 0.2, np.random.default_rng(seed))
-    return {"train": beats.take(by_label(beats, train)), "test": beats.take(by_label(beats, test))}
+    """A split like Kaggle's for other recordings (see `fifth_rows`)."""
+    train, test = fifth_rows(beats, seed)
+    return {"train": beats.take(train), "test": beats.take(test)}

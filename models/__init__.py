@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolbox.utils import Registry, UserError
 
@@ -24,6 +24,8 @@ MODELS = Registry(
         "gru_seq": "models.rnn:gru_seq",
         "resnet1d_10": "models.resnet1d:resnet1d_10",
         "resnet1d_18": "models.resnet1d:resnet1d_18",
+        "resnet1d_fusion": "models.resnet1d_fusion:resnet1d_fusion",
+        "resnet1d_gru": "models.resnet1d_gru:resnet1d_gru",
         "resnet1d_lean": "models.resnet1d_lean:resnet1d_lean",
         "resnet1d_v2_10": "models.resnet1d_v2:resnet1d_v2_10",
         "resnet1d_v2_18": "models.resnet1d_v2:resnet1d_v2_18",
@@ -37,29 +39,52 @@ def list_models() -> list[str]:
     return list(MODELS)
 
 
-def get_model(args: Namespace) -> nn.Module:
+def get_model(args: Namespace, in_channels: int = 1, length: int = ROW, features: int = 0, beats: int = 1) -> nn.Module:
     """The network `args.model_name` for `args.num_classes` classes, its weights drawn from torch's generator.
 
+    Args:
+        in_channels, length: of a row; where neighbours come along, channels are beats * leads.
+        features: numbers beside each beat's row.
+        beats: rows that come together: a beat's own in the middle of its neighbours'.
+
     Returns:
-        A module that takes (batch, 1, 187) and returns logits (batch, num_classes).
+        A module that takes (batch, in_channels, length), and (batch, beats * features) where there are features, and
+        returns logits (batch, num_classes).
 
     Raises:
         UserError: the name is unknown, or the network has no use for a flag that was given.
     """
     builder = MODELS[args.model_name]
-    options = {}
+    options: dict[str, Any] = {}
     if getattr(args, "masking", False):
         if "masking" not in inspect.signature(builder).parameters:
-            readers = [name for name in MODELS if "masking" in inspect.signature(MODELS[name]).parameters]
+            readers = takes("masking")
             raise UserError(
                 f"--masking does nothing for {args.model_name}, which does not read a beat as a sequence; "
                 f"models that do: {', '.join(readers)}"
             )
         options["masking"] = True
+    options.update(_row_options(args, in_channels, length, features, beats))
     model = builder(num_classes=args.num_classes, **options)
     if getattr(args, "progressive", ROW) < ROW:
         _check_shorter_rows(model, args)
     return model
+
+
+def takes(parameter: str) -> list[str]:
+    """The models whose builders have this parameter."""
+    return [name for name in MODELS if parameter in inspect.signature(MODELS[name]).parameters]
+
+
+def _row_options(args: Namespace, in_channels: int, length: int, features: int, beats: int) -> dict[str, int]:
+    """What the builder must be told of rows that are not Kaggle's; UserError when it has no use for features."""
+    if features and args.model_name not in takes("features"):
+        raise UserError(
+            f"--features: {args.model_name} reads the row alone; models that take them: {', '.join(takes('features'))}"
+        )
+    asked = {"in_channels": (in_channels, 1), "length": (length, ROW), "features": (features, 0), "beats": (beats, 1)}
+    known = inspect.signature(MODELS[args.model_name]).parameters
+    return {name: value for name, (value, usual) in asked.items() if value != usual and name in known}
 
 
 def _check_shorter_rows(model: nn.Module, args: Namespace) -> None:

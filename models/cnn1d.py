@@ -32,6 +32,6 @@ class CNN1d(nn.Module):
         return self.fc(x.flatten(1))
 
 
-def cnn1d_3(num_classes: int = 5, in_channels: int = 1) -> CNN1d:
+def cnn1d_3(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> CNN1d:
     """4,773 parameters at 5 classes."""
-    return CNN1d(num_classes, in_channels)
+    return CNN1d(num_classes, in_channels, length)

@@ -41,16 +41,16 @@ class LSTM(nn.Module):
         return leave.sigmoid() * torch.tanh(enter.sigmoid() * candidate.tanh())
 
 
-def lstm_1(num_classes: int = 5, in_channels: int = 1) -> LSTM:
+def lstm_1(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> LSTM:
     """116,105 parameters at 5 classes."""
-    return LSTM(num_classes, in_channels, layers=1)
+    return LSTM(num_classes, in_channels, layers=1, length=length)
 
 
-def lstm_2(num_classes: int = 5, in_channels: int = 1) -> LSTM:
+def lstm_2(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> LSTM:
     """196,905 parameters at 5 classes."""
-    return LSTM(num_classes, in_channels, layers=2)
+    return LSTM(num_classes, in_channels, layers=2, length=length)
 
 
-def lstm_3(num_classes: int = 5, in_channels: int = 1) -> LSTM:
+def lstm_3(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> LSTM:
     """277,705 parameters at 5 classes."""
-    return LSTM(num_classes, in_channels, layers=3)
+    return LSTM(num_classes, in_channels, layers=3, length=length)

@@ -79,6 +79,20 @@ def test_aliases_become_the_smallest_of_their_family():
         (["--write-records", "x", "--prepare"], "--dataset synthetic"),
         (["--model-name", "cnn1d_3", "--monitor", "accuracy"], "invalid choice"),
         (["--model", "cnn1d_3"], "unrecognized arguments"),
+        (["--prepare", "--split", "kfold"], "--split kfold needs --fold I/K"),
+        (["--prepare", "--split", "kfold", "--fold", "6/5"], "expected I/K"),
+        (["--prepare", "--split", "kfold", "--fold", "1/1"], "expected I/K"),
+        (["--prepare", "--fold", "1/5"], "Kaggle's split knows no patients"),
+        (["--prepare", "--split", "interpatient", "--dataset", "synthetic"], "take --split kfold for synthetic"),
+        (["--prepare", "--split", "interpatient", "--validate-on", "test"], "predecessor's protocol on Kaggle's split"),
+        (["--prepare", "--split", "interpatient", "--source", "csv"], "CSV rows tell neither patients nor signals"),
+        (["--prepare", "--features", "rr", "--source", "gdrive"], "--features needs raw records"),
+        (["--prepare", "--features", "r"], "did you mean 'rr'?"),
+        (["--prepare", "--leads", "2"], "--leads goes with --context window"),
+        (["--prepare", "--context", "window", "--window-before", "0", "--window-after", "0.1"], "less than 16 samples"),
+        (["--prepare", "--context", "window", "--progressive", "64"], "--progressive reads the start of Kaggle's rows"),
+        (["--prepare", "--context", "window", "--window-rate", "30", "--highpass", "15"], "leaves nothing of 30"),
+        (["--split", "interpatient", "--model-name", "cnn1d_3", "--num-classes", "5"], "ecg has 4 classes"),
     ],
 )
 def test_mistakes_are_refused_in_one_line(capsys, argv, said):
@@ -119,7 +133,8 @@ def test_a_missing_config_file_is_refused(capsys, tmp_path):
 
 
 def test_a_runs_config_repeats_it(tmp_path):
-    first = parse_args("--model-name gru_seq --masking --lr 0.3 --betas 0.8 0.95 --sampler importance".split())
+    line = "--model-name gru_seq --masking --lr 0.3 --betas 0.8 0.95 --sampler importance"
+    first = parse_args(f"{line} --split kfold --fold 2/5 --features rr shape --context window --leads 2".split())
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"options": run_options(first), "name": "x"}))
     assert run_options(parse_args(["--config", str(config)])) == run_options(first)
@@ -139,6 +154,15 @@ def test_options_leave_out_what_is_done_and_keep_what_is_trained():
         (
             "--dataset ecg_bin --model-name cnn1d --class-balance importance --optimizer sgd --criterion focal",
             "ecg_bin_cnn1d_3_opsgd_StepLR_lr0.01_focal_bs128_cbimportance_",
+        ),
+        ("--model-name lstm --split kaggle --context window", "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_"),
+        (
+            "--model-name lstm --split interpatient --sampler equal",
+            "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_sampequal_splitinterpatient_",
+        ),
+        (
+            "--model-name lstm --split kfold --fold 02/5",
+            "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_splitkfold_fold2of5_",
         ),
     ],
 )

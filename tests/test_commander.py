@@ -64,6 +64,14 @@ CHOICES = [
     *(["--class-balance", kind, "--criterion", name] for kind in ("equal", "importance") for name in WEIGHED),
     ["--model-name", "resnet1d_lean", "--progressive", "100", "--augment", "light"],
     ["--accumulate", "2", "--clip-grad", "1"],
+    ["--augment", "strong", "--mixup", "0.2"],
+    ["--class-balance", "effective", "--effective-beta", "0.99"],
+    ["--sampler", "effective"],
+    ["--split", "kfold", "--fold", "1/2", "--criterion", "logitadjusted", "--logit-tau", "0.5"],
+    ["--context", "window", "--leads", "2", "--scale", "window", "--window-rate", "100", "--highpass", "0"],
+    ["--split", "kfold", "--fold", "1/2", "--model-name", "resnet1d_fusion", "--features", "rr", "shape", "--context",
+     "window", "--augment", "stretch:0.2+shift+droplead+droprr:0.5", "--mixup", "1"],
+    ["--model-name", "resnet1d_gru", "--features", "rr_past", "--neighbours", "2", "-j", "1"],
     ["--ema", "0"],
     ["--precision", "bf16"],
     *(["--model-name", name, "--masking"] for name in ("lstm_seq", "gru_seq")),
@@ -97,7 +105,8 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
         "checkpoint_epoch5.pth.tar", "checkpoint_prev.pth.tar", ".lock",
         "pics/loss.png", "pics/accuracy.png", "pics/learning_rate.png",
         f"pred/test_results_ep{n}.json", f"pred/test_results_list_ep{n}.json",
-        f"pred/cm_ep{n}.png", f"pred/norm_cm_ep{n}.png", f"pred/roc_ep{n}.png",
+        f"pred/cm_ep{n}.png", f"pred/norm_cm_ep{n}.png", f"pred/roc_ep{n}.png", f"pred/reliability_ep{n}.png",
+        f"pred/scores_ep{n}.json", f"pred/scores_ep{n}.csv", f"pred/scores_ep{n}.tex",
         *(f"res/val_results_list_ep{k}.json" for k in range(1, 6)),
     }  # fmt: skip
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -123,6 +132,8 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
         ["--model-name", "resnet1d_10", "--sampler", "equal", "--batch-size", "256"],
         ["--model-name", "cnn1d_3", "--scheduler", "ReduceLROnPlateau", "--optimizer", "sgd", "--step", "1"],
         ["--model-name", "resnet1d_lean", "--ema", "0", "--augment", "light", "--accumulate", "3"],
+        "--model-name resnet1d_gru --split kfold --fold 1/2 --context window --features rr --neighbours 1 "
+        "--augment strong --mixup 0.3 --criterion logitadjusted".split(),
         [
             "--model-name",
             "lstm_1",

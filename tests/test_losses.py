@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from args import parse_args
 from toolbox import CRITERIA
-from toolbox.losses import FocalLoss, get_criterion
+from toolbox.losses import FocalLoss, get_criterion, mixed_loss
 from toolbox.utils import UserError
 
 WEIGHT = torch.tensor([0.1, 2.0, 0.7, 3.0, 1.0])
-WEIGHTED = ("nll", "crossentropy", "focal", "bce")
+WEIGHTED = ("nll", "crossentropy", "focal", "logitadjusted", "bce")
 UNWEIGHTED = ("mse", "l1")
 # Two rows: probabilities (1/2, 1/4, 1/4) and (1/8, 3/4, 1/8), true classes 0 and 2.
 HAND_LOGITS = torch.tensor([[2.0, 1.0, 1.0], [1.0, 6.0, 1.0]]).log()
@@ -26,6 +26,7 @@ HAND = {
     "nll": (math.log(2) + math.log(8)) / 2,
     "crossentropy": (math.log(2) + math.log(8)) / 2,
     "focal": (0.25 * math.log(2) + (7 / 8) ** 2 * math.log(8)) / 2,
+    "logitadjusted": (math.log(2) + math.log(8)) / 2,  # classes alike
     # sigmoid(log a) = a / (1 + a): 2/3 1/2 1/2 and 1/2 6/7 1/2
     "bce": ((math.log(3 / 2) + 2 * math.log(2)) / 3 + (math.log(2) + math.log(7) + math.log(2)) / 3) / 2,
     "mse": ((0.5**2 + 2 * 0.25**2) / 3 + (0.125**2 + 0.75**2 + 0.875**2) / 3) / 2,
@@ -63,6 +64,7 @@ def reference(name: str, logits: Tensor, labels: Tensor) -> Tensor:
     return {
         "nll": lambda: F.cross_entropy(logits, labels, reduction="none"),
         "crossentropy": lambda: F.cross_entropy(logits, labels, reduction="none"),
+        "logitadjusted": lambda: F.cross_entropy(logits, labels, reduction="none"),
         "focal": lambda: -((1 - true) ** 2) * true.log(),
         "bce": lambda: F.binary_cross_entropy(logits.sigmoid(), one_hot, reduction="none").mean(dim=1),
         "mse": lambda: F.mse_loss(p, one_hot, reduction="none").mean(dim=1),
@@ -197,12 +199,40 @@ def test_every_criterion_decreases_and_finds_the_classes(name: str) -> None:
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_class_weights_travel_with_the_criterion_but_not_into_state_dicts(name: str) -> None:
-    criterion = get_criterion(flags(name), WEIGHT if name in WEIGHTED else None)
+    criterion = get_criterion(flags(name), WEIGHT if name in WEIGHTED else None, torch.ones(5))
     assert criterion.state_dict() == {}
     if name in WEIGHTED:
-        assert [tuple(buffer.shape) for buffer in criterion.buffers()] == [(5,)]
+        assert [tuple(buffer.shape) for buffer in criterion.buffers()] == [(5,)] * (2 if name == "logitadjusted" else 1)
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(UserError, match=r"^unknown criterion 'focl', did you mean 'focal'\? known: nll, "):
         get_criterion(Namespace(criterion="focl"))
+
+
+def test_logit_adjustment_adds_the_logarithms_of_the_shares_while_training() -> None:
+    logits, labels = problem()
+    counts = torch.tensor([800, 100, 60, 0, 40])  # an absent class counts as one row
+    shares = torch.tensor([800, 100, 60, 1, 40]) / 1001
+    criterion = get_criterion(flags("logitadjusted", "--logit-tau", "0.5"), None, counts)
+    expected = F.cross_entropy(logits + 0.5 * shares.log(), labels)
+    assert torch.allclose(criterion(logits, labels), expected, rtol=1e-5)
+    assert not torch.allclose(F.cross_entropy(logits, labels), expected, rtol=1e-2)
+    assert torch.allclose(criterion.eval()(logits, labels), F.cross_entropy(logits, labels), rtol=1e-5)
+
+
+def test_logit_adjustment_asks_more_of_rare_classes() -> None:
+    """At equal logits the loss of a row is minus the logarithm of its class's share, Bayes's rule for logits of 0."""
+    criterion = get_criterion(flags("logitadjusted"), None, torch.tensor([900, 100]))
+    losses = per_row(criterion, torch.zeros(2, 2), torch.tensor([0, 1]))
+    assert losses.tolist() == pytest.approx([-math.log(0.9), -math.log(0.1)], rel=1e-5)
+
+
+def test_mixed_rows_are_scored_against_both_labels_in_their_shares() -> None:
+    logits, labels = problem()
+    other = labels.flip(0)
+    for name in CRITERIA:
+        criterion = get_criterion(flags(name))
+        one, two = criterion(logits, labels), criterion(logits, other)
+        assert torch.allclose(mixed_loss(criterion, logits, labels, other, 0.3), 0.3 * one + 0.7 * two)
+        assert torch.equal(mixed_loss(criterion, logits, labels, None, 1.0), one)

@@ -24,6 +24,8 @@ PARAMETERS = {
     "gru_seq": 3 * 64 * (1 + 64 + 2) + 65 * 5,
     "resnet1d_10": 45_381,
     "resnet1d_18": 87_109,
+    "resnet1d_fusion": 76_805,
+    "resnet1d_gru": 105_957,
     "resnet1d_lean": 61_221,
     "resnet1d_v2_10": 696_991,
     "resnet1d_v2_18": 1_560_059,
@@ -37,6 +39,7 @@ RESNETS = {
 SEQUENCES = ("lstm_seq", "gru_seq")
 # Parameters that cannot matter: in an LSTM over one step the recurrent weights meet a state of zeros.
 IDLE = {f"lstm_{n}": [f"lstm.weight_hh_l{k}" for k in range(n)] for n in (1, 2, 3)}
+IDLE["resnet1d_gru"] = ["rnn.weight_hh_l0", "rnn.weight_hh_l0_reverse"]  # one beat is one step too
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
@@ -421,3 +424,53 @@ def test_pooling_without_gradients_is_the_same(kernel: int, stride: int, padding
         quick = pool(x)
     assert torch.equal(quick, pool(x))
     assert quick.stride(1) == 1
+
+
+# rows of other shapes, and features beside them
+
+WITH_FEATURES = ("resnet1d_fusion", "resnet1d_gru")
+
+
+@every_model
+@pytest.mark.parametrize("shape", [{"in_channels": 2, "length": 120}, {"length": 480}])
+def test_windows_of_any_length_and_leads_are_read(name: str, shape: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    model = get_model(Namespace(model_name=name, num_classes=4), **shape)
+    assert model(torch.rand(3, shape.get("in_channels", 1), shape["length"])).shape == (3, 4)
+
+
+@pytest.mark.parametrize("name", WITH_FEATURES)
+@pytest.mark.parametrize("count", [1, 5])
+def test_features_of_every_beat_are_read(name: str, count: int) -> None:
+    torch.manual_seed(0)
+    model = get_model(Namespace(model_name=name, num_classes=4), 2 * count, 120, features=6, beats=count).eval()
+    x, features = torch.rand(3, 2 * count, 120), torch.randn(3, 6 * count, requires_grad=True)
+    logits = model(x, features)
+    assert logits.shape == (3, 4)
+    logits.square().sum().backward()
+    assert features.grad is not None and (features.grad.view(3, count, 6).abs().amax(dim=(0, 2)) > 0).all()
+    with torch.no_grad():
+        assert torch.allclose(model(x), model(x, torch.zeros(3, 6 * count)))  # nothing known is zeros
+
+
+@pytest.mark.parametrize("name", WITH_FEATURES)
+def test_gradients_reach_every_parameter_with_features_and_neighbours(name: str) -> None:
+    torch.manual_seed(0)
+    model = get_model(Namespace(model_name=name, num_classes=4), 3, 120, features=6, beats=3).eval()
+    model(torch.rand(16, 3, 120), torch.randn(16, 18)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 1e-8 for p in model.parameters())
+
+
+def test_a_sequence_of_beats_is_read_in_its_order() -> None:
+    """The same beats the other way round give another answer, though each is read by the same network."""
+    torch.manual_seed(0)
+    model = get_model(Namespace(model_name="resnet1d_gru", num_classes=4), 3, 120, beats=3).eval()
+    x = torch.rand(2, 3, 120)
+    with torch.no_grad():
+        assert not torch.allclose(model(x), model(x.flip(1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in WITH_FEATURES])
+def test_features_are_refused_where_they_would_do_nothing(name: str) -> None:
+    with pytest.raises(UserError, match=rf"--features: {name} reads the row alone.*: {', '.join(WITH_FEATURES)}$"):
+        get_model(Namespace(model_name=name, num_classes=4), features=6)

@@ -34,7 +34,7 @@ def rows(n=30):
 
 def pieces(batch, size):
     """`batch` in pieces."""
-    return [Batch(*part) for part in zip(*(whole.split(size) for whole in batch), strict=True)]
+    return [Batch(*part) for part in zip(*(whole.split(size) for whole in batch[:3]), strict=True)]
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.1, 1.0, 5.0])], ids=["plain", "weighted"])

@@ -8,6 +8,7 @@ CRITERIA = Registry(
         "nll": "toolbox.losses:nll",
         "crossentropy": "toolbox.losses:crossentropy",
         "focal": "toolbox.losses:focal",
+        "logitadjusted": "toolbox.losses:logit_adjusted",
         "bce": "toolbox.losses:bce",
         "mse": "toolbox.losses:mse",
         "l1": "toolbox.losses:l1",

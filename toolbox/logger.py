@@ -92,5 +92,7 @@ def scores_table(scores: dict[str, Any]) -> str:
         cells = " ".join(f"{percent(figures[key]):>9}" for key in ("Se", "+P", "F1"))
         lines.append(f"{name:{width}} {cells} {figures['support']:8d}")
     keys = ("acc1", "acc_class", "macro_f1", "meanIoU", "fwavacc", "mAP", "AUROC")
-    lines.append("  ".join(f"{key} {percent(scores[key])}" for key in keys if key in scores))
+    shown = [f"{key} {percent(scores[key])}" for key in keys if key in scores]
+    shown += [f"{key} {scores[key]:.3f}" for key in ("kappa", "j_kappa") if scores.get(key) is not None]
+    lines.append("  ".join(shown))
     return "\n".join(lines)

@@ -6,6 +6,7 @@ entropy does it; so only the ratios of the weights matter.
 
 from __future__ import annotations
 
+import inspect
 from argparse import Namespace
 from collections.abc import Callable
 
@@ -88,6 +89,29 @@ class CrossEntropy(nn.Module):
         return losses.mean() if self.weight is None else losses.sum() / total_weight(labels, self.weight)
 
 
+class LogitAdjusted(nn.Module):
+    """Cross entropy of the logits plus tau * log(class shares) (Menon et al., ICLR 2021, eq. 10): while training, rare
+    classes must win by more. Where nothing is learned it is plain cross entropy, as the logits are used as they are.
+
+    Args:
+        counts: (num_classes,) training rows of each class; an absent one counts as one row. None: all alike.
+        tau: 0 is plain cross entropy.
+        weight: (num_classes,) class weights or None.
+    """
+
+    def __init__(self, counts: Tensor | None, tau: float = 1.0, weight: Tensor | None = None) -> None:
+        super().__init__()
+        rows = torch.ones(1) if counts is None else counts.clamp(min=1).double()
+        self.bonus: Tensor
+        self.register_buffer("bonus", (tau * (rows / rows.sum()).log()).float(), persistent=False)
+        self.weight: Tensor | None
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.float() + self.bonus if self.training else logits.float()
+        return weighted_mean(F.cross_entropy(logits, labels, reduction="none"), labels, self.weight)
+
+
 class NLL(nn.Module):
     """Negative log-likelihood of the softmax."""
 
@@ -114,6 +138,11 @@ def crossentropy(args: Namespace, weight: Tensor | None) -> nn.Module:
 def focal(args: Namespace, weight: Tensor | None) -> nn.Module:
     """Focal loss with --focal-gamma."""
     return FocalLoss(args.focal_gamma, weight)
+
+
+def logit_adjusted(args: Namespace, weight: Tensor | None, counts: Tensor | None = None) -> nn.Module:
+    """Cross entropy with logits adjusted by --logit-tau times the logarithm of the classes' shares."""
+    return LogitAdjusted(counts, args.logit_tau, weight)
 
 
 def bce(args: Namespace, weight: Tensor | None) -> nn.Module:
@@ -143,10 +172,23 @@ def _refuse_weights(name: str, weight: Tensor | None) -> None:
         )
 
 
-def get_criterion(args: Namespace, weight: torch.Tensor | None = None) -> nn.Module:
+def mixed_loss(criterion: nn.Module, logits: Tensor, y: Tensor, other: Tensor | None, share: float) -> Tensor:
+    """The loss of rows that are `share` parts of class y, the rest of class other (mixup; None: y alone)."""
+    if other is None:
+        return criterion(logits, y)
+    return share * criterion(logits, y) + (1 - share) * criterion(logits, other.to(y.device, non_blocking=True))
+
+
+def get_criterion(args: Namespace, weight: Tensor | None = None, counts: Tensor | None = None) -> nn.Module:
     """The criterion `args.criterion` with class weights (num_classes,) float32 or None.
+
+    Args:
+        counts: (num_classes,) training rows of each class, for criteria that go by them.
 
     Raises:
         UserError: the name is unknown, or class weights have no meaning for it.
     """
-    return CRITERIA[args.criterion](args, weight)
+    builder = CRITERIA[args.criterion]
+    if "counts" in inspect.signature(builder).parameters:
+        return builder(args, weight, counts)
+    return builder(args, weight)

@@ -8,8 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from toolbox.figures import j_kappa, kappa
+
 # What --monitor and the tables show, with whether more is better.
-MONITORS = {"macro_f1": True, "acc1": True, "acc_class": True, "meanIoU": True, "mAP": True, "loss": False}
+MONITORS = {
+    "macro_f1": True,
+    "acc1": True,
+    "acc_class": True,
+    "meanIoU": True,
+    "mAP": True,
+    "kappa": True,
+    "j_kappa": True,
+    "loss": False,
+}
 
 
 class AverageMeter:
@@ -57,7 +68,8 @@ def evaluate(confusion: np.ndarray, class_names: tuple[str, ...]) -> dict[str, A
 
     acc1 is the share of rows called right; acc_class the mean of Se over classes that have rows; macro_f1 and meanIoU
     the means over classes that have rows or calls; fwavacc the IoU weighted by the classes' shares of rows (Long et
-    al., CVPR 2015). A figure of a class that does not define it (Se without rows) is None and enters no mean.
+    al., CVPR 2015); kappa and j_kappa are those of toolbox.figures. A figure of a class that does not define it (Se
+    without rows) is None and enters no mean.
     """
     hits = np.diag(confusion).astype(np.float64)
     true, called = confusion.sum(axis=1), confusion.sum(axis=0)
@@ -74,6 +86,8 @@ def evaluate(confusion: np.ndarray, class_names: tuple[str, ...]) -> dict[str, A
         "macro_f1": _mean(f1),
         "meanIoU": _mean(iou),
         "fwavacc": float((true[present] * iou[present]).sum() / total) if total else None,
+        "kappa": _number(float(kappa(confusion))),
+        "j_kappa": _number(float(j_kappa(confusion, class_names))),
         "per_class": {
             name: {
                 "Se": _number(sensitivity[k]),

@@ -20,6 +20,8 @@ SCORES = {  # name in the scores -> heading
     "mAP": "mAP",
     "meanIoU": "Mean IoU",
     "fwavacc": "Frequency-weighted IoU",
+    "kappa": "Cohen's kappa",
+    "j_kappa": "j-kappa",
 }
 HEADLINE = ("acc1", "acc_class", "macro_f1", "AUROC")
 EPOCH_COLUMNS = [  # (split, score, heading)
@@ -36,6 +38,7 @@ CAPTIONS = {
     "cm": "Confusion matrix",
     "norm_cm": "Confusion matrix, per cent of each true class",
     "roc": "ROC curve",
+    "reliability": "Reliability: what a probability is worth",
     "pr": "Precision-recall curve",
     "loss": "Loss",
     "accuracy": "Accuracy and macro F1",
@@ -90,7 +93,7 @@ def _show(score: str, value: float | None) -> str:
     """A score as the page prints it: per cent, except what is no fraction."""
     if value is None:
         return ABSENT
-    formats = {"loss": "{:.4f}", "lr": "{:.3g}", "seconds": "{:,.1f}"}
+    formats = {"loss": "{:.4f}", "lr": "{:.3g}", "seconds": "{:,.1f}", "kappa": "{:.3f}", "j_kappa": "{:.3f}"}
     return formats[score].format(value) if score in formats else _percent(value)
 
 

@@ -56,6 +56,7 @@ def write_page(run: Run, logged: dict[str, Any], best: dict[str, Any] | None) ->
     pictures = sorted((run.path / "pics").glob("*.png"))
     if test is not None:
         pictures += [run.path / "pred" / f"{kind}_ep{test['epoch']}.png" for kind in ("norm_cm", "roc")]
+        pictures += sorted((run.path / "pred").glob(f"reliability_ep{test['epoch']}.png"))  # older runs have none
     at_best = next((entry for entry in logged["val"] if best and entry["epoch"] == best["epoch"]), None)
     warnings = run.config.get("warnings", [])
     return write_report(run.path / "report.html", run.config, logged, at_best, test, pictures, warnings)
@@ -63,7 +64,7 @@ def write_page(run: Run, logged: dict[str, Any], best: dict[str, Any] | None) ->
 
 def remove_after(folder: Path, epoch: int) -> None:
     """Remove the files of epochs after `epoch`, which a run that goes on from there will write anew."""
-    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.json", "pred/*_ep*.json", "pred/*_ep*.png")
+    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.json", "pred/*_ep*.*")
     for path in (found for pattern in patterns for found in folder.glob(pattern)):
         digits = path.name.split(".")[0].rpartition("ep" if path.parent != folder else "epoch")[2]
         if digits.isdigit() and int(digits) > epoch:

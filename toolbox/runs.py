@@ -153,6 +153,8 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
     words += [] if root == Path("ecg_data") else ["--root-dir", str(root)]
     wanted: dict[str, Any] = {}
     for key in keys:
+        if key not in run.options:  # a run of an older version
+            continue
         wanted[key] = run.options[key]
         words += [f"--{key.replace('_', '-')}", "none" if wanted[key] is None else str(wanted[key])]
         fitting = [other for other in runs if other.version == run.version]
