@@ -95,7 +95,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
     model(beats(16)).square().sum().backward()
     for key, parameter in model.named_parameters():
         if key in IDLE.get(name, ()):
-            assert parameter.grad is None, key
+            assert parameter.grad is None or not parameter.grad.any(), key
             continue
         assert parameter.grad is not None, key
         assert torch.isfinite(parameter.grad).all(), key
