@@ -132,8 +132,8 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
         ["--model-name", "resnet1d_10", "--sampler", "equal", "--batch-size", "256"],
         ["--model-name", "cnn1d_3", "--scheduler", "ReduceLROnPlateau", "--optimizer", "sgd", "--step", "1"],
         ["--model-name", "resnet1d_lean", "--ema", "0", "--augment", "light", "--accumulate", "3"],
-        "--model-name resnet1d_gru --split kfold --fold 1/2 --context window --features rr --neighbours 1 --augment strong "
-        "--mixup 0.3 --criterion logitadjusted".split(),
+        "--model-name resnet1d_gru --split kfold --fold 1/2 --context window --features rr --neighbours 1 "
+        "--augment strong --mixup 0.3 --criterion logitadjusted".split(),
         [
             "--model-name",
             "lstm_1",
