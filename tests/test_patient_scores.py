@@ -12,9 +12,9 @@ from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall
 
 import commander
 from toolbox.calibration import expected_error, fit_temperature, plot_reliability, reliability, tempered
-from toolbox.ec57_beats import FIGURES, ec57, ec57_figures
 from toolbox.figures import by_group, figures, intervals, j_kappa, kappa
 from toolbox.patient_scores import DE_CHAZAL, EC57_MAP, calibration, decisive, patient_scores
+from toolbox.record_scores import FIGURES, ec57, ec57_figures
 from toolbox.utils import read_json
 
 NAMES = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion")

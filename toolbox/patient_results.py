@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from toolbox.calibration import plot_reliability, reliability, tempered
-from toolbox.ec57_beats import FIGURES
 from toolbox.gathered import Outcome
 from toolbox.logger import percent
 from toolbox.patient_scores import EC57_MAP, OVERALL, calibration, decisive, patient_scores
 from toolbox.plotter import save_plot
+from toolbox.record_scores import FIGURES
 from toolbox.utils import atomic_write, write_json
 
 LABELS = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from toolbox.calibration import expected_error, fit_temperature, tempered
-from toolbox.ec57_beats import ec57, plain
 from toolbox.figures import DRAWS, LEVEL, S_NAME, V_NAME, by_group, figures, intervals
+from toolbox.record_scores import ec57, plain
 
 # A beat's class under the map that it was trained with, and under EC57's own, which has escape beats among S.
 DE_CHAZAL, EC57_MAP = "de Chazal 2004 (S = A a J S)", "EC57 (S = A a J S e j n)"
