@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from loaders.wfdb_checks import check_gaps, check_header, check_sums, read_annotations
 from toolbox.utils import UserError
 
 # The 48 records of the MIT-BIH Arrhythmia Database.
@@ -16,18 +16,6 @@ MITDB = (
     *("117", "118", "119", "121", "122", "123", "124", "200", "201", "202", "203", "205", "207", "208", "209", "210"),
     *("212", "213", "214", "215", "217", "219", "220", "221", "222", "223", "228", "230", "231", "232", "233", "234"),
 )
-# By WFDB signal format (signal(5)): bytes of a sample; the value that stands for a missing one.
-SAMPLE_BYTES = {"80": 1, "212": 1.5, "310": 4 / 3, "311": 4 / 3, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4}
-MISSING = {
-    "80": -128,
-    "212": -2048,
-    "310": -512,
-    "311": -512,
-    "16": -32768,
-    "61": -32768,
-    "24": -(2**23),
-    "32": -(2**31),
-}
 
 
 @dataclass
@@ -66,40 +54,6 @@ class Record:
         return ((self.digital - self.baseline) / self.gain).astype(np.float32)
 
 
-def _check_header(path: Path, header: Any) -> None:
-    """UserError for a header that is no single recording, or that says more than its signal files hold."""
-    if not hasattr(header, "fmt"):
-        raise UserError(f"record {path} has several segments; only single recordings are read")
-    n, leads = header.sig_len, header.n_sig
-    if not n or not leads or header.file_name is None or not (np.isfinite(header.fs) and header.fs > 0):
-        raise UserError(f"record {path}: the header tells {n} samples of {leads} leads at {header.fs} Hz")
-    if any(per != 1 for per in header.samps_per_frame) or len(header.sig_name) != leads or None in header.sig_name:
-        raise UserError(f"record {path}: leads without a name, or of several sampling rates")
-    for name in dict.fromkeys(header.file_name):
-        if Path(name).name != name or "\\" in name:
-            raise UserError(f"record {path}: the header names the signal file {name!r}, which lies in another folder")
-        file = path.with_name(name)
-        if not file.is_file():
-            raise UserError(f"record {path}: {name} is missing")
-        own = [k for k in range(leads) if header.file_name[k] == name]
-        size = sum(SAMPLE_BYTES.get(header.fmt[k], 0) for k in own) * n + (header.byte_offset[own[0]] or 0)
-        if file.stat().st_size < int(size):
-            raise UserError(
-                f"record {path}: {name} has {file.stat().st_size} bytes, the header says {n} samples of {len(own)} "
-                f"leads in format {header.fmt[own[0]]}, which are {int(size)}"
-            )
-
-
-def _check_gaps(path: Path, digital: np.ndarray, formats: list[str], leads: list[str]) -> None:
-    """UserError when a sample has the value that its format marks missing ones by."""
-    for k, (form, lead) in enumerate(zip(formats, leads, strict=True)):
-        missing = np.flatnonzero(digital[:, k] == MISSING.get(form, np.iinfo(np.int64).min))
-        if len(missing):
-            raise UserError(
-                f"record {path}: lead {lead} lacks {len(missing)} samples (gaps), the first at sample {missing[0]}"
-            )
-
-
 def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
     """Read the WFDB record `path` (without extension) and its annotations.
 
@@ -113,9 +67,9 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
         if not path.with_name(f"{path.name}.{extension}").is_file():
             raise UserError(f"record {path}: {path.name}.{extension} is missing")
     try:
-        _check_header(path, wfdb.rdheader(str(path)))
+        check_header(path, wfdb.rdheader(str(path)))
         record = wfdb.rdrecord(str(path), physical=False)
-        annotation = wfdb.rdann(str(path), annotator)
+        annotation = read_annotations(path, annotator, record.fs)
     except UserError:
         raise
     except Exception as error:  # wfdb raises all kinds of errors for broken files
@@ -132,7 +86,8 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
         raise UserError(
             f"record {path}: annotation {k + 2} stands at sample {sample[k + 1]}, before the one at {sample[k]}"
         )
-    _check_gaps(path, record.d_signal, record.fmt, record.sig_name)
+    check_gaps(path, record.d_signal, record.fmt, record.sig_name)
+    check_sums(path, record)
     return Record(
         name=path.name,
         patient=path.name,
