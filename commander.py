@@ -14,9 +14,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
+from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options, stored_options
 from toolbox.interrupt import Interrupted
-from toolbox.runs import Run, claim, continued, list_runs, nothing_left, resume_command, select
+from toolbox.runs import (
+    Run,
+    check_config,
+    claim,
+    continued,
+    list_runs,
+    nothing_left,
+    resume_command,
+    select,
+    spoilt,
+)
 from toolbox.utils import UserError, os_reason, write_json
 
 if TYPE_CHECKING:
@@ -68,7 +78,11 @@ def find_run(args: Namespace) -> Run:
     """The run that the given flags and --version mean: the newest unless a number is given."""
     wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
     version = int(args.version) if args.version not in (None, "latest") else None
-    return select(list_runs(args.root_dir), wanted, version)
+    for folder in spoilt(args.root_dir):
+        print(f"warning: {folder} is passed over: its config.json is missing or damaged", file=sys.stderr)
+    run = select(list_runs(args.root_dir), wanted, version)
+    check_config(run)
+    return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
 
 
 @dataclass
@@ -125,8 +139,9 @@ class Session:
 
         check_whole(state, run.path)
         check_fits(state, self.args.model_name, self.setting.class_names, run.path)
-        live = None if self.args.test else state["live"]  # with --ema, what is scored and what goes on learning differ
-        load_weights(self.setting.model, live or state["model"], run.path)
+        load_weights(self.setting.model, state["model"], run.path)
+        if state["live"] and not self.args.test:  # with --ema, what is scored and what goes on learning differ
+            load_weights(self.setting.model, state["live"], run.path)
         if run.config["data"]["fingerprint"] != self.data.cache.fingerprint:
             print(
                 f"warning: {run.name} was trained on other data ({run.config['data']['source']}); scores are not "
@@ -203,7 +218,7 @@ def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
 
 def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Go on with `run` from the checkpoint that --resume names."""
-    from toolbox.resume import is_finished, load_named, rewind
+    from toolbox.resume import is_finished, load_named, rewind, take_up
 
     state = load_named(run.path, args.resume, mend=True)
     if is_finished(run.path, state, args.resume, args.epochs):
@@ -214,7 +229,7 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     session = build(args)
     training = session.training()
     session.load_model(state, run)
-    training.restore(state)
+    take_up(training, state, run.path)
     run.config["options"] = run_options(args)
     write_json(run.path / "config.json", run.config)
     rewind(run.path, args.resume, training)

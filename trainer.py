@@ -19,7 +19,7 @@ from toolbox.interrupt import Signals, Timer
 from toolbox.learner import Learner
 from toolbox.logger import Experiment, epoch_line, print_predictions
 from toolbox.metrics import better, evaluate, make_meters, ranking_scores
-from toolbox.optimizers import learning_rate
+from toolbox.optimizers import learning_rate, load_optimizer
 from toolbox.results import write_val_results
 from toolbox.utils import UserError, progress
 
@@ -297,9 +297,13 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave; the model's weights are loaded by whoever checks that they fit."""
+        """Take up what `state` gave; the model's weights are loaded by whoever checks that they fit.
+
+        Raises:
+            Exception: of any kind, for a state that is not of this training.
+        """
         self.epoch, self.best, within = state["epoch"], state["best"], state.get("within")
-        self.learner.optimizer.load_state_dict(state["optimizer"])
+        load_optimizer(self.learner.optimizer, state["optimizer"])
         self.learner.schedule.load_state_dict(state["schedule"])
         self.scored = {name: value.to(self.setting.device) for name, value in state["model"].items()}
         if self.learner.average is not None:
@@ -307,11 +311,23 @@ class Training:
         self.batches.generator.set_state(state["order"].cpu())
         if within:
             self.rate, self.broken_off = within["rate"], Gathered(within["gathered"], self.setting.device)
+            self.check_broken_off(self.broken_off)
             self.batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
         log = Experiment.from_dict(state["log"])
         log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow
         self.log = log
         restore_generators(state["generators"])
+
+    def check_broken_off(self, gathered: Gathered) -> None:
+        """ValueError when what the first batches of an epoch have given cannot come from these batches."""
+        ids, labels, outputs = gathered.whole()
+        classes, rows = len(self.setting.class_names), len(self.batches.dataset.y)
+        if gathered.batches >= len(self.batches) or set(gathered.sizes) != {self.batches.batch_size}:
+            raise ValueError(f"{gathered.batches} batches of {sorted(set(gathered.sizes))[:9]} rows")
+        if outputs.shape[1] != classes or not (labels.min() >= 0 and labels.max() < classes):
+            raise ValueError(f"logits or labels that are not of {classes} classes")
+        if not (ids.min() >= 0 and ids.max() < rows):
+            raise ValueError(f"rows {ids.min()} to {ids.max()} of {rows}")
 
     def _keep_scored(self) -> None:
         average = self.learner.average

@@ -85,7 +85,12 @@ class Batches:
 
         Args:
             begun, now: the states of the generator at the start of that pass and when it was broken off.
+
+        Raises:
+            RuntimeError, TypeError: they are none.
         """
+        for state in (begun, now):
+            torch.Generator().set_state(state)
         self._broken_off = (begun, now, done)
 
     def __iter__(self) -> Iterator[Batch]:

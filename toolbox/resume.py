@@ -51,7 +51,7 @@ def load_named(folder: Path, which: str, mend: bool = False) -> dict[str, Any]:
     return state
 
 
-def _others(folder: Path, damaged: Path) -> str:
+def _others(folder: Path, damaged: Path | None) -> str:
     """Which checkpoints of the run can be loaded, as flags."""
     whole = []
     for path in sorted(folder.glob("*.pth.tar")):
@@ -67,6 +67,21 @@ def _epoch(path: Path) -> int | None:
         return load_checkpoint(path)["epoch"]
     except UserError:
         return None
+
+
+def take_up(training: Any, state: dict[str, Any], folder: Path) -> None:
+    """Let `training` (a trainer.Training) go on from a checkpoint of the run in `folder`.
+
+    Raises:
+        UserError: what is in it does not fit together: it was made by hand, or by another version.
+    """
+    try:
+        training.restore(state)
+    except Exception as error:  # values of any kind may stand anywhere
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"the checkpoint of {folder} cannot be gone on with: {reason}; {_others(folder, None)}"
+        ) from error
 
 
 def is_finished(folder: Path, state: dict[str, Any], which: str, epochs: int) -> bool:
