@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from toolbox.board import NullBoard
 from toolbox.checkpoint import LATEST, generator_states, restore_generators, save_checkpoint, save_epoch
+from toolbox.finite import check_losses, check_weights, finite
 from toolbox.gathered import Gathered, Outcome
 from toolbox.interrupt import Signals, Timer
 from toolbox.learner import Learner
@@ -21,9 +22,7 @@ from toolbox.logger import Experiment, epoch_line, print_predictions
 from toolbox.metrics import better, evaluate, make_meters, ranking_scores
 from toolbox.optimizers import learning_rate, load_optimizer
 from toolbox.results import write_val_results
-from toolbox.utils import UserError, progress
-
-SHOWN = 256  # ids of a bad batch that a message lists
+from toolbox.utils import progress
 
 
 @dataclass
@@ -82,6 +81,7 @@ def run_epoch(
     # All that is derived is derived here, once: nothing waits for the device in the loop.
     if learner is not None:
         check_losses(gathered, learner.accumulate, what)
+        check_weights(setting.model, gathered, learner.accumulate, what)
     ids, y, logits = gathered.whole()
     logits = logits.float()
     meters = make_meters(len(setting.class_names), device)
@@ -96,31 +96,6 @@ def run_epoch(
     return Outcome(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
 
 
-def check_losses(gathered: Gathered, accumulate: int, what: str) -> None:
-    """Stop at the first batch whose loss is not finite.
-
-    Args:
-        gathered: the batches of the pass so far.
-        accumulate: batches per step.
-        what: the epoch, as the message names it.
-
-    Raises:
-        UserError: with the step, the learning rate and the ids of its rows.
-    """
-    bad = torch.nonzero(~torch.isfinite(torch.stack(gathered.losses)))
-    if not len(bad):
-        return
-    k = int(bad[0])
-    start = sum(gathered.sizes[:k])
-    ids = gathered.whole()[0][start : start + gathered.sizes[k]].tolist()
-    rows = ", ".join(map(str, ids[:SHOWN])) + (" ..." if len(ids) > SHOWN else "")
-    raise UserError(
-        f"the training loss became {float(gathered.losses[k])} in {what}, step {k // accumulate + 1} (batch {k + 1} of "
-        f"the epoch), learning rate {gathered.rates[k]:g}; the last checkpoint is kept. Try a lower --lr, or look at "
-        f"the batch's rows: {rows}"
-    )
-
-
 def train(setting: Setting, batches: Any, learner: Learner, what: str = "train", **rest: Any) -> Outcome:
     """One epoch of training, or the `rest` of one (see `run_epoch`).
 
@@ -131,21 +106,14 @@ def train(setting: Setting, batches: Any, learner: Learner, what: str = "train",
     return finite(outcome, "training")
 
 
-def finite(outcome: Outcome, what: str) -> Outcome:
-    """`outcome`, unless its loss or a probability is not a number: UserError."""
-    loss = outcome.scores["loss"]
-    if not abs(loss) < float("inf") or not outcome.probabilities.isfinite().all():
-        raise UserError(f"the {what} loss became {loss}; the last checkpoint is kept. Try a lower --lr")
-    return outcome
-
-
-def validate(setting: Setting, batches: Any, what: str = "validate") -> Outcome:
-    """Scores on rows that the model does not learn from, ranking scores included.
+def validate(setting: Setting, batches: Any, what: str = "validate", rate: float | None = None) -> Outcome:
+    """Scores on rows that the model does not learn from, ranking scores included; `rate` is told when they are none.
 
     Raises:
         UserError: what the model says is not finite.
     """
-    outcome = finite(run_epoch(setting, batches, what), what)
+    outcome = run_epoch(setting, batches, what)
+    finite(outcome, what if rate is None else f"{what} (learning rate {rate:g})")
     outcome.scores.update(ranking_scores(outcome.probabilities.numpy(), outcome.labels.numpy()))
     return outcome
 
@@ -213,10 +181,12 @@ class Training:
 
             def after_step(gathered: Gathered) -> None:
                 if signals.received or timer.is_due():
-                    check_losses(gathered, self.learner.accumulate, f"epoch {self.epoch + 1}")
+                    where = f"epoch {self.epoch + 1}"
+                    check_losses(gathered, self.learner.accumulate, where)
+                    check_weights(self.setting.model, gathered, self.learner.accumulate, where)
                     save_checkpoint(folder / LATEST, self.state(gathered))
                     timer.start()
-                    signals.check(f"batch {gathered.batches} of {len(self.batches)} in epoch {self.epoch + 1}")
+                    signals.check(f"batch {gathered.batches} of {len(self.batches)} in {where}")
 
             while self.epoch < epochs:
                 what = f"epoch {self.epoch + 1}/{epochs}"
@@ -243,7 +213,7 @@ class Training:
         average = self.learner.average
         if average is not None:
             average.swap()  # what is scored and kept as the model is the average
-        outcome = validate(self.setting, self.held_out, f"{what}, validation")
+        outcome = validate(self.setting, self.held_out, f"{what}, validation", learning_rate(self.learner.optimizer))
         if average is not None:
             average.swap()
         self._keep_scored()
@@ -264,9 +234,24 @@ class Training:
         board.scalars("val", held_out, self.epoch)
         board.learning_rate(learned["lr"], self.epoch)
         board.histograms(self.setting.model, self.epoch)
-        confusion = np.array(held_out["confusion"])
-        names, n = self.setting.class_names, self.epoch
         board.flush()  # the pictures of the epoch before, drawn while this one trained
+        self.draw(outcome, board)
+
+    def make_up(self, board: NullBoard) -> None:
+        """Draw the pictures of the last epoch that a process which was killed was still drawing."""
+        scores = self.log.at("val", self.epoch)
+        if scores is None or not board.lacks("val", scores, self.epoch):
+            return
+        live = {name: value.clone() for name, value in self.setting.model.state_dict().items()}
+        self.setting.model.load_state_dict(self.scored)
+        outcome = validate(self.setting, self.held_out, f"epoch {self.epoch} again, for its pictures")
+        self.setting.model.load_state_dict(live)
+        self.draw(outcome, board)
+
+    def draw(self, outcome: Outcome, board: NullBoard) -> None:
+        """The pictures of the last epoch's validation in TensorBoard."""
+        names, n = self.setting.class_names, self.epoch
+        confusion = np.array(outcome.scores["confusion"])
         board.pictures("val", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, n)
 
     def state(self, gathered: Gathered | None = None) -> dict[str, Any]:

@@ -62,6 +62,9 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
                 raise ValueError(f"the optimizer's {key} is {group[key]!r}, expected {value!r}")
         for weights in group["params"]:
             _check_moments(optimizer.state.get(weights, {}), PARTS[type(optimizer)], weights)
+    every = [weights for group in optimizer.param_groups for weights in group["params"]]
+    if len({bool(optimizer.state.get(weights)) for weights in every}) > 1:
+        raise ValueError("the optimizer has a state of some weights only")
 
 
 def same_kind(value: Any, number: float) -> bool:

@@ -18,7 +18,8 @@ from toolbox.checkpoint import (
     save_checkpoint,
 )
 from toolbox.results import remove_after, remove_leftovers
-from toolbox.utils import UserError
+from toolbox.schema import check_whole
+from toolbox.utils import UserError, sync_folder
 
 
 def load_named(folder: Path, which: str, mend: bool = False) -> dict[str, Any]:
@@ -35,19 +36,26 @@ def load_named(folder: Path, which: str, mend: bool = False) -> dict[str, Any]:
     path, previous = folder / checkpoint_name(which), folder / PREVIOUS
     try:
         if which != "latest" or path.exists() or not previous.exists():
-            return load_checkpoint(path)
+            return _load(path)
         problem = f"no {path}"
     except DamagedError as error:
         if which != "latest" or not previous.exists():
             raise UserError(f"{error}; {_others(folder, path)}") from error
         problem = str(error)
     try:
-        state = load_checkpoint(previous)
+        state = _load(previous)
     except DamagedError as error:
         raise UserError(f"{problem}; so is the one before; {_others(folder, path)}") from error
     print(f"warning: {problem}; taking the one before, {PREVIOUS}", file=sys.stderr)
     if mend:
         put_link(previous, path)
+        sync_folder(folder)
+    return state
+
+
+def _load(path: Path) -> dict[str, Any]:
+    state = load_checkpoint(path)
+    check_whole(state, path)
     return state
 
 
@@ -64,7 +72,7 @@ def _others(folder: Path, damaged: Path | None) -> str:
 def _epoch(path: Path) -> int | None:
     """The epoch of a checkpoint, None when it cannot be loaded."""
     try:
-        return load_checkpoint(path)["epoch"]
+        return _load(path)["epoch"]
     except UserError:
         return None
 

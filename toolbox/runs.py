@@ -18,6 +18,7 @@ CONFIG = {  # what of a config.json is read
     "class_names": [str],
     "data": {"fingerprint": str, "source": str},
     "warnings?": [str],
+    "resumed?": list,
     "versions?": dict,
     "git?": dict,
 }

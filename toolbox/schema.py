@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,8 +30,8 @@ PARTS: dict[str, type | tuple[type, ...]] = {
 NUMBER = (int, float)
 SCHEDULE = {
     "last_epoch": int,
-    "_step_count": int,
-    "_last_lr": [NUMBER],
+    "_step_count?": int,
+    "_last_lr?": [NUMBER],
     "best?": NUMBER,
     "num_bad_epochs?": int,
     "cooldown_counter?": int,
@@ -92,7 +92,7 @@ def check_whole(state: Mapping[str, Any], path: str | Path) -> None:
     lacks = [name for name in PARTS if name not in state]
     if lacks:
         raise UserError(f"{path} is no whole checkpoint of a run: it lacks {', '.join(lacks)}")
-    for name, shape in (("schedule", SCHEDULE), ("best", BEST), ("log", LOG)):
+    for name, shape in (("schedule", SCHEDULE), ("best", BEST), ("log", LOG), ("class_names", [str])):
         if state[name] is not None and (problem := misfit(state[name], shape, name)):
             raise UserError(f"{path} is damaged: {problem}")
 
@@ -114,3 +114,22 @@ def check_fits(state: Mapping[str, Any], model_name: str | None, class_names: Se
             f"{path} tells {len(names)} classes apart ({', '.join(map(str, names))}), "
             f"the data have {len(class_names)} ({', '.join(class_names)})"
         )
+
+
+def check_options(state: Mapping[str, Any], options: Mapping[str, Any], free: Iterable[str], path: Path) -> None:
+    """Refuse to go on by a config.json at `path` that says other flags than the checkpoint was trained with.
+
+    Args:
+        state: the checkpoint.
+        options: the flags of the config.json.
+        free: names of those that may differ.
+
+    Raises:
+        UserError: which flag was trained with what.
+    """
+    trained = state["log"]["options"]
+    for key in sorted(trained.keys() & options.keys() - set(free)):
+        if trained[key] != options[key]:
+            raise UserError(
+                f"{path}: {key} is {options[key]!r}, but the checkpoint was trained with {trained[key]!r}; put it back"
+            )

@@ -38,6 +38,22 @@ def os_reason(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
+# What torch says -> what a user can do about it. It raises RuntimeError for all of these.
+ADVICE = {
+    "deterministic": "--deterministic asks for an algorithm that torch does not have on this device; leave it out",
+    "out of memory": "the device's memory is full; try a lower --batch-size, and --accumulate to make up for it",
+    "can't allocate memory": "memory is full; try a lower --batch-size, and --accumulate to make up for it",
+    "DataLoader worker": "a process that gathers batches died; --workers 0 needs none",
+}
+
+
+def explained(error: Exception) -> str:
+    """What a user can do about an error of torch's, in one line; "" for any other."""
+    text = " ".join(str(error).split())
+    advice = next((advice for part, advice in ADVICE.items() if part in text), "")
+    return f"{advice}; what was saved is kept ({text[:150]})" if advice else ""
+
+
 class Registry(Mapping[str, Callable[..., Any]]):
     """A table name -> builder that imports a builder's module only when that builder is asked for.
 
