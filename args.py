@@ -20,8 +20,9 @@ from loaders import (
 )
 from models import MODELS
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS, patient_flags
-from toolbox.flags import named, number, read_config
+from toolbox.flags import Brief, Refusing, named, number, parse_values, read_config
 from toolbox.runs import versions
+from toolbox.utils import UserError
 
 DESCRIPTION = """Train, resume and test networks that classify heartbeats of the MIT-BIH Arrhythmia Database.
 Each training is a run with a folder of its own, ROOT/DATASET/runs/NAME."""
@@ -154,7 +155,7 @@ def _add_data_flags(parser: argparse.ArgumentParser) -> None:
         "--num-classes", type=number(int, 2), help="follows from the dataset; another number is an error"
     )
     group.add_argument(
-        "--workers", "-j", type=number(int, 0), default=0, help="processes that gather batches; 0 is fastest"
+        "--workers", "-j", type=number(int, 0, 1024), default=0, help="processes that gather batches; 0 is fastest"
     )
     group.add_argument(
         "--synthetic-patients", type=number(int, 2, 10000), default=24, help="recordings of --dataset synthetic"
@@ -180,13 +181,15 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
         help="time between checkpoints within an epoch; 0: none",
     )
     group.add_argument("--start-epoch", type=number(int, 1), default=1, help="number of the first epoch")
-    group.add_argument("--batch-size", type=number(int, 1), default=128, help="rows per step")
+    group.add_argument("--batch-size", type=number(int, 1, 10**9), default=128, help="rows per step")
     group.add_argument("--optimizer", type=named(OPTIMIZERS), default="adam", help=f"one of {', '.join(OPTIMIZERS)}")
     group.add_argument(
         "--lr", type=number(float, 0, above=True), default=0.01, help="learning rate; the highest of a schedule"
     )
     group.add_argument("--momentum", type=number(float, 0, 1), default=0.9, help="of sgd")
-    group.add_argument("--betas", type=number(float, 0, 1), nargs=2, default=[0.9, 0.999], help="of adam and adamw")
+    group.add_argument(
+        "--betas", type=number(float, 0, 1, below=True), nargs=2, default=[0.9, 0.999], help="of adam and adamw"
+    )
     group.add_argument(
         "--weight-decay",
         "--wd",
@@ -294,9 +297,9 @@ def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def get_parser() -> argparse.ArgumentParser:
+def get_parser(kind: type[argparse.ArgumentParser] = Brief) -> argparse.ArgumentParser:
     """The parser with all flags, their help and defaults."""
-    parser = argparse.ArgumentParser(
+    parser = kind(
         prog="commander.py",
         description=DESCRIPTION,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -326,8 +329,10 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
     given = {key: value for key, value in vars(parsed).items() if value is not unset}
     from_file: dict[str, Any] = {}
     if "config" in given:
-        filled = parser.parse_args(read_config(given["config"], parser), Namespace(**dict.fromkeys(flags, unset)))
-        from_file = {key: value for key, value in vars(filled).items() if value is not unset}
+        try:
+            from_file = parse_values(read_config(given["config"]), get_parser(Refusing), without=("config",))
+        except UserError as error:
+            parser.error(f"--config {given['config']}: {error}")
         for pair in (("sampler", "class_balance"), ("pretrained", "import_weights")):
             for one, other in (pair, pair[::-1]):
                 if one in given and other not in given:
@@ -335,6 +340,22 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
     args = Namespace(**{**flags, **from_file, **given}, given=frozenset({**from_file, **given}))
     _check(args, parser)
     return args
+
+
+def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The flags that a run's config.json at `path` holds, checked as if they had been typed.
+
+    Raises:
+        UserError: an unknown flag or a bad value: it was edited, damaged, or written by a newer version.
+    """
+    try:
+        parser = get_parser(Refusing)
+        options = parse_values(values, parser, without=ACTION_FLAGS)
+        if not {"dataset", "model_name"} <= options.keys():
+            raise UserError("dataset and model_name are missing")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return {**{key: parser.get_default(key) for key in values}, **options}
 
 
 def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:

@@ -8,20 +8,34 @@ python commander.py --score ecg_data/mitdb --test-annotator ecg
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
 from argparse import Namespace
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
-from toolbox.interrupt import Interrupted
-from toolbox.runs import Run, claim, continued, list_runs, nothing_left, resume_command, select
-from toolbox.utils import UserError, os_reason, tune_process, write_json
+from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options, stored_options
+from toolbox.interrupt import Ended, Endings, Interrupted
+from toolbox.runs import (
+    Run,
+    check_config,
+    claim,
+    continued,
+    list_runs,
+    nothing_left,
+    resume_command,
+    select,
+    spoilt,
+)
+from toolbox.utils import UserError, explained, os_reason, tune_process, write_json
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import Batches, Data, ECGLoader
+    from toolbox.board import NullBoard
     from trainer import Setting, Training
 
 TRIAL_BATCHES = 10  # of each pass of a --short-run
@@ -50,6 +64,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         return act(args)
     except OSError as error:  # what nobody closer to the file could say more about
         raise UserError(f"{os_reason(error)}; what was there before is kept") from error
+    except RuntimeError as error:
+        if told := explained(error):
+            raise UserError(told) from error
+        raise
 
 
 def act(args: Namespace) -> dict[str, Any]:
@@ -80,7 +98,11 @@ def find_run(args: Namespace) -> Run:
     """The run that the given flags and --version mean: the newest unless a number is given."""
     wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
     version = int(args.version) if args.version not in (None, "latest") else None
-    return select(list_runs(args.root_dir), wanted, version)
+    for folder in spoilt(args.root_dir):
+        print(f"warning: {folder} is passed over: its config.json is missing or damaged", file=sys.stderr)
+    run = select(list_runs(args.root_dir), wanted, version)
+    check_config(run)
+    return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
 
 
 @dataclass
@@ -130,21 +152,27 @@ class Session:
         """Rows at once where nothing is learned; in a trial as many as in training."""
         return self.args.batch_size if self.args.short_run else EVALUATION_BATCH
 
-    def load_model(self, state: dict[str, Any], run: Run) -> None:
-        """The weights of a checkpoint of `run`; UserError when they do not fit, a warning when the data differ."""
-        from toolbox.checkpoint import load_weights
-        from toolbox.schema import check_fits, check_whole
+    def load_model(self, state: dict[str, Any], run: Run) -> bool:
+        """The weights of a checkpoint of `run`; UserError when they do not fit, a warning when the data differ.
 
-        check_whole(state, run.path)
+        Returns:
+            Whether the data are those that the run was started on.
+        """
+        from toolbox.checkpoint import load_weights
+        from toolbox.schema import check_fits
+
         check_fits(state, self.args.model_name, self.setting.class_names, run.path)
-        live = None if self.args.test else state["live"]  # with --ema, what is scored and what goes on learning differ
-        load_weights(self.setting.model, live or state["model"], run.path)
-        if run.config["data"]["fingerprint"] != self.data.cache.fingerprint:
+        load_weights(self.setting.model, state["model"], run.path)
+        if state["live"] and not self.args.test:  # with --ema, what is scored and what goes on learning differ
+            load_weights(self.setting.model, state["live"], run.path)
+        same = run.config["data"]["fingerprint"] == self.data.cache.fingerprint
+        if not same:
             print(
                 f"warning: {run.name} was trained on other data ({run.config['data']['source']}); scores are not "
                 f"comparable with those on {self.data.cache.meta['source']['where']}",
                 file=sys.stderr,
             )
+        return same
 
 
 def build(args: Namespace) -> Session:
@@ -198,6 +226,7 @@ def start_weights(model: Any, args: Namespace) -> None:
 
 def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
     """Start a run, or go on with `run`; no other process can do so meanwhile."""
+    from toolbox.board import summary_writer
     from toolbox.lock import hold
 
     if run is not None:
@@ -205,6 +234,8 @@ def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
             return continue_run(args, run)
     session = build(args)
     training = session.training()
+    if args.tensorboard:
+        summary_writer()  # what is not installed is told before there is a run
     wanted = int(args.version) if args.version not in (None, "bump") else None
     path, version = claim(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
     with nothing_left(path), hold(path):
@@ -215,7 +246,9 @@ def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
 
 def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Go on with `run` from the checkpoint that --resume names."""
-    from toolbox.resume import is_finished, load_named, rewind
+    from toolbox.provenance import resumed
+    from toolbox.resume import is_finished, load_named, rewind, take_up
+    from toolbox.schema import check_options
 
     state = load_named(run.path, args.resume, mend=True)
     if is_finished(run.path, state, args.resume, args.epochs):
@@ -225,8 +258,13 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
         return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
     session = build(args)
     training = session.training()
-    session.load_model(state, run)
-    training.restore(state)
+    if not session.load_model(state, run) and state.get("within"):
+        print("warning: the epoch that was under way begins anew, on these data", file=sys.stderr)
+        state = {**state, "within": None}
+    check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
+    take_up(training, state, run.path)
+    entry = resumed(run.config, session.data.describe(), session.setting.device, training.epoch)
+    run.config["resumed"] = [*run.config.get("resumed", []), entry]
     run.config["options"] = run_options(args)
     write_json(run.path / "config.json", run.config)
     rewind(run.path, args.resume, training)
@@ -261,23 +299,35 @@ def start_run(session: Session, training: Training, path: Path, version: int) ->
 
 
 def fit(session: Session, training: Training, run: Run) -> dict[str, Any]:
-    """Train to the last epoch, then draw the run's curves and page, and say what was reached."""
+    """Train to the last epoch, then draw the run's curves and page, and say what was reached.
+
+    Raises:
+        Interrupted: SIGTERM or Ctrl-C, with the command that goes on.
+    """
     from loaders.describe import missing_classes
     from toolbox.board import get_board
-    from toolbox.logger import scores_table
-    from toolbox.results import write_page, write_pictures
 
     args = session.args
     for line in [*missing_classes(session.data), *(f"note: {warning}" for warning in session.data.warnings)]:
         print(line, file=sys.stderr)
     board = get_board(run.path / "tensorboard", args.tensorboard, training.epoch + 1)
-    board.graph(training.setting.model, session.data.val[0].inputs(training.setting.device))
     try:
+        board.graph(training.setting.model, session.data.val[0].inputs(training.setting.device))
+        training.make_up(board)
         training.fit(run.path, args.epochs, board, args.verbose, args.checkpoint_minutes)
-    except Interrupted as stop:
+        return finish(training, run, board)
+    except (Interrupted, Ended) as stop:
         board.close()
-        stop.command = resume_command(run, NAME_FLAGS)
-        raise
+        told = stop if isinstance(stop, Interrupted) else Interrupted(stop.signal, f"epoch {training.epoch}")
+        told.command = resume_command(run, NAME_FLAGS)
+        raise told from None
+
+
+def finish(training: Training, run: Run, board: NullBoard) -> dict[str, Any]:
+    """The curves and the page of a run that has come to its last epoch."""
+    from toolbox.logger import scores_table
+    from toolbox.results import write_page, write_pictures
+
     logged, best = training.log.logged, training.best or {}
     entry = training.log.at("val", best["epoch"]) or {}
     board.hparams(logged["hyperparams"], entry)
@@ -306,6 +356,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     session.load_model(state, run)
     outcome = test(session.setting, session.batches(session.data.test, batch_size=session.evaluation_batch()))
     epoch, names, scores = state["epoch"], session.setting.class_names, outcome.scores
+    print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True)  # first: the disk may be full
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     path = write_test_results(run.path, epoch, scores, outcome.results(), probabilities, labels, names)
     data, held_out = session.data, None
@@ -315,13 +366,13 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
         )
     origin = data.test.origin(outcome.ids)
     found, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
-    board = get_board(run.path / "tensorboard", args.tensorboard, epoch + 1)
+    board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves go on behind this epoch
     board.scalars("test", scores, epoch)
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint knows those up to its own
     write_page(run, log.logged, state["best"])
-    print("\n".join([f"{run.name}, epoch {epoch}, test scores:", scores_table(scores), *lines]))
+    print("\n".join(lines), flush=True)
     for warning in session.data.warnings:
         print(f"note: {warning}", file=sys.stderr)
     print(f"written {path.parent}")
@@ -412,19 +463,36 @@ def score(args: Namespace) -> dict[str, Any]:
 
 def cli() -> int:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
-    try:
-        result = main()
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except Interrupted as stop:
-        print(stop, file=sys.stderr)
-        return stop.code
-    except KeyboardInterrupt:
-        print("interrupted; --resume latest goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 1 if result.get("failed") else 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what is no character, as on stderr
+    with Endings() as endings:
+        try:
+            result = main()
+        except Interrupted as stop:
+            print(stop, file=sys.stderr)
+            return stop.code
+        except UserError as error:
+            if endings.came is None:
+                print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+                return 2
+        except BaseException:
+            if endings.came is None:
+                raise
+        else:
+            return 1 if result.get("failed") else 0
+    print(endings.came, file=sys.stderr)
+    return endings.came.code
+
+
+def leave(code: int) -> NoReturn:
+    """End the process. After a signal at once: it may have come amid an import of torch's, whose own end then hangs."""
+    if code > 128:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(cli())
+    leave(cli())

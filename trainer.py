@@ -14,17 +14,16 @@ from torch import Tensor, nn
 
 from toolbox.board import NullBoard
 from toolbox.checkpoint import LATEST, generator_states, restore_generators, save_checkpoint, save_epoch
+from toolbox.finite import check_losses, check_weights, finite
 from toolbox.gathered import Gathered, Outcome
 from toolbox.interrupt import Signals, Timer
 from toolbox.learner import Learner
 from toolbox.logger import Experiment, epoch_line, print_predictions
 from toolbox.losses import mixed_loss
 from toolbox.metrics import better, evaluate, make_meters, ranking_scores
-from toolbox.optimizers import learning_rate
+from toolbox.optimizers import learning_rate, load_optimizer
 from toolbox.results import write_val_results
-from toolbox.utils import UserError, progress
-
-SHOWN = 256  # ids of a bad batch that a message lists
+from toolbox.utils import progress
 
 
 @dataclass
@@ -84,6 +83,7 @@ def run_epoch(
     # All that is derived is derived here, once: nothing waits for the device in the loop.
     if learner is not None:
         check_losses(gathered, learner.accumulate, what)
+        check_weights(setting.model, gathered, learner.accumulate, what)
     ids, y, logits = gathered.whole()
     logits = logits.float()
     meters = make_meters(len(setting.class_names), device)
@@ -98,31 +98,6 @@ def run_epoch(
     return Outcome(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
 
 
-def check_losses(gathered: Gathered, accumulate: int, what: str) -> None:
-    """Stop at the first batch whose loss is not finite.
-
-    Args:
-        gathered: the batches of the pass so far.
-        accumulate: batches per step.
-        what: the epoch, as the message names it.
-
-    Raises:
-        UserError: with the step, the learning rate and the ids of its rows.
-    """
-    bad = torch.nonzero(~torch.isfinite(torch.stack(gathered.losses)))
-    if not len(bad):
-        return
-    k = int(bad[0])
-    start = sum(gathered.sizes[:k])
-    ids = gathered.whole()[0][start : start + gathered.sizes[k]].tolist()
-    rows = ", ".join(map(str, ids[:SHOWN])) + (" ..." if len(ids) > SHOWN else "")
-    raise UserError(
-        f"the training loss became {float(gathered.losses[k])} in {what}, step {k // accumulate + 1} (batch {k + 1} of "
-        f"the epoch), learning rate {gathered.rates[k]:g}; the last checkpoint is kept. Try a lower --lr, or look at "
-        f"the batch's rows: {rows}"
-    )
-
-
 def train(setting: Setting, batches: Any, learner: Learner, what: str = "train", **rest: Any) -> Outcome:
     """One epoch of training, or the `rest` of one (see `run_epoch`).
 
@@ -133,21 +108,14 @@ def train(setting: Setting, batches: Any, learner: Learner, what: str = "train",
     return finite(outcome, "training")
 
 
-def finite(outcome: Outcome, what: str) -> Outcome:
-    """`outcome`, unless its loss or a probability is not a number: UserError."""
-    loss = outcome.scores["loss"]
-    if not abs(loss) < float("inf") or not outcome.probabilities.isfinite().all():
-        raise UserError(f"the {what} loss became {loss}; the last checkpoint is kept. Try a lower --lr")
-    return outcome
-
-
-def validate(setting: Setting, batches: Any, what: str = "validate") -> Outcome:
-    """Scores on rows that the model does not learn from, ranking scores included.
+def validate(setting: Setting, batches: Any, what: str = "validate", rate: float | None = None) -> Outcome:
+    """Scores on rows that the model does not learn from, ranking scores included; `rate` is told when they are none.
 
     Raises:
         UserError: what the model says is not finite.
     """
-    outcome = finite(run_epoch(setting, batches, what), what)
+    outcome = run_epoch(setting, batches, what)
+    finite(outcome, what if rate is None else f"{what} (learning rate {rate:g})")
     outcome.scores.update(ranking_scores(outcome.probabilities.numpy(), outcome.labels.numpy()))
     return outcome
 
@@ -215,10 +183,12 @@ class Training:
 
             def after_step(gathered: Gathered) -> None:
                 if signals.received or timer.is_due():
-                    check_losses(gathered, self.learner.accumulate, f"epoch {self.epoch + 1}")
+                    where = f"epoch {self.epoch + 1}"
+                    check_losses(gathered, self.learner.accumulate, where)
+                    check_weights(self.setting.model, gathered, self.learner.accumulate, where)
                     save_checkpoint(folder / LATEST, self.state(gathered))
                     timer.start()
-                    signals.check(f"batch {gathered.batches} of {len(self.batches)} in epoch {self.epoch + 1}")
+                    signals.check(f"batch {gathered.batches} of {len(self.batches)} in {where}")
 
             while self.epoch < epochs:
                 outcome = self.advance(epochs, after_step)
@@ -248,7 +218,7 @@ class Training:
         average = self.learner.average
         if average is not None:
             average.swap()  # what is scored and kept as the model is the average
-        outcome = validate(self.setting, self.held_out, f"{what}, validation")
+        outcome = validate(self.setting, self.held_out, f"{what}, validation", learning_rate(self.learner.optimizer))
         if average is not None:
             average.swap()
         self._keep_scored()
@@ -269,9 +239,24 @@ class Training:
         board.scalars("val", held_out, self.epoch)
         board.learning_rate(learned["lr"], self.epoch)
         board.histograms(self.setting.model, self.epoch)
-        confusion = np.array(held_out["confusion"])
-        names, n = self.setting.class_names, self.epoch
         board.flush()  # the pictures of the epoch before, drawn while this one trained
+        self.draw(outcome, board)
+
+    def make_up(self, board: NullBoard) -> None:
+        """Draw the pictures of the last epoch that a process which was killed was still drawing."""
+        scores = self.log.at("val", self.epoch)
+        if scores is None or not board.lacks("val", scores, self.epoch):
+            return
+        live = {name: value.clone() for name, value in self.setting.model.state_dict().items()}
+        self.setting.model.load_state_dict(self.scored)
+        outcome = validate(self.setting, self.held_out, f"epoch {self.epoch} again, for its pictures")
+        self.setting.model.load_state_dict(live)
+        self.draw(outcome, board)
+
+    def draw(self, outcome: Outcome, board: NullBoard) -> None:
+        """The pictures of the last epoch's validation in TensorBoard."""
+        names, n = self.setting.class_names, self.epoch
+        confusion = np.array(outcome.scores["confusion"])
         board.pictures("val", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, n)
 
     def state(self, gathered: Gathered | None = None) -> dict[str, Any]:
@@ -303,9 +288,13 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave; the model's weights are loaded by whoever checks that they fit."""
+        """Take up what `state` gave; the model's weights are loaded by whoever checks that they fit.
+
+        Raises:
+            Exception: of any kind, for a state that is not of this training.
+        """
         self.epoch, self.best, within = state["epoch"], state["best"], state.get("within")
-        self.learner.optimizer.load_state_dict(state["optimizer"])
+        load_optimizer(self.learner.optimizer, state["optimizer"])
         self.learner.schedule.load_state_dict(state["schedule"])
         self.scored = {name: value.to(self.setting.device) for name, value in state["model"].items()}
         if self.learner.average is not None:
@@ -316,11 +305,23 @@ class Training:
             losses.copy_(known)
         if within:
             self.rate, self.broken_off = within["rate"], Gathered(within["gathered"], self.setting.device)
+            self.check_broken_off(self.broken_off)
             self.batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
         log = Experiment.from_dict(state["log"])
         log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow
         self.log = log
         restore_generators(state["generators"])
+
+    def check_broken_off(self, gathered: Gathered) -> None:
+        """ValueError when what the first batches of an epoch have given cannot come from these batches."""
+        ids, labels, outputs = gathered.whole()
+        classes, rows = len(self.setting.class_names), len(self.batches.dataset.y)
+        if gathered.batches >= len(self.batches) or set(gathered.sizes) != {self.batches.batch_size}:
+            raise ValueError(f"{gathered.batches} batches of {sorted(set(gathered.sizes))[:9]} rows")
+        if outputs.shape[1] != classes or not (labels.min() >= 0 and labels.max() < classes):
+            raise ValueError(f"logits or labels that are not of {classes} classes")
+        if not (ids.min() >= 0 and ids.max() < rows):
+            raise ValueError(f"rows {ids.min()} to {ids.max()} of {rows}")
 
     def _keep_scored(self) -> None:
         average = self.learner.average

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from loaders import augmentation
 from loaders.augment import Frame, change, light
+from loaders.workers import leave_signals
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import ECGLoader
@@ -138,7 +136,12 @@ class Batches:
 
         Args:
             begun, now: the states of the generator at the start of that pass and when it was broken off.
+
+        Raises:
+            RuntimeError, TypeError: they are none.
         """
+        for state in (begun, now):
+            torch.Generator().set_state(state)
         self._broken_off = (begun, now, done)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -180,7 +183,7 @@ class Batches:
         lists = [part.tolist() for part in positions]
         loader = DataLoader(
             self.dataset, batch_sampler=lists, num_workers=self.workers, collate_fn=_as_it_is, generator=own,
-            worker_init_fn=_ignore_signals,
+            worker_init_fn=leave_signals,
         )  # fmt: skip
         return iter(loader)
 
@@ -222,11 +225,3 @@ def _mix(batch: Batch, alpha: float, generator: torch.Generator) -> Batch:
 
 def _as_it_is(batch: Any) -> Any:
     return batch
-
-
-def _ignore_signals(_: int) -> None:
-    """A signal to the whole group (Ctrl-C, a cluster's pre-emption) is the main process's to handle: it saves first."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    if sys.platform == "linux":  # a worker whose parent was killed may wait for ever; prctl(2), PR_SET_PDEATHSIG is 1
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loaders.records import check_order, readable
+from loaders.wfdb_checks import check_order, readable
 from toolbox.utils import UserError, atomic_write
 
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # the codes that stand for a QRS complex (ecgcodes.h, isqrs)

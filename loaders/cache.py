@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from loaders.beats import Beats
-from toolbox.utils import UserError, sha256_array, sha256_of, sync_folder, write_json
+from toolbox.utils import UserError, read_json, sha256_array, sha256_of, sync_folder, write_json
 
 FORMAT = 1
 ABANDONED = 3600  # s
@@ -71,7 +71,7 @@ def fingerprint(recipe: dict[str, Any], digests: dict[str, str]) -> str:
 def load(folder: Path) -> Cache | None:
     """The cache in `folder`, or None when any of it is missing, damaged or of another format."""
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        meta = read_json(folder / "meta.json")
         if meta["format"] != FORMAT:
             return None
         splits = {}
@@ -115,12 +115,12 @@ def find(
     metas = []
     for path in parent.glob("*/meta.json"):
         try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
+            meta = read_json(path)
             same = meta["kind"] == kind and recipe in (None, meta["recipe"])
             fits = is_of(meta, source) if source is not None else same
             if fits:
                 metas.append((meta["built"], path.parent))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
             continue  # damaged: as if it were not there
     for _, folder in sorted(metas, reverse=True):
         if (cache := load(folder)) is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from loaders.recordings import Lead, Recording, millivolts
-from loaders.records import readable
+from loaders.wfdb_checks import readable
 from toolbox.utils import UserError
 
 ONSET = re.compile(rb"^([+-]\d+(?:\.\d*)?)\x14")  # how each data record of an EDF+ file begins its annotations

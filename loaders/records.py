@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from loaders.wfdb_checks import check_gaps, check_header, check_order, check_sums, read_annotations, readable
 from toolbox.utils import UserError
 
 # The 48 records of the MIT-BIH Arrhythmia Database.
@@ -18,19 +16,6 @@ MITDB = (
     *("117", "118", "119", "121", "122", "123", "124", "200", "201", "202", "203", "205", "207", "208", "209", "210"),
     *("212", "213", "214", "215", "217", "219", "220", "221", "222", "223", "228", "230", "231", "232", "233", "234"),
 )
-# By WFDB signal format (signal(5)): bytes of a sample; the value that stands for a missing one. FLAC (5xx) varies.
-SAMPLE_BYTES = {"8": 1, "80": 1, "212": 1.5, "310": 4 / 3, "311": 4 / 3, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4}
-MISSING = {
-    "80": -128,
-    "508": -128,
-    "212": -2048,
-    "310": -512,
-    "311": -512,
-    "16": -32768,
-    "61": -32768,
-    "24": -(2**23),
-    "32": -(2**31),
-}
 
 
 @dataclass
@@ -69,82 +54,6 @@ class Record:
         return ((self.digital - self.baseline) / self.gain).astype(np.float32)
 
 
-@contextlib.contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Any error of a reader that met a broken file as a UserError: "`what` cannot be read: why"."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # wfdb, edfio and soundfile raise all kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{what} cannot be read: {reason}") from error
-
-
-def _check_header(path: Path, header: Any) -> None:
-    """UserError for a header of a recording that is not one to train on, or that its signal files do not bear out."""
-    if not hasattr(header, "fmt"):
-        raise UserError(f"record {path} has several segments; only single recordings are read")
-    if any(per != 1 for per in header.samps_per_frame or ()) or None in (header.sig_name or ()):
-        raise UserError(f"record {path}: leads without a name, or of several sampling rates")
-    check_files(path, header)
-
-
-def check_files(path: Path, header: Any) -> None:
-    """UserError for the header of a single recording that says more than its signal files hold.
-
-    Args:
-        path: the record, without extension.
-        header: what wfdb.rdheader gives; its length is known.
-    """
-    n, leads = header.sig_len, header.n_sig
-    if not n or not leads or header.file_name is None or not (np.isfinite(header.fs) and header.fs > 0):
-        raise UserError(f"record {path}: the header tells {n} samples of {leads} leads at {header.fs} Hz")
-    if len(header.sig_name) != leads:
-        raise UserError(f"record {path}: the header describes {len(header.sig_name)} of {leads} leads")
-    for name in dict.fromkeys(header.file_name):
-        file = signal_file(path, name)
-        own = [k for k in range(leads) if header.file_name[k] == name]
-        each = sum(SAMPLE_BYTES.get(header.fmt[k], 0) * header.samps_per_frame[k] for k in own)
-        size = each * n + (header.byte_offset[own[0]] or 0 if each else 0)  # FLAC's offset is in samples
-        if file.stat().st_size < int(size):
-            raise UserError(
-                f"record {path}: {name} has {file.stat().st_size} bytes, the header says {n} samples of {len(own)} "
-                f"leads in format {header.fmt[own[0]]}, which are {int(size)}"
-            )
-
-
-def signal_file(path: Path, name: str) -> Path:
-    """The file `name` beside the record `path`; UserError when it is missing or lies elsewhere."""
-    if Path(name).name != name or "\\" in name:
-        raise UserError(f"record {path}: the header names the signal file {name!r}, which lies in another folder")
-    if not path.with_name(name).is_file():
-        raise UserError(f"record {path}: {name} is missing")
-    return path.with_name(name)
-
-
-def _check_gaps(path: Path, digital: np.ndarray, formats: list[str], leads: list[str]) -> None:
-    """UserError when a sample has the value that its format marks missing ones by."""
-    for k, (form, lead) in enumerate(zip(formats, leads, strict=True)):
-        missing = np.flatnonzero(digital[:, k] == MISSING.get(form, np.iinfo(np.int64).min))
-        if len(missing):
-            raise UserError(
-                f"record {path}: lead {lead} lacks {len(missing)} samples (gaps), the first at sample {missing[0]}"
-            )
-
-
-def check_order(path: Path, sample: np.ndarray, n: int) -> None:
-    """UserError when annotations at `sample` (m,) leave a signal of `n` samples, or go back in time."""
-    if len(sample) and (sample.min() < 0 or sample.max() >= n):
-        raise UserError(f"record {path}: annotations from sample {sample.min()} to {sample.max()}, the signal has {n}")
-    back = np.flatnonzero(np.diff(sample) < 0)
-    if len(back):
-        k = int(back[0])
-        raise UserError(
-            f"record {path}: annotation {k + 2} stands at sample {sample[k + 1]}, before the one at {sample[k]}"
-        )
-
-
 def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
     """Read the WFDB record `path` (without extension) and its annotations.
 
@@ -158,12 +67,13 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
         if not path.with_name(f"{path.name}.{extension}").is_file():
             raise UserError(f"record {path}: {path.name}.{extension} is missing")
     with readable(f"record {path}"):
-        _check_header(path, wfdb.rdheader(str(path)))
+        check_header(path, wfdb.rdheader(str(path)))
         record = wfdb.rdrecord(str(path), physical=False)
-        annotation = wfdb.rdann(str(path), annotator)
+        annotation = read_annotations(path, annotator, record.fs)
     sample = np.asarray(annotation.sample, dtype=np.int64)
     check_order(path, sample, record.sig_len)
-    _check_gaps(path, record.d_signal, record.fmt, record.sig_name)
+    check_gaps(path, record.d_signal, record.fmt, record.sig_name)
+    check_sums(path, record)
     return Record(
         name=path.name,
         patient=path.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ COLUMNS = ROW + 1
 FILES = {"train": "mitbih_train.csv", "test": "mitbih_test.csv"}
 BLOCK = 8 << 20  # bytes parsed at a time
 LARGEST = float(np.finfo(np.float32).max)
+# What Arrow reads as a number. Python's float() takes more: 1_0, digits of other scripts, other kinds of spaces.
+NUMBER = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
+NOT_FINITE = re.compile(r"[ \t]*[+-]?(?:nan|inf)", re.IGNORECASE)
+CELL = re.compile(r'(?:"((?:[^"]|"")*)")?([^,]*)(,?)')  # quoted or not, up to its comma
 
 
 def read_csv(path: str | Path) -> Beats:
@@ -70,9 +75,21 @@ def find_fault(path: Path) -> str | None:
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
         for number, line in enumerate(handle, start=1):
             text = line.rstrip("\r\n")
-            if text and (fault := _fault_of([cell.strip('"') for cell in text.split(",")], number)):
+            if text and (fault := _fault_of(_cells(text), number)):
                 return f"{path}, line {number}{fault}"
     return None
+
+
+def _cells(line: str) -> list[str]:
+    if '"' not in line:
+        return line.split(",")
+    found = []
+    for match in CELL.finditer(line):
+        quoted, rest, comma = match.groups()
+        found.append(rest if quoted is None else quoted.replace('""', '"') + rest)
+        if not comma:
+            break
+    return found
 
 
 def _fault_of(cells: list[str], line: int) -> str | None:
@@ -82,13 +99,11 @@ def _fault_of(cells: list[str], line: int) -> str | None:
                 return f": separated by {what}, expected commas"
         return f": {len(cells)} columns, expected {COLUMNS} ({ROW} samples and the label)"
     for column, cell in enumerate(cells, start=1):
-        try:
-            value = float(cell)
-        except ValueError:
+        if NOT_FINITE.match(cell) or (NUMBER.fullmatch(cell) and abs(float(cell)) > LARGEST):
+            return f", column {column}: {cell[:20]!r}, expected a finite number"
+        if not NUMBER.fullmatch(cell):
             header = "; a header line must be removed" if line == 1 and column == 1 else ""
             return f", column {column}: {cell[:20]!r}, expected a number{header}"
-        if not abs(value) <= LARGEST:
-            return f", column {column}: {cell[:20]!r}, expected a finite number"
     if float(cells[-1]) not in range(len(CLASS_NAMES)):
         return f", column {COLUMNS}: label {cells[-1]}, expected 0 to {len(CLASS_NAMES) - 1}"
     return None

@@ -14,6 +14,7 @@ from loaders.beats import Beats, cut
 from loaders.cache import Cache, Source
 from loaders.patients import SAME_PATIENT
 from loaders.records import MITDB, list_records, read_wfdb, write_wfdb
+from loaders.workers import born_quiet, leave_signals
 from toolbox.utils import UserError, progress
 
 RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
@@ -51,9 +52,14 @@ def cut_all(paths: list[Path], rows: Callable[[Path], Beats] = read_and_cut) -> 
     """The `rows` of all records, read and cut by two processes, in order of record and time."""
     if len(paths) < 4:
         return Beats.join(rows(path) for path in paths)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        parts = pool.map(rows, paths, chunksize=2)
-        return Beats.join(progress(parts, "cutting beats", total=len(paths)))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=leave_signals) as pool:
+        with born_quiet():
+            parts = pool.map(rows, paths, chunksize=2)
+        try:
+            return Beats.join(progress(parts, "cutting beats", total=len(paths)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # at the first bad record, or Ctrl-C, the others are not read
+            raise
 
 
 def records_source(folder: Path) -> Source:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from loaders.recordings import Lead, Recording, millivolts
-from loaders.records import MISSING, SAMPLE_BYTES, check_files, readable, signal_file
+from loaders.wfdb_checks import SAMPLE_BYTES, check_files, missing_value, readable, signal_file
 from toolbox.utils import UserError
 
 BITS = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "24": 24, "524": 24, "32": 32}  # of a sample, else 16
@@ -65,7 +65,7 @@ class Segment:
         while start < self.frames:
             stop = min(start + each, self.frames)
             digital = self._read(k, start, stop)
-            missing = digital == MISSING.get(header.fmt[k], np.iinfo(np.int64).min)
+            missing = digital == missing_value(header.fmt[k])
             if header.fmt[k] == "8":
                 digital = digital - (header.init_value[k] or 0) + last
                 last = digital[-1]

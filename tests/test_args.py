@@ -21,9 +21,9 @@ def refused(capsys, *argv):
     with pytest.raises(SystemExit) as stop:
         parse_args(list(argv))
     assert stop.value.code == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if ": error:" in line]
-    assert len(lines) == 1
-    return lines[0]
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("commander.py: error: ") and printed.err.count("\n") == 1
+    return printed.err.strip()
 
 
 @pytest.mark.parametrize("flag", PREDECESSOR)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolbox.events import GRAPH, wait_for_a_name, written
 from toolbox.plotter import one_vs_rest, plot_confusion_matrix, plot_roc_curve
 from toolbox.utils import UserError
 
@@ -70,6 +71,10 @@ class NullBoard:
                 (Abnormal) alone has one.
         """
 
+    def lacks(self, split: str, scores: Mapping[str, Any], epoch: int) -> bool:
+        """Whether a picture of `epoch`, whose `scores` were those, is not on disk: it was being drawn when it ended."""
+        return False
+
     def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
         """Write the flags with the final scores (hparam/SCORE) for the HPARAMS tab, into this run itself."""
 
@@ -96,6 +101,8 @@ class _Named:
             except OSError as error:
                 error.filename = f"TensorBoard's events in {self.folder}"
                 raise
+            except UnicodeEncodeError as error:
+                raise UserError(f"TensorBoard cannot write to {self.folder}: a folder whose name is no text") from error
 
         return call
 
@@ -118,22 +125,23 @@ def _quiet_writers() -> None:
 
 
 class Board(NullBoard):
-    """Writes TensorBoard events (see `NullBoard` for what each method writes).
+    """Writes TensorBoard events (see `NullBoard` for what each method writes), but none a second time.
 
     Args:
         folder: of the events; made when missing.
         first_epoch: events of this epoch and later that an earlier run left in `folder` are hidden, so that a resumed
-            run continues its curves without doubles.
+            run continues its curves without doubles. None hides nothing.
     """
 
-    def __init__(self, folder: Path, first_epoch: int = 1) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
+    def __init__(self, folder: Path, first_epoch: int | None = 1) -> None:
+        make = summary_writer()
         _quiet_writers()
-        self._writer: Any = _Named(SummaryWriter, folder, purge_step=first_epoch)
-        self._epoch = first_epoch  # the latest one written; a resume starts after it
+        wait_for_a_name(folder)
+        self._writer: Any = _Named(make, folder, purge_step=first_epoch)
+        self._writer.flush()  # the start that hides what is to be hidden
+        self._there = written(folder)
+        self._new: set[str] = set()  # splits that have got scores they did not have
+        self._epoch = (first_epoch or 1) - 1  # the latest one written
         # Drawing takes most of a second; a thread of its own draws while the next epoch trains.
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="board")
         self._painting: list[Future[None]] = []
@@ -144,13 +152,22 @@ class Board(NullBoard):
 
     def scalars(self, split: str, scores: Mapping[str, Any], epoch: int) -> None:
         for tag, value in flatten(scores):
-            if tag != "epoch":
-                self._writer.add_scalar(f"{tag}/{clean(split)}", value, self._at(epoch))
+            if tag != "epoch" and self._scalar(f"{tag}/{clean(split)}", value, epoch):
+                self._new.add(split)
 
     def learning_rate(self, lr: float, epoch: int) -> None:
-        self._writer.add_scalar("learning_rate", lr, self._at(epoch))
+        self._scalar("learning_rate", lr, epoch)
+
+    def _scalar(self, tag: str, value: float, epoch: int) -> bool:
+        """Write a number; False when it is there."""
+        if self._there.get((tag, self._at(epoch))) == np.float32(value):
+            return False
+        self._writer.add_scalar(tag, value, epoch)
+        return True
 
     def graph(self, model: torch.nn.Module, example_input: Any) -> None:
+        if GRAPH in self._there:
+            return
         # add_graph prints a failed trace's error before it raises it
         with _undisturbed(model), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -180,20 +197,32 @@ class Board(NullBoard):
         class_names: Sequence[str],
         epoch: int,
     ) -> None:
+        def wanted(tag: str) -> bool:
+            return split in self._new or (tag, epoch) not in self._there
+
         def paint() -> None:
-            figures = {
-                "confusion": plot_confusion_matrix(confusion, class_names),
-                "confusion_normalised": plot_confusion_matrix(confusion, class_names, normalize=True),
-                "roc": plot_roc_curve(probabilities, labels, class_names),
+            figures: dict[str, Callable[[], Figure]] = {
+                "confusion": lambda: plot_confusion_matrix(confusion, class_names),
+                "confusion_normalised": lambda: plot_confusion_matrix(confusion, class_names, normalize=True),
+                "roc": lambda: plot_roc_curve(probabilities, labels, class_names),
             }
-            for name, figure in figures.items():
-                self._writer.add_image(f"{name}/{clean(split)}", _pixels(figure), epoch, dataformats="HWC")
+            for name, draw in figures.items():
+                tag = f"{name}/{clean(split)}"
+                if wanted(tag):
+                    self._writer.add_image(tag, _pixels(draw()), epoch, dataformats="HWC")
             for name, scores, positive in one_vs_rest(probabilities, labels, class_names):
-                if positive.any():
-                    self._writer.add_pr_curve(f"pr_curve/{clean(name)}/{clean(split)}", positive, scores, epoch)
+                tag = f"pr_curve/{clean(name)}/{clean(split)}"
+                if positive.any() and wanted(tag):
+                    self._writer.add_pr_curve(tag, positive, scores, epoch)
 
         self._at(epoch)
         self._painting.append(self._painter.submit(paint))
+
+    def lacks(self, split: str, scores: Mapping[str, Any], epoch: int) -> bool:
+        names = list(scores.get("per_class", {}))
+        curves = [name for name in names[len(names) == 2 :] if scores["per_class"][name].get("support")]
+        tags = ["confusion", "confusion_normalised", "roc", *(f"pr_curve/{clean(name)}" for name in curves)]
+        return any((f"{tag}/{clean(split)}", epoch) not in self._there for tag in tags)
 
     def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
         from torch.utils.tensorboard.summary import hparams
@@ -205,7 +234,7 @@ class Board(NullBoard):
         for summary in hparams(plain, metrics):
             self._writer._get_file_writer().add_summary(summary)
         for tag, value in metrics.items():
-            self._writer.add_scalar(tag, value, self._epoch)
+            self._scalar(tag, value, self._epoch)
 
     def flush(self) -> None:
         while self._painting:
@@ -218,7 +247,16 @@ class Board(NullBoard):
         self._writer.close()
 
 
-def get_board(folder: Path, enabled: bool, first_epoch: int = 1) -> Board | NullBoard:
+def summary_writer() -> Any:
+    """torch's SummaryWriter; UserError when the package tensorboard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from error
+    return SummaryWriter
+
+
+def get_board(folder: Path, enabled: bool, first_epoch: int | None = 1) -> Board | NullBoard:
     """A `Board` over `folder`, or, when not `enabled`, a `NullBoard`, which touches no disk and imports nothing.
 
     Raises:

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolbox.schema import check_state
-from toolbox.utils import UserError, atomic_write, os_reason
+from toolbox.schema import SizeError, check_sizes, check_state, check_tensors
+from toolbox.utils import UserError, atomic_write
 
 FORMAT = 2  # 1 knew no checkpoints within an epoch and had no checksum; it still loads
 LATEST = "checkpoint.pth.tar"
@@ -131,11 +131,13 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot read {os_reason(error)}") from error
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     if not intact(content):
         raise DamagedError(f"{path} is damaged: its bytes do not have the SHA-256 that it was written with")
     try:
+        check_sizes(io.BytesIO(content))
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        check_tensors(state, len(content))
     except Exception as error:  # damaged files raise all kinds
         _, found, text = str(error).rpartition("WeightsUnpickler error:")  # what torch says before is advice
         if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
@@ -144,6 +146,7 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
                 f"refused. To train from its weights without running it: --import-weights {path}"
             ) from error
         reason = text.strip().splitlines()[0] if found else type(error).__name__
+        reason = str(error) if isinstance(error, SizeError) else reason
         raise DamagedError(f"{path} is damaged or not a checkpoint: {reason}") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):
         way = f"; to train from its weights: --import-weights {path}" if _has_weights(state) else ""

@@ -18,6 +18,9 @@ class Gathered:
     Args:
         state: what `state` gave in the middle of a pass; None to start one.
         device: where labels, logits and losses meet those that follow.
+
+    Raises:
+        ValueError: the parts of `state` do not belong together.
     """
 
     def __init__(self, state: dict[str, Any] | None = None, device: torch.device | str = "cpu") -> None:
@@ -33,6 +36,11 @@ class Gathered:
             self.ids, self.labels, self.outputs = ([state[name].to(device)] for name in PARTS)
             self.losses = list(state["losses"].to(device).unbind())
             self._begun -= state["seconds"]
+            rows, batches = sum(self.sizes), len(self.sizes)
+            if not (len(self.losses) == len(self.rates) == batches > 0 and min(self.sizes) > 0):
+                raise ValueError("losses, rates and sizes of different numbers of batches")
+            if any(len(state[name]) != rows for name in PARTS) or state["outputs"].dim() != 2:
+                raise ValueError(f"ids, labels and logits that are not of {rows} rows")
 
     @property
     def batches(self) -> int:

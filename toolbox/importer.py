@@ -21,6 +21,7 @@ from typing import IO, Any, ClassVar
 import torch
 from torch import Tensor
 
+from toolbox.schema import check_sizes
 from toolbox.utils import UserError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # at the beginning of what torch.save wrote before version 1.6
@@ -153,10 +154,9 @@ class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is tol
 
 def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
     """A file of torch 1.6 or newer: what the pickle holds, and the bytes of its storages by key."""
+    check_sizes(handle)
     with zipfile.ZipFile(handle) as archive:
         members = {member.filename.partition("/")[2]: member for member in archive.infolist()}
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
-            raise ValueError("packed members, which torch does not write")
         if "byteorder" in members and archive.read(members["byteorder"]).decode() != sys.byteorder:
             raise ValueError("numbers of another byte order")
         value = Reader(io.BytesIO(archive.read(members["data.pkl"])), encoding="utf-8").load()

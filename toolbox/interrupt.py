@@ -1,10 +1,12 @@
-"""SIGTERM and Ctrl-C: noted while a run is trained, so that it stops where it can be saved."""
+"""SIGTERM and Ctrl-C: noted while a run is trained, so that it stops where it can be saved; elsewhere an exception, so
+that what was begun is cleared away."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -35,6 +37,61 @@ class Interrupted(Exception):
         return f"{self.signal.name}: saved after {self.place}; go on by {self.command}"
 
 
+class Ended(KeyboardInterrupt):
+    """SIGTERM or Ctrl-C came where there was nothing to save.
+
+    Attributes:
+        signal: which.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = signal.Signals(number)
+
+    @property
+    def code(self) -> int:
+        """The exit code, as Interrupted has it."""
+        return 128 + self.signal
+
+    def __str__(self) -> str:
+        return f"{self.signal.name}: stopped; the same command starts again"
+
+
+class Endings:
+    """A context in which the first SIGINT or SIGTERM raises Ended and the second ends the process at once.
+
+    Attributes:
+        came: that first one; None before. Who is called in the middle of an import may swallow an exception or raise
+            another, so whoever opened the context looks here.
+    """
+
+    def __init__(self) -> None:
+        self.came: Ended | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Endings:
+        self._before = _handle(self._raise)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _raise(self, number: int, _: FrameType | None) -> None:
+        for each in self._before:
+            signal.signal(each, signal.SIG_DFL)
+        self.came = Ended(number)
+        raise self.came
+
+
+def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """Let `handler` take the signals, but for those that are ignored; the handlers before it by signal."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    taken = [number for number in NOTED if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    return {number: signal.signal(number, handler) for number in taken}
+
+
 class Signals:
     """A context that notes the first SIGINT or SIGTERM; the second ends the process at once.
 
@@ -47,10 +104,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        if threading.current_thread() is threading.main_thread():
-            for number in NOTED:
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
+        self._before = _handle(self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from toolbox.utils import UserError
+from toolbox.utils import UserError, read_json
 
 NAME = ".lock"
 _held: set[int] = set()  # descriptors
@@ -71,7 +71,7 @@ def _take(descriptor: int, folder: Path) -> None:
 
 def _holder(folder: Path) -> str:
     try:
-        holder = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        holder = read_json(folder / NAME)
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has the lock and has not signed yet
+    except (UserError, KeyError, TypeError):  # it has the lock and has not signed yet
         return "another process"

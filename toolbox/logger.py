@@ -6,7 +6,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-from toolbox.utils import UserError, read_json, write_json
+from toolbox.utils import UserError, misfit, read_json, write_json
+
+NUMBER = (int, float, type(None))
+SCORES = {  # what files must hold where there are scores of an epoch
+    "epoch": int,
+    **dict.fromkeys(("loss?", "lr?", "seconds?", "acc1?", "acc_class?", "macro_f1?", "meanIoU?", "fwavacc?"), NUMBER),
+    **dict.fromkeys(("mAP?", "AUROC?"), NUMBER),
+    "per_class?": {str: {"Se?": NUMBER, "+P?": NUMBER, "F1?": NUMBER, "support?": int}},
+    "confusion?": [[int]],
+}
+LOG = {
+    "name": str,
+    "date_and_time": str,
+    "options": dict,
+    "info": dict,
+    "logged": {"train": [SCORES], "val": [SCORES], "hyperparams?": dict},
+}
 
 
 class Experiment:
@@ -57,10 +73,9 @@ class Experiment:
     def from_json(cls, path: str | Path) -> Experiment:
         """Read the log in `path`; UserError when it is not one."""
         state = read_json(path)
-        try:
-            return cls.from_dict(state)
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{path} is not the log of a run: {error!r}") from error
+        if problem := misfit(state, LOG, "it"):
+            raise UserError(f"{path} is not the log of a run: {problem}")
+        return cls.from_dict(state)
 
 
 def percent(score: float | None) -> str:
@@ -86,11 +101,12 @@ def print_predictions(results: dict[str, list[int]], names: tuple[str, ...]) -> 
 
 def scores_table(scores: dict[str, Any]) -> str:
     """The scores of a split as lines for the terminal, per class and over all."""
-    width = max(len(name) for name in scores["per_class"])
+    per_class = scores.get("per_class", {})
+    width = max(map(len, per_class), default=0)
     lines = [f"{'':{width}} {'Se':>9} {'+P':>9} {'F1':>9} {'rows':>8}"]
-    for name, figures in scores["per_class"].items():
-        cells = " ".join(f"{percent(figures[key]):>9}" for key in ("Se", "+P", "F1"))
-        lines.append(f"{name:{width}} {cells} {figures['support']:8d}")
+    for name, figures in per_class.items():
+        cells = " ".join(f"{percent(figures.get(key)):>9}" for key in ("Se", "+P", "F1"))
+        lines.append(f"{name:{width}} {cells} {figures.get('support', 0):8d}")
     keys = ("acc1", "acc_class", "macro_f1", "meanIoU", "fwavacc", "mAP", "AUROC")
     shown = [f"{key} {percent(scores[key])}" for key in keys if key in scores]
     shown += [f"{key} {scores[key]:.3f}" for key in ("kappa", "j_kappa") if scores.get(key) is not None]

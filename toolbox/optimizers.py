@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
 
 from toolbox import OPTIMIZERS, SCHEDULERS
@@ -53,6 +53,50 @@ def get_optimizer(args: Namespace, model: nn.Module) -> Optimizer:
     return OPTIMIZERS[args.optimizer]([{"params": weights}, {"params": others, "weight_decay": 0.0}], args)
 
 
+KEPT = ("last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter")  # of a schedule
+
+
+PARTS = {  # what each keeps of a parameter; sgd without momentum keeps nothing
+    SGD: ("momentum_buffer",),
+    Adam: ("step", "exp_avg", "exp_avg_sq"),
+    AdamW: ("step", "exp_avg", "exp_avg_sq"),
+}
+
+
+def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Take up the state of an optimizer; torch's own loading believes what it is given.
+
+    Raises:
+        ValueError: it belongs to another optimizer or to other weights.
+    """
+    fresh = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for own, group in zip(fresh, optimizer.param_groups, strict=True):
+        for key, value in own.items():
+            if key in group and (not same_kind(group[key], value) if key == "lr" else group[key] != value):
+                raise ValueError(f"the optimizer's {key} is {group[key]!r}, expected {value!r}")
+        for weights in group["params"]:
+            _check_moments(optimizer.state.get(weights, {}), PARTS[type(optimizer)], weights)
+    every = [weights for group in optimizer.param_groups for weights in group["params"]]
+    if len({bool(optimizer.state.get(weights)) for weights in every}) > 1:
+        raise ValueError("the optimizer has a state of some weights only")
+
+
+def same_kind(value: Any, number: float) -> bool:
+    """Whether `value` is a finite number as `number` is one."""
+    return type(value) in (int, float) and type(number) in (int, float) and math.isfinite(value)
+
+
+def _check_moments(state: dict[str, Any], names: tuple[str, ...], weights: Tensor) -> None:
+    """ValueError unless `state`, if there is one, is what an optimizer keeps of `weights`."""
+    if state and state.keys() != set(names):
+        raise ValueError(f"the optimizer keeps {', '.join(map(str, state)) or 'nothing'}, expected {', '.join(names)}")
+    for name, part in state.items():
+        shape = () if name == "step" else weights.shape
+        if not isinstance(part, Tensor) or part.shape != shape or not part.is_floating_point():
+            raise ValueError(f"the optimizer's {name} is no tensor of shape {tuple(shape)}")
+
+
 class Schedule:
     """A learning-rate schedule that knows when it moves.
 
@@ -79,12 +123,12 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the schedule stands; its shape (total steps, factors) follows from the flags and is left out."""
-        kept = ("last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter")
-        return {key: value for key, value in self.scheduler.state_dict().items() if key in kept}
+        return {key: value for key, value in self.scheduler.state_dict().items() if key in KEPT}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state` stood, also when there are now more epochs to go."""
-        vars(self.scheduler).update(state)  # the schedulers' own loaders want the parts that are left out here
+        # the schedulers' own loaders want the parts that are left out here
+        vars(self.scheduler).update({key: value for key, value in state.items() if key in KEPT})
         if self.moves == "step":  # with more epochs to go, the same step has another rate
             s = self.scheduler
             for group, base, factor in zip(s.optimizer.param_groups, s.base_lrs, s.lr_lambdas, strict=True):

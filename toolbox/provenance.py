@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,18 @@ def describe(device: Any) -> dict[str, Any]:
         "cuda": torch.version.cuda,
     }
     return {"versions": versions(), "git": git_state(), "hardware": hardware, "command": sys.argv}
+
+
+def resumed(config: dict[str, Any], data: dict[str, Any], device: Any, epoch: int) -> dict[str, Any]:
+    """What config.json keeps of a resume: when, after which epoch, and what is not as the run's `config` says it was
+    when it was started. stderr says when that may change sums in their last bits."""
+    now = {"data": data, **describe(device)}
+    changed = {key: now[key] for key in ("data", "versions", "git", "hardware") if now[key] != config.get(key)}
+    if changed.keys() & {"versions", "hardware"}:
+        print(
+            "note: other versions or another machine than before: sums may differ in their last bits", file=sys.stderr
+        )
+    return {"at": datetime.now(UTC).isoformat(timespec="microseconds"), "epoch": epoch, **changed}
 
 
 def processor() -> str:

@@ -255,6 +255,6 @@ def write_report(
 {chr(10).join(filter(None, body))}
 </html>
 """
-    with atomic_write(path, "w") as handle:
-        handle.write(page)
+    with atomic_write(path) as handle:
+        handle.write(page.encode(errors="replace"))  # the name of a folder may hold what is no character
     return Path(path)

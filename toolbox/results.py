@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from toolbox.logger import SCORES
 from toolbox.plotter import plot_confusion_matrix, plot_history, plot_roc_curve, save_plot
 from toolbox.report import write_report
 from toolbox.runs import Run
-from toolbox.utils import read_json, write_json
+from toolbox.utils import UserError, misfit, read_json, write_json
 
 
 def write_val_results(folder: Path, epoch: int, results: dict[str, list[int]]) -> Path:
@@ -51,8 +53,7 @@ def write_pictures(folder: Path, logged: dict[str, Any]) -> list[Path]:
 
 def write_page(run: Run, logged: dict[str, Any], best: dict[str, Any] | None) -> Path:
     """report.html, with the newest test there is."""
-    tests = sorted((run.path / "pred").glob("test_results_ep*.json"), key=lambda path: path.stat().st_mtime)
-    test = read_json(tests[-1]) if tests else None
+    test = newest_test(run.path)
     pictures = sorted((run.path / "pics").glob("*.png"))
     if test is not None:
         pictures += [run.path / "pred" / f"{kind}_ep{test['epoch']}.png" for kind in ("norm_cm", "roc")]
@@ -60,6 +61,20 @@ def write_page(run: Run, logged: dict[str, Any], best: dict[str, Any] | None) ->
     at_best = next((entry for entry in logged["val"] if best and entry["epoch"] == best["epoch"]), None)
     warnings = run.config.get("warnings", [])
     return write_report(run.path / "report.html", run.config, logged, at_best, test, pictures, warnings)
+
+
+def newest_test(folder: Path) -> dict[str, Any] | None:
+    """The scores of the newest test, None when there is none; stderr names files that cannot be read."""
+    tests = sorted((folder / "pred").glob("test_results_ep*.json"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(tests):
+        try:
+            test = read_json(path)
+            if not (problem := misfit(test, SCORES, "it")):
+                return test
+        except UserError as error:
+            problem = str(error)
+        print(f"warning: {path} is passed over: {problem}", file=sys.stderr)
+    return None
 
 
 def remove_after(folder: Path, epoch: int) -> None:

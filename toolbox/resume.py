@@ -18,7 +18,8 @@ from toolbox.checkpoint import (
     save_checkpoint,
 )
 from toolbox.results import remove_after, remove_leftovers
-from toolbox.utils import UserError
+from toolbox.schema import check_whole
+from toolbox.utils import UserError, sync_folder
 
 
 def load_named(folder: Path, which: str, mend: bool = False) -> dict[str, Any]:
@@ -35,23 +36,30 @@ def load_named(folder: Path, which: str, mend: bool = False) -> dict[str, Any]:
     path, previous = folder / checkpoint_name(which), folder / PREVIOUS
     try:
         if which != "latest" or path.exists() or not previous.exists():
-            return load_checkpoint(path)
+            return _load(path)
         problem = f"no {path}"
     except DamagedError as error:
         if which != "latest" or not previous.exists():
             raise UserError(f"{error}; {_others(folder, path)}") from error
         problem = str(error)
     try:
-        state = load_checkpoint(previous)
+        state = _load(previous)
     except DamagedError as error:
         raise UserError(f"{problem}; so is the one before; {_others(folder, path)}") from error
     print(f"warning: {problem}; taking the one before, {PREVIOUS}", file=sys.stderr)
     if mend:
         put_link(previous, path)
+        sync_folder(folder)
     return state
 
 
-def _others(folder: Path, damaged: Path) -> str:
+def _load(path: Path) -> dict[str, Any]:
+    state = load_checkpoint(path)
+    check_whole(state, path)
+    return state
+
+
+def _others(folder: Path, damaged: Path | None) -> str:
     """Which checkpoints of the run can be loaded, as flags."""
     whole = []
     for path in sorted(folder.glob("*.pth.tar")):
@@ -64,9 +72,24 @@ def _others(folder: Path, damaged: Path) -> str:
 def _epoch(path: Path) -> int | None:
     """The epoch of a checkpoint, None when it cannot be loaded."""
     try:
-        return load_checkpoint(path)["epoch"]
+        return _load(path)["epoch"]
     except UserError:
         return None
+
+
+def take_up(training: Any, state: dict[str, Any], folder: Path) -> None:
+    """Let `training` (a trainer.Training) go on from a checkpoint of the run in `folder`.
+
+    Raises:
+        UserError: what is in it does not fit together: it was made by hand, or by another version.
+    """
+    try:
+        training.restore(state)
+    except Exception as error:  # values of any kind may stand anywhere
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"the checkpoint of {folder} cannot be gone on with: {reason}; {_others(folder, None)}"
+        ) from error
 
 
 def is_finished(folder: Path, state: dict[str, Any], which: str, epochs: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shlex
 import shutil
@@ -13,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolbox.utils import UserError
+from toolbox.utils import UserError, misfit, read_json
+
+CONFIG = {  # what of a config.json is read
+    "class_names": [str],
+    "data": {"fingerprint": str, "source": str},
+    "warnings?": [str],
+    "resumed?": list,
+    "versions?": dict,
+    "git?": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,21 @@ class Run:
 def read_run(path: Path) -> Run | None:
     """The run in folder `path`, None when it is not one (a stranger's folder, a claim without a config yet)."""
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        run = Run(path, config)
+        run = Run(path, read_json(path / "config.json"))
         return run if isinstance(run.options, dict) and run.version >= 0 and run.config["started"] + "" else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, ValueError, KeyError, TypeError, OverflowError):
         return None
+
+
+def check_config(run: Run) -> None:
+    """UserError when the config.json of `run` was damaged or edited, so that it cannot be gone on with or tested."""
+    if problem := misfit(run.config, CONFIG, "it"):
+        raise UserError(f"{run.path / 'config.json'} is damaged: {problem}")
+
+
+def spoilt(root: str | Path) -> list[Path]:
+    """Folders below `root` that hold a best epoch, and no config.json that makes them a run."""
+    return sorted(path.parent for path in Path(root).glob("*/runs/*/model_best.pth.tar") if not read_run(path.parent))
 
 
 def list_runs(root: str | Path, dataset: str | None = None) -> list[Run]:

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -36,6 +37,22 @@ def os_reason(error: OSError) -> str:
     """What the system refused, in one line: "PATH: No space left on device"."""
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason
+
+
+# What torch says -> what a user can do about it. It raises RuntimeError for all of these.
+ADVICE = {
+    "deterministic": "--deterministic asks for an algorithm that torch does not have on this device; leave it out",
+    "out of memory": "the device's memory is full; try a lower --batch-size, and --accumulate to make up for it",
+    "can't allocate memory": "memory is full; try a lower --batch-size, and --accumulate to make up for it",
+    "DataLoader worker": "a process that gathers batches died; --workers 0 needs none",
+}
+
+
+def explained(error: Exception) -> str:
+    """What a user can do about an error of torch's, in one line; "" for any other."""
+    text = " ".join(str(error).split())
+    advice = next((advice for part, advice in ADVICE.items() if part in text), "")
+    return f"{advice}; what was saved is kept ({text[:150]})" if advice else ""
 
 
 class Registry(Mapping[str, Callable[..., Any]]):
@@ -121,9 +138,42 @@ def write_json(path: str | Path, value: Any, indent: int | None = 1) -> None:
 def read_json(path: str | Path) -> Any:
     """The value in the JSON file `path`; UserError when it cannot be read."""
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise ValueError("not a file")  # a pipe would be waited for
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
+
+
+MISSING = object()
+
+
+def misfit(value: Any, shape: Any, place: str) -> str:
+    """What is wrong with a value out of a file: "log.val[2].epoch is a str, expected int"; "" when nothing is.
+
+    Args:
+        shape: a type, or a tuple of types; [shape] for a list; {"name": shape} for a dictionary with at least these
+            names ("name?" may be missing); {str: shape} for one of any names.
+        place: what the value is called.
+    """
+    kinds = shape if isinstance(shape, tuple) else (type(shape) if isinstance(shape, list | dict) else shape,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        found = "missing" if value is MISSING else f"a {type(value).__name__}"
+        return f"{place} is {found}, expected {' or '.join(kind.__name__ for kind in kinds)}"
+    inner = _parts(value, shape, place) if isinstance(shape, list | dict) else ()
+    return next((problem for part in inner if (problem := misfit(*part))), "")
+
+
+def _parts(value: Any, shape: Any, place: str) -> Iterator[tuple[Any, Any, str]]:
+    if isinstance(shape, list):
+        yield from ((part, shape[0], f"{place}[{k}]") for k, part in enumerate(value))
+    elif str in shape:
+        yield from ((part, shape[str], f"{place}.{name}") for name, part in value.items())
+    else:
+        for name, inner in shape.items():
+            key = name.removesuffix("?")
+            if key in value or key == name:
+                yield value.get(key, MISSING), inner, f"{place}.{key}"
 
 
 def sha256_of(path: str | Path) -> str:
