@@ -411,9 +411,7 @@ def load_classifier(args: Namespace) -> Any:
     check_whole(state, path)
     options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
     if options.get("context", "kaggle") != "kaggle" or options.get("features") or options.get("neighbours"):
-        raise UserError(
-            f"{name} reads more than Kaggle's rows; --predict takes networks that were trained on those alone"
-        )
+        raise UserError(f"{name} reads more than Kaggle's rows; --predict takes networks of those alone")
     model = get_model(Namespace(**options))
     load_weights(model, state["model"], path)
     called = f"{options['model_name']}, epoch {state['epoch']} of {name}"
