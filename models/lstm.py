@@ -23,6 +23,8 @@ class LSTM(nn.Module):
     ) -> None:
         super().__init__()
         self.lstm = nn.LSTM(in_channels * length, hidden, layers, batch_first=True)
+        for layer in range(layers):  # see _first_step
+            getattr(self.lstm, f"weight_hh_l{layer}").requires_grad_(False)
         self.fc = nn.Linear(hidden, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,7 +36,8 @@ class LSTM(nn.Module):
     def _first_step(self, layer: int, x: Tensor) -> Tensor:
         """What nn.LSTM gives for its first step, x (B, features) -> h (B, hidden), in a third of the time.
 
-        State and cell are zero before it, so the recurrent weights and the forget gate multiply zeros and are left out.
+        State and cell are zero before it, so the recurrent weights and the forget gate multiply zeros: they are left
+        out, and the recurrent weights are not trained.
         """
         w, b_in, b_state = (getattr(self.lstm, f"{name}_l{layer}") for name in ("weight_ih", "bias_ih", "bias_hh"))
         enter, _, candidate, leave = F.linear(x, w, b_in + b_state).chunk(4, dim=1)  # gates in nn.LSTM's order

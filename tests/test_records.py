@@ -106,7 +106,7 @@ def test_a_packed_signal_that_declares_another_length(tmp_path: Path, declared: 
         ("syn00 2 360 21600", "syn00 2 360", "the header tells None samples of 2 leads at 360 Hz"),
         ("syn00 2 360 21600", "syn00 2 360 0", "the header tells "),
         ("syn00 2 360 21600", "syn00 0 360 21600", "the header tells "),
-        ("syn00 2 360 21600", "syn00 3 360 21600", "leads without a name"),
+        ("syn00 2 360 21600", "syn00 3 360 21600", "describes 2 of 3 leads"),
         ("syn00 2 360 21600", "syn00 2 0 21600", "at 0 Hz"),
         ("syn00 2 360 21600", "syn00 2 1e999 21600", "cannot be read|the header tells "),
         ("syn00 2 360 21600", "syn00 2 360 99999999999", "the header says 99999999999 samples"),

@@ -69,6 +69,7 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
     Raises:
         ValueError: it belongs to another optimizer or to other weights.
     """
+    parts = next(parts for kind, parts in PARTS.items() if isinstance(optimizer, kind))
     fresh = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for own, group in zip(fresh, optimizer.param_groups, strict=True):
@@ -76,7 +77,7 @@ def load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
             if key in group and (not same_kind(group[key], value) if key == "lr" else group[key] != value):
                 raise ValueError(f"the optimizer's {key} is {group[key]!r}, expected {value!r}")
         for weights in group["params"]:
-            _check_moments(optimizer.state.get(weights, {}), PARTS[type(optimizer)], weights)
+            _check_moments(optimizer.state.get(weights, {}), parts, weights)
     every = [weights for group in optimizer.param_groups for weights in group["params"]]
     if len({bool(optimizer.state.get(weights)) for weights in every}) > 1:
         raise ValueError("the optimizer has a state of some weights only")
