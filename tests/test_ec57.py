@@ -16,8 +16,8 @@ from toolbox.ec57_report import report, scores, summary
 FS = 360.0
 UNREADABLE, READABLE = 0x30, 0x10
 # Counts by bxb's own comparison (app/bxb.c as of April 2020, compiled without the WFDB library, which only reads the
-# files), fed with the annotations that `drawn` and `distorted` make: rows of the table, RR intervals compared, the sum of
-# their squared differences, seconds of shutdown.
+# files), fed with the annotations that `drawn` and `distorted` make: rows of the table, RR intervals compared, the sum
+# of their squared differences, seconds of shutdown.
 BXB = json.loads(Path(__file__).with_name("bxb_counts.json").read_text(encoding="utf-8"))
 
 
