@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,7 @@ REFRACTORY = 0.2  # s
 THRESHOLD = 0.5
 REACH = 8  # samples of RATE to either side that an R peak is looked for in
 CLOSE = 0.02  # s, the scale on which a height counts less
+BLOCK = 4096  # steps at a time, so that what is made of them fits the processor's cache
 WEIGHTS = Path(__file__).with_name("peaks.npz")
 
 
@@ -41,11 +41,16 @@ def condition(signal: np.ndarray, fs: float) -> np.ndarray:
     level = uniform_filter1d(
         signal, round(fs) | 1, mode="nearest"
     )  # before the rate changes, which would let it through
-    ratio = Fraction(RATE / fs).limit_denominator(1000)
+    ratio = _ratio(fs)
     slow = resample_poly(signal - level, ratio.numerator, ratio.denominator)
     taps = firwin(FILTER, CUTOFF, fs=RATE)
     slow = oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
     return (slow / _unit(slow)).astype(np.float32)
+
+
+def _ratio(fs: float) -> Fraction:
+    """Samples of the network's for one of the signal's; at odd rates the network reads at nearly RATE."""
+    return Fraction(RATE / fs).limit_denominator(1000)
 
 
 def _unit(slow: np.ndarray) -> np.ndarray:
@@ -72,32 +77,38 @@ def probability(conditioned: np.ndarray, weights: dict[str, np.ndarray] | None =
     successors reach a second to either side: far enough to see the T wave and the beats around.
     """
     w = weights or _weights()
-    n = len(conditioned) // STRIDE
-    if not n:
+    steps = len(conditioned) // STRIDE
+    if not steps:
         return np.zeros(0, dtype=np.float32)
-    size = len(w["first"])
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(conditioned, size // 2), size)
-    hidden = _in_blocks(
-        n, lambda a, e: np.abs(windows[a * STRIDE : e * STRIDE] @ w["first"]).reshape(e - a, STRIDE, -1).max(axis=1)
-    )
-    for layer, dilation in enumerate(DILATIONS):
-        kernel, bias = w[f"kernel{layer}"], w[f"bias{layer}"]  # (taps, in, out), (out,)
-        padded = np.pad(hidden, ((len(kernel) // 2 * dilation,) * 2, (0, 0)))
-
-        def convolve(a: int, e: int, padded=padded, kernel=kernel, bias=bias, dilation=dilation) -> np.ndarray:
-            total = bias + padded[a:e] @ kernel[0]
-            for tap in range(1, len(kernel)):
-                total += padded[a + tap * dilation : e + tap * dilation] @ kernel[tap]
-            return np.maximum(total, 0, out=total)
-
-        answer = _in_blocks(n, convolve)
-        hidden = hidden + answer if layer else answer
+    hidden = _first(conditioned, w["first"], steps)
+    for k, dilation in enumerate(DILATIONS):
+        answer = _convolved(hidden, w[f"kernel{k}"], w[f"bias{k}"], dilation)
+        hidden = hidden + answer if k else answer
     return 0.5 * (1 + np.tanh((hidden @ w["last"] + w["offset"]) / 2))  # the logistic function
 
 
-def _in_blocks(n: int, work: Callable[[int, int], np.ndarray], block: int = 4096) -> np.ndarray:
-    """`work` on rows a..e at a time, so that what it makes fits the processor's cache."""
-    return np.concatenate([work(a, min(a + block, n)) for a in range(0, n, block)])
+def _first(x: np.ndarray, kernel: np.ndarray, steps: int) -> np.ndarray:
+    """(m,) convolved with `kernel` (taps, out), the largest magnitude of every STRIDE: (steps, out)."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, len(kernel) // 2), len(kernel))
+    out = np.empty((steps, kernel.shape[1]), dtype=np.float32)
+    for a in range(0, steps, BLOCK):
+        e = min(a + BLOCK, steps)
+        answer = np.abs(windows[a * STRIDE : e * STRIDE] @ kernel)
+        answer.reshape(e - a, STRIDE, -1).max(axis=1, out=out[a:e])
+    return out
+
+
+def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: int) -> np.ndarray:
+    """What is positive of (steps, in) convolved with `kernel` (taps, in, out), taps `dilation` apart: (steps, out)."""
+    padded = np.pad(x, ((len(kernel) // 2 * dilation,) * 2, (0, 0)))
+    out = np.empty((len(x), len(bias)), dtype=np.float32)
+    for a in range(0, len(x), BLOCK):
+        e = min(a + BLOCK, len(x))
+        total = bias + padded[a:e] @ kernel[0]
+        for tap in range(1, len(kernel)):
+            total += padded[a + tap * dilation : e + tap * dilation] @ kernel[tap]
+        np.maximum(total, 0, out=out[a:e])
+    return out
 
 
 def detect(
@@ -141,20 +152,21 @@ def detect(
     around = found[:, None] + np.arange(-2, 3)
     weight = likely[np.clip(around, 0, len(likely) - 1)]
     steps = (weight * around).sum(axis=1) / weight.sum(axis=1) - 1  # likely is padded by one
-    peaks = _refine(signal, fs, conditioned, steps * STRIDE + STRIDE // 2)
+    peaks = _refine(signal, float(1 / _ratio(fs)), conditioned, steps * STRIDE + STRIDE // 2)
     return peaks[known[peaks]]
 
 
-def _refine(signal: np.ndarray, fs: float, conditioned: np.ndarray, near: np.ndarray) -> np.ndarray:
+def _refine(signal: np.ndarray, stretch: float, conditioned: np.ndarray, near: np.ndarray) -> np.ndarray:
     """(peaks,) int64 samples of `signal`, rising: from where `conditioned` is highest, up or down, close to its samples
-    `near` (the further away, the less a height counts), to the extreme of the signal itself there."""
+    `near` (the further away, the less a height counts), to the extreme of the signal itself there, which has `stretch`
+    samples for one of those."""
     offsets = np.arange(-REACH, REACH + 1)
     around = np.clip(np.round(near).astype(np.int64)[:, None] + offsets, 0, len(conditioned) - 1)
     height = np.abs(conditioned[around]) * np.exp(-0.5 * ((around - near[:, None]) / (CLOSE * RATE)) ** 2)
     best = around[np.arange(len(near)), height.argmax(axis=1)]
     upright = np.where(conditioned[best] < 0, -1.0, 1.0)
-    half = int(np.ceil(fs / RATE))
-    around = np.round(best * (fs / RATE)).astype(np.int64)[:, None] + np.arange(-half, half + 1)
+    half = int(np.ceil(stretch))
+    around = np.round(best * stretch).astype(np.int64)[:, None] + np.arange(-half, half + 1)
     around = np.clip(around, 0, len(signal) - 1)
     best = (signal[around] * upright[:, None]).argmax(axis=1)
     return np.unique(around[np.arange(len(near)), best])

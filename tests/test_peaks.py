@@ -49,7 +49,7 @@ def test_downward_peaks_are_found_to_the_sample():
     assert detect(-train(TIMES), FS).tolist() == np.round(TIMES * FS).astype(int).tolist()
 
 
-@pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 257.0, 500.0, 1000.0])
+@pytest.mark.parametrize("fs", [100.0, 128.0, 250.0, 257.0, 333.33, 500.0, 1000.0])
 def test_any_rate(fs):
     assert detect(train(TIMES, fs), fs) == pytest.approx(TIMES * fs, abs=0.51)
 
