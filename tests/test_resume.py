@@ -157,13 +157,13 @@ def assert_readable(folder: Path) -> None:
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_had_been(name: str, launcher: Launcher, place: Any):
+def kill_again_and_again(name: str, launcher: Launcher, place: Any, each: int) -> None:
+    """Kill runs of a recipe `each` times at random moments, resume each time, and compare the ends with one unkilled."""
     whole = place("whole")
     answer = launcher.run(whole, start(RECIPES[name]))
     assert answer["status"] == 0, said(whole)
     rng, kills, within, finished = random.Random(name), 0, 0, 0
-    while kills < EACH or not finished:
+    while kills < each or not finished:
         folder = place(f"killed_{finished}")
         status = None
         while status != 0:
@@ -171,7 +171,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_had_been(name:
             version = run.name.rpartition("_")[2] if run else ""  # a trial is not the latest by itself
             argv = ["--resume", "latest", "--version", version] if run else start(RECIPES[name])
             order = {}
-            if kills < EACH:  # every third anywhere, the others where it trains
+            if kills < each:  # every third anywhere, the others where it trains
                 reach = answer["seconds"] / (1 + finished)  # less when runs end before they are killed
                 anywhere = {"kill": rng.uniform(0, 0.4 * reach)}
                 order = {"kill": rng.uniform(0, 0.15 * reach), "after": TRAINS} if kills % 3 else anywhere
@@ -185,7 +185,24 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_had_been(name:
         if "--tensorboard" in RECIPES[name]:
             assert_curves_have_no_gaps_or_doubles(the_run(folder))
     print(f"{name}: {kills} kills, {within} resumes within an epoch, {finished} runs")
+    assert kills >= each
     assert within >= 1
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_had_been(name: str, launcher: Launcher, place: Any):
+    kill_again_and_again(name, launcher, place, EACH)
+
+
+def test_the_recipes_are_killed_fifty_times_in_all() -> None:
+    assert EACH * len(RECIPES) >= 50
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", RECIPES)
+def test_soak_of_many_more_kills(name: str, launcher: Launcher, place: Any) -> None:
+    kill_again_and_again(name, launcher, place, 3 * EACH)
 
 
 def assert_curves_have_no_gaps_or_doubles(run: Path) -> None:
