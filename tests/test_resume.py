@@ -158,7 +158,7 @@ def assert_readable(folder: Path) -> None:
 
 
 def kill_again_and_again(name: str, launcher: Launcher, place: Any, each: int) -> None:
-    """Kill runs of a recipe `each` times at random moments, resume each time, and compare the ends with one unkilled."""
+    """Kill runs of a recipe `each` times at random moments, resume each time, compare the ends with one unkilled."""
     whole = place("whole")
     answer = launcher.run(whole, start(RECIPES[name]))
     assert answer["status"] == 0, said(whole)
