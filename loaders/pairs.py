@@ -54,7 +54,7 @@ def find_pairs(
     unused = set(exclude)
     for text in given:
         path = Path(text)
-        path = path.with_suffix("") if path.suffix in (".hea", ".dat", f".{reference}") else path
+        path = path.with_suffix("") if path.suffix in (".hea", ".dat", ".edf", ".csv", f".{reference}") else path
         folder = path.is_dir()
         for record in list_records(path, reference) if folder else [path]:
             unused.discard(record.name)
