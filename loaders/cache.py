@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from loaders.beats import Beats
-from toolbox.utils import UserError, read_json, sha256_array, sha256_of, sync_folder, write_json
+from loaders.beats import CLASS_NAMES, ROW, Beats
+from toolbox.utils import UserError, atomic_write, read_json, sha256_array, sha256_of, sync_folder, write_json
 
 FORMAT = 1
 ABANDONED = 3600  # s
+ROWS = ("csv", "records", "synthetic")  # kinds whose rows are like Kaggle's
 
 
 @dataclass
@@ -78,7 +79,8 @@ def load(folder: Path) -> Cache | None:
         for split in meta["splits"]:
             named = {part.name: f"{split}_{part.name}" for part in fields(Beats)}
             there = {part: name for part, name in named.items() if name in meta["arrays"]}
-            splits[split] = Beats(**{part: _checked(folder, name, meta["arrays"]) for part, name in there.items()})
+            arrays = {part: _checked(folder, name, meta["arrays"]) for part, name in there.items()}
+            splits[split] = _whole(Beats(**arrays), meta["kind"])
         return Cache(folder, splits, meta)
     except Exception:  # NumPy parses a header as Python, so a damaged one can raise anything
         return None
@@ -89,6 +91,20 @@ def _checked(folder: Path, name: str, known: dict[str, Any]) -> np.ndarray:
     if sha256_array(np.ascontiguousarray(array)) != known[name]["sha256"]:
         raise ValueError(f"{name} is damaged")
     return array
+
+
+def _whole(beats: Beats, kind: str) -> Beats:
+    """`beats`, unless they are no rows with labels of five classes: digests only tell that nobody damaged them."""
+    n = len(beats.y)
+    if any(len(array) != n for array in vars(beats).values() if array is not None):
+        raise ValueError("arrays of different lengths")
+    if beats.x.dtype != np.float32 or beats.y.dtype != np.int64 or not np.isfinite(beats.x).all():
+        raise ValueError("values of other types, or not finite")
+    if kind in ROWS and beats.x.shape != (n, ROW):
+        raise ValueError(f"rows that have not {ROW} samples")
+    if n and not (beats.y.min() >= 0 and beats.y.max() < len(CLASS_NAMES)):
+        raise ValueError("labels that are no class")
+    return beats
 
 
 def is_of(meta: dict[str, Any], source: Source) -> bool:
@@ -177,7 +193,8 @@ def _save(folder: Path, splits: dict[str, Beats]) -> dict[str, Any]:
     for split, beats in splits.items():
         for part, values in beats.arrays().items():
             name, array = f"{split}_{part}", np.ascontiguousarray(values)
-            np.save(folder / f"{name}.npy", array)
+            with atomic_write(folder / f"{name}.npy") as handle:
+                np.save(handle, array)
             arrays[name] = {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": sha256_array(array)}
     return arrays
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -15,7 +17,7 @@ from loaders.cache import Cache, Source
 from loaders.patients import SAME_PATIENT
 from loaders.records import MITDB, list_records, read_wfdb, write_wfdb
 from loaders.workers import born_quiet, leave_signals
-from toolbox.utils import UserError, progress
+from toolbox.utils import UserError, progress, sync_folder
 
 RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
 
@@ -249,11 +251,18 @@ def synthetic_cache(args: Namespace) -> Cache:
 def write_synthetic(args: Namespace, folder: str | Path) -> list[str]:
     """Write the synthetic recordings to `folder` as WFDB records; their names."""
     recordings = synthetic.synthesize(args.synthetic_patients, args.synthetic_minutes, args.synthetic_seed)
-    names = []
+    names, folder = [], Path(folder)
     try:
-        for record in progress(recordings, "writing records", total=args.synthetic_patients):
-            write_wfdb(record, folder)
-            names.append(record.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as scratch:
+            for record in progress(recordings, "writing records", total=args.synthetic_patients):
+                write_wfdb(record, scratch)
+                for path in sorted(Path(scratch).iterdir()):
+                    with open(path, "rb") as handle:
+                        os.fsync(handle.fileno())
+                    path.replace(folder / path.name)  # a reader sees whole files only
+                names.append(record.name)
+        sync_folder(folder)
     except OSError as error:
         raise UserError(f"cannot write records to {folder}: {error.strerror or error}") from error
     return names
