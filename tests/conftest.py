@@ -1,8 +1,12 @@
 """Data that many tests share, made once a session: small, synthetic, offline."""
 
+import signal
+
 from toolbox.utils import tune_process
 
 tune_process()  # as commander does, before anything imports torch
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; tests send Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from pathlib import Path  # noqa: E402
 
