@@ -401,6 +401,8 @@ def _check_start(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error(f"--model-name is missing; one of {', '.join(MODELS)}")
     if args.prune and args.sampler:
         parser.error("--prune leaves rows out by their loss; leave out --sampler, which draws them by their class")
+    if args.prune and args.mixup:
+        parser.error("--prune judges rows by their loss; leave out --mixup, which mixes them")
     if args.start_epoch > args.epochs:
         parser.error(f"--start-epoch {args.start_epoch} lies behind --epochs {args.epochs}")
 

@@ -75,6 +75,8 @@ def test_aliases_become_the_smallest_of_their_family():
         (["--resume", "latest", "--start-epoch", "3"], "--start-epoch conflicts"),
         (["--resume", "latest", "--pretrained", "x"], "--pretrained conflicts"),
         (["--model-name", "cnn1d_3", "--start-epoch", "30"], "lies behind --epochs 20"),
+        (["--model-name", "cnn1d_3", "--prune", "0.5", "--mixup", "0.2"], "leave out --mixup"),
+        (["--model-name", "cnn1d_3", "--prune", "0.5", "--sampler", "equal"], "leave out --sampler"),
         (["--prepare", "--test"], "--prepare stops after the data"),
         (["--write-records", "x", "--prepare"], "--dataset synthetic"),
         (["--model-name", "cnn1d_3", "--monitor", "accuracy"], "invalid choice"),
