@@ -58,7 +58,8 @@ def _named(argument: str, csv: bool) -> Iterator[Item]:
     elif (one := _as_recording(path)) is not None:
         yield Item(one)
     elif glob.has_magic(argument):
-        for match in sorted(map(Path, glob.glob(argument, recursive=True))):  # noqa: PTH207  # Path has no pattern of its own
+        both = {*glob.glob(argument, recursive=True), *glob.glob(f"{argument}.hea", recursive=True)}  # noqa: PTH207
+        for match in sorted(map(Path, both)):
             if match.is_dir():
                 yield from _in_folder(match, csv)
             elif (one := _as_recording(match)) is not None and not _is_table(one):

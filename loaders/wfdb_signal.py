@@ -167,6 +167,8 @@ def _header(path: Path) -> Any:
 
 def _segments(path: Path, header: Any) -> tuple[Any, list[Segment]]:
     """The layout (None where all segments are alike) and the segments of a multi-segment record."""
+    if sum(header.seg_len) != header.sig_len:
+        raise UserError(f"record {path}: {header.sig_len} samples, its segments have {sum(header.seg_len)}")
     layout, segments = None, []
     for name, frames in zip(header.seg_name, header.seg_len, strict=True):
         if name == "~":

@@ -49,7 +49,7 @@ def test_any_file_of_a_record_names_it_once(folder: Path) -> None:
 
 
 def test_patterns_take_what_is_a_recording(folder: Path) -> None:
-    assert names(["data/10*"]) == ["data/100.hea", "data/101.hea"]
+    assert names(["data/10*"]) == names(["data/10[01]"]) == ["data/100.hea", "data/101.hea"]
     assert names(["data/*"]) == [
         "data/100.hea", "data/101.hea", "data/a.csv", "data/below/night.EDF", "data/s.hea", "data/s_2.hea",
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import edfio
 import numpy as np
 import pytest
 import torch
@@ -19,8 +20,10 @@ from hypothesis import strategies as st
 
 from args import parse_args
 from loaders import cache, gdd, physionet
+from loaders.beat_files import read_beats
 from loaders.beats import Beats
 from loaders.cache import Source
+from loaders.recordings import CsvFormat, choose_lead, open_recording
 from loaders.records import list_records
 from toolbox.checkpoint import FORMAT, load_checkpoint
 from toolbox.importer import import_weights
@@ -82,6 +85,77 @@ def test_lists_of_records(tmp_path: Path, text: str) -> None:
     (tmp_path / "RECORDS").write_text(text, encoding="utf-8", errors="replace")
     found = read_or_refuse(tmp_path, lambda: list_records(tmp_path))
     assert all(path.parent == tmp_path for path in found or [])
+
+
+# recordings to annotate
+
+
+def stream_all(path: Path) -> None:
+    """Read each lead of a recording to its end."""
+    recording = open_recording(path, CsvFormat(360.0))
+    for lead in range(len(recording.leads)):
+        choose_lead(recording, recording.leads[lead].name)
+        for _ in recording.stream(lead, 4000):
+            pass
+
+
+SIGNAL = np.arange(2 * 3600).reshape(-1, 2) % 100
+HEADER = b"r 2 360 3600\nr.dat 16 40(0)/mV 16 0 0 0 0 MLII\nr.dat 16 40/uV 16 0 0 0 0 V1\n# a comment\n"
+MASTER = b"s/4 2 360 4600\nl 0\nr 3600\n~ 500\nq 500\n"
+
+
+@TRIES
+@given(damage(HEADER), st.sampled_from(["8", "16", "24", "61", "80", "212", "310", "311", "516"]))
+@pytest.mark.filterwarnings("ignore")
+def test_headers_of_records(tmp_path: Path, content: bytes, form: str) -> None:
+    (tmp_path / "r.dat").write_bytes(SIGNAL.astype("<i2").tobytes())
+    (tmp_path / "r.hea").write_bytes(content.replace(b" 16 40", f" {form} 40".encode()))
+    read_or_refuse(tmp_path, lambda: stream_all(tmp_path / "r.hea"))
+
+
+@TRIES
+@given(damage(MASTER))
+@pytest.mark.filterwarnings("ignore")
+def test_headers_of_segments(tmp_path: Path, content: bytes) -> None:
+    for name, frames in (("r", 3600), ("q", 500)):
+        (tmp_path / f"{name}.dat").write_bytes(SIGNAL[:frames].astype("<i2").tobytes())
+        (tmp_path / f"{name}.hea").write_bytes(
+            HEADER.replace(b"r.dat", f"{name}.dat".encode()).replace(b"3600", b"%d" % frames)
+        )
+    (tmp_path / "l.hea").write_bytes(b"l 2 360 0\n~ 0 40 0 0 0 0 0 MLII\n~ 0 40 0 0 0 0 0 V1\n")
+    (tmp_path / "s.hea").write_bytes(content)
+    read_or_refuse(tmp_path, lambda: stream_all(tmp_path / "s.hea"))
+
+
+def edf() -> bytes:
+    lead = edfio.EdfSignal(SIGNAL[:, 0] / 10.0, 360, label="ECG", physical_dimension="uV")
+    return edfio.Edf([lead], annotations=[edfio.EdfAnnotation(0, None, "start")]).to_bytes()
+
+
+@TRIES
+@given(damage(edf()[:900]) | damage(edf()[:900].replace(b"EDF+C", b"EDF+D")))
+@pytest.mark.filterwarnings("ignore")
+def test_edf_files(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "r.edf").write_bytes(content + edf()[900:])
+    read_or_refuse(tmp_path, lambda: stream_all(tmp_path / "r.edf"))
+
+
+LINES = b"time,MLII (uV),V1\n" + b"".join(b"%.3f,%d,%d\n" % (k / 360, *SIGNAL[k]) for k in range(300))
+
+
+@TRIES
+@given(damage(LINES) | damage(LINES.replace(b",", b";").replace(b".", b",")) | damage(LINES.replace(b",", b"\t")))
+def test_csv_files(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "r.csv").write_bytes(content)
+    read_or_refuse(tmp_path, lambda: stream_all(tmp_path / "r.csv"))
+
+
+@TRIES
+@given(st.binary(max_size=60) | damage(bytes([10, 4, 20, 4, 200, 20, 0, 0])))
+def test_annotation_files(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "r.atr").write_bytes(content)
+    found = read_or_refuse(tmp_path, lambda: read_beats(tmp_path / "r", "atr", 360.0))
+    assert found is None or (len(found) and (np.diff(found) > 0).all() and found[0] >= 0)
 
 
 # what the project itself writes

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from loaders.recordings import CsvFormat
 from loaders.records import Record
 from models import get_model
 from predictor import Settings, predict, predict_all
-from tests.conftest import SMALL
+from tests.conftest import ROOT, SMALL
 from tests.made import FORMATS, GAIN, Rule, packed, small_record, write_format
 from toolbox.classifier import Classifier
 from toolbox.utils import UserError
@@ -428,3 +430,17 @@ def test_a_network_s_probabilities_are_those_of_its_logits() -> None:
     with torch.no_grad():
         next(classifier.model.parameters()).view(-1)[0] += 1
     assert classifier.fingerprint() != mark
+
+
+def test_torchrun_waits_for_all_and_tells_one_exit_code(several: list[Item], root: Path, tmp_path: Path) -> None:
+    """One process has nothing but a recording that fails; the other is not killed for it."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        str(ROOT / "commander.py"), "--root-dir", str(root), "--out", str(tmp_path / "out"),
+        "--predict", *(str(item.path) for item in several[:3]),
+    ]  # fmt: skip
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert answer.returncode == 1, answer.stderr
+    assert {path.stem for path in (tmp_path / "out").glob("*.ecg")} == {"r0", "r2"}, answer.stderr
+    assert answer.stderr.count("r1.dat has 1000 bytes") == 1
+    assert "exitcode  : 1" in answer.stderr

@@ -118,7 +118,8 @@ def test_segments_of_one_kind(record: Record, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("s_3 3000", "s_3 2000", "tells 3000 samples"),
+        ("s_3 3000\ns_4 3000", "s_3 2000\ns_4 4000", "tells 3000 samples"),
+        ("9500", "9600", "its segments have 9500"),
         ("s_3 3000", "s_9 3000", "s_9.hea is missing"),
         ("s_3 3000", "../s_3 3000", "invalid syntax in segment line"),
         ("s_3 3000", "s 3000", "has segments itself"),

@@ -14,19 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import connection, get_context
 from typing import Any
 
+from toolbox.distributed import of_everyone, rank_and_world
 from toolbox.utils import UserError
-
-
-def rank_and_world() -> tuple[int, int]:
-    """Which of how many machines this is, as torchrun (or whoever starts several) tells by RANK and WORLD_SIZE.
-
-    Raises:
-        UserError: they tell no such thing.
-    """
-    rank, world = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not (rank.isdigit() and world.isdigit() and int(rank) < int(world)):
-        raise UserError(f"RANK is {rank!r}, WORLD_SIZE {world!r}: expected numbers, the first below the second")
-    return int(rank), int(world)
 
 
 def run_all(
@@ -45,10 +34,11 @@ def run_all(
         tell: called with each result.
 
     Returns:
-        The results and the reasons of what failed, by name. Each failure is a line on stderr.
+        The results, and the reasons of what failed (of all processes of a torchrun), by name. Each failure is a line
+        on stderr.
 
     Raises:
-        UserError: everything failed, by faults of the user's; with the reason, if it is but one thing.
+        UserError: everything failed, on all machines, by faults of the user's; with the reason, if it is one thing.
     """
     rank, world = rank_and_world()
     asked = len(items) + len(failed)
@@ -69,9 +59,11 @@ def run_all(
         faults[name] = isinstance(came, UserError)
         if asked > 1 or not faults[name]:
             print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
-    if asked and len(failed) == asked and all(faults.values()):
+    everyone = of_everyone((all(faults.values()), failed))
+    refused = {name: why for _, told in everyone for name, why in told.items()}
+    if len(refused) == asked and all(users for users, _ in everyone):
         raise UserError(next(iter(failed.values())) if asked == 1 else f"all {asked} failed, see above")
-    return done, failed
+    return done, refused
 
 
 def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Iterator[tuple[int, Any]]:
