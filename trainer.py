@@ -213,8 +213,9 @@ class Training:
         gathered, self.broken_off = self.broken_off, None
         learned = train(self.setting, self.batches, self.learner, what, gathered=gathered, after_step=after_step)
         self.epoch += 1
-        true = learned.probabilities.gather(1, learned.labels.unsqueeze(1)).squeeze(1)
-        self.batches.learned(learned.ids, -true.clamp(min=1e-12).log())
+        if self.batches.losses is not None:
+            true = learned.probabilities.gather(1, learned.labels.unsqueeze(1)).squeeze(1)
+            self.batches.learned(learned.ids, -true.clamp(min=1e-12).log())
         average = self.learner.average
         if average is not None:
             average.swap()  # what is scored and kept as the model is the average

@@ -19,14 +19,13 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
+from loaders.patients import DS1, DS2  # noqa: E402
 from loaders.peaks import detect  # noqa: E402
 from loaders.records import Record, read_wfdb  # noqa: E402
 from toolbox.ec57 import compare  # noqa: E402
 from toolbox.ec57_report import scores  # noqa: E402
 
 # de Chazal et al., IEEE TBME 51(7), 2004
-DS1 = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
-DS2 = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
 
 Detector = Callable[[Record, np.ndarray], np.ndarray]
 

@@ -24,6 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from loaders import cache
+from loaders.rows import FILES
 from models import get_model, layers
 from models.cnn1d import CNN1d
 from models.resnet1d import ResNet1d
@@ -31,6 +33,18 @@ from toolbox.utils import THREAD_VARIABLES
 
 BATCH = 128
 READY = 3  # batches that may lie ready when a measurement begins; they are gone through before
+
+
+def write_csv(root: str | Path, folder: Path) -> dict[str, Path]:
+    """The rows cached in `root` as Kaggle's CSV files in `folder`, by split: what the predecessor reads."""
+    found = cache.find(Path(root) / "ecg" / "cache", kind="records")
+    if found is None:
+        raise SystemExit(f"no cache of the records was built in {root}")
+    folder.mkdir(parents=True)
+    for split, name in FILES.items():
+        table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
+        np.savetxt(folder / name, table, fmt="%.18e", delimiter=",")
+    return {split: folder / name for split, name in FILES.items()}
 
 
 class FrameRows(Dataset[tuple[Tensor, Tensor]]):

@@ -33,10 +33,9 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from args import parse_args  # noqa: E402
-from benchmarks.reference import BATCH, Predecessor  # noqa: E402
+from benchmarks.reference import BATCH, Predecessor, write_csv  # noqa: E402
 from commander import Session, build  # noqa: E402
-from loaders import cache  # noqa: E402
-from loaders import rows as csv_rows  # noqa: E402
+from loaders.rows import FILES  # noqa: E402
 from models import MODELS  # noqa: E402
 from toolbox.provenance import describe  # noqa: E402
 
@@ -89,7 +88,7 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
 
     bare()
     found: dict[str, list[float]] = {"a": [], "b": [], "c": []}
-    with Predecessor(model, csv_folder(root) / csv_rows.FILES["train"]) as predecessor:
+    with Predecessor(model, Path(root) / "csv" / "ecg" / FILES["train"]) as predecessor:
         predecessor.seconds(10)
         for _ in range(repeats):
             measured = seconds(project), seconds(bare), predecessor.seconds(max(steps // 4, 10)) * steps
@@ -195,24 +194,12 @@ def start_rows(root: str, repeats: int) -> list[list[str]]:
     ]
 
 
-def csv_folder(root: str) -> Path:
-    """Where Kaggle's CSV files are put."""
-    folder = Path(root) / "csv" / "ecg"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def build_rows(root: str, records: str) -> list[list[str]]:
     """First builds: from records in `root`, from CSV files (which stay for the predecessor) in `root`/csv."""
     program = "import sys, commander; commander.main(['--prepare', *sys.argv[1:]])"
     times = {"48 records": child(program, "--root-dir", root, "--records-dir", records)}
-    found = cache.find(Path(root) / "ecg" / "cache", kind="records")
-    if found is None:
-        raise SystemExit(f"no cache was built from {records}")
-    for split, name in csv_rows.FILES.items():
-        table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
-        np.savetxt(csv_folder(root) / name, table, fmt="%.18e", delimiter=",")  # as Kaggle's are
-    times["CSV"] = child(program, "--root-dir", str(csv_folder(root).parent), "--source", "csv")
+    write_csv(root, Path(root) / "csv" / "ecg")
+    times["CSV"] = child(program, "--root-dir", f"{root}/csv", "--source", "csv")
     return [[f"first build from {source}, whole command, s", f"{time:.1f}"] for source, time in times.items()]
 
 

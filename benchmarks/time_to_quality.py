@@ -23,28 +23,11 @@ from toolbox.utils import tune_process  # noqa: E402
 
 tune_process()  # as commander does, before torch is imported
 
-import numpy as np  # noqa: E402
-
 import commander  # noqa: E402
-from benchmarks.reference import Predecessor  # noqa: E402
-from loaders import cache  # noqa: E402
-from loaders.rows import FILES  # noqa: E402
+from benchmarks.reference import Predecessor, write_csv  # noqa: E402
 
 EPOCHS = 20  # of the predecessor's way
 STEPS = 40  # of it that are timed after each run of the recipe
-
-
-def write_csv(root: str) -> dict[str, Path]:
-    """The cached rows as Kaggle's CSV files, for the predecessor."""
-    found = cache.find(Path(root) / "ecg" / "cache", kind="records")
-    if found is None:
-        raise SystemExit("no cache of the records was built")
-    folder = Path(root) / "csv"
-    folder.mkdir()
-    for split, name in FILES.items():
-        table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
-        np.savetxt(folder / name, table, fmt="%.18e", delimiter=",")
-    return {split: folder / name for split, name in FILES.items()}
 
 
 class Way:
@@ -97,7 +80,7 @@ def main() -> None:
     split = "validation" if args.validation_only else "test"
     with tempfile.TemporaryDirectory() as root:
         commander.main(["--root-dir", root, "--records-dir", args.records_dir, "--prepare"])
-        with Way(write_csv(root)) as way:
+        with Way(write_csv(root, Path(root) / "csv")) as way:
             for recipe in args.recipe:
                 times, scores = [], []
                 for seed in range(args.seeds):

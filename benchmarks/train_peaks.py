@@ -22,7 +22,7 @@ import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from benchmarks.peaks import DS1  # noqa: E402
+from loaders.patients import DS1  # noqa: E402
 from loaders.peaks import DILATIONS, RATE, STRIDE, condition  # noqa: E402
 from loaders.records import read_wfdb  # noqa: E402
 from toolbox.ec57 import CLASSES, OTHER  # noqa: E402

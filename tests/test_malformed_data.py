@@ -94,7 +94,7 @@ def test_records_with_damaged_bytes(record: Path, tmp_path: Path, extension: str
 
 
 def test_the_inputs_that_are_tried_are_over_three_hundred() -> None:
-    """Here seven readers' inputs, in test_malformed.py eight and more: each is tried TRIES.max_examples times."""
+    """Each reader or case is tried TRIES.max_examples times, those over several files more often than is counted."""
     here = Path(__file__).parent
     texts = [path.read_text(encoding="utf-8") for path in (here / "test_malformed.py", Path(__file__))]
     decorated = sum(len(re.findall(r"^\s*@TRIES$", text, flags=re.M)) for text in texts)

@@ -217,7 +217,7 @@ def test_progress_gives_the_items_and_draws_nothing_without_a_terminal(capsys: p
 
 
 @pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
-def test_threads_tune_process_unless_the_environment_says_otherwise(
+def test_threads_wait_briefly_unless_the_environment_says_otherwise(
     given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in THREAD_VARIABLES:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 NOTED = (signal.SIGINT, signal.SIGTERM)
 
@@ -57,7 +56,37 @@ class Ended(KeyboardInterrupt):
         return f"{self.signal.name}: stopped; the same command starts again"
 
 
-class Endings:
+class _Handlers:
+    """A context in which `_first` is told of the first SIGINT or SIGTERM, and the second ends the process at once.
+
+    Signals that the process ignores (nohup, a shell's background job) stay ignored. Outside the main thread, where
+    Python allows no handlers, nothing is told.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in NOTED:
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        for each in self._before:
+            signal.signal(each, signal.SIG_DFL)
+        self._first(number)
+
+    def _first(self, number: int) -> None:
+        raise NotImplementedError
+
+
+class Endings(_Handlers):
     """A context in which the first SIGINT or SIGTERM raises Ended and the second ends the process at once.
 
     Attributes:
@@ -66,55 +95,23 @@ class Endings:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.came: Ended | None = None
-        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Endings:
-        self._before = _handle(self._raise)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _raise(self, number: int, _: FrameType | None) -> None:
-        for each in self._before:
-            signal.signal(each, signal.SIG_DFL)
+    def _first(self, number: int) -> None:
         self.came = Ended(number)
         raise self.came
 
 
-def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
-    """Let `handler` take the signals, but for those that are ignored; the handlers before it by signal."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    taken = [number for number in NOTED if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    return {number: signal.signal(number, handler) for number in taken}
-
-
-class Signals:
-    """A context that notes the first SIGINT or SIGTERM; the second ends the process at once.
-
-    Signals that the process ignores (nohup, a shell's background job) stay ignored. Outside the main thread, where
-    Python allows no handlers, nothing is noted.
-    """
+class Signals(_Handlers):
+    """A context that notes the first SIGINT or SIGTERM; the second ends the process at once."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.received = 0
-        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Signals:
-        self._before = _handle(self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _first(self, number: int) -> None:
         self.received = number
-        for each in self._before:
-            signal.signal(each, signal.SIG_DFL)
 
     def check(self, place: str) -> None:
         """Raise Interrupted when a signal has come; what is needed to go on has been saved at `place`."""
