@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from loaders import (
+    BASELINES,
     CLASSES_BY_PATIENT,
     CONTEXTS,
     DATASETS,
     FEATURES,
     NUM_CLASSES,
+    SAMPLERS,
     SAMPLINGS,
     SOURCES,
     SPLITS,
     augmentation,
+    splicing,
 )
 from models import MODELS
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS, patient_flags
@@ -70,8 +73,17 @@ def resume_name(text: str) -> str:
 
 def sampling(text: str) -> str | None:
     """An argparse type: "equal", "importance" or "none", which is what a flag that is left out means."""
-    if text not in ("none", *SAMPLINGS):
-        raise ArgumentTypeError(f"{text!r}: expected none, {' or '.join(SAMPLINGS)}")
+    return _one_of(text, SAMPLINGS)
+
+
+def sampler(text: str) -> str | None:
+    """An argparse type: the same, or "patients"."""
+    return _one_of(text, SAMPLERS)
+
+
+def _one_of(text: str, names: tuple[str, ...]) -> str | None:
+    if text not in ("none", *names):
+        raise ArgumentTypeError(f"{text!r}: expected none, {' or '.join(names)}")
     return None if text == "none" else text
 
 
@@ -149,7 +161,10 @@ def _add_data_flags(parser: argparse.ArgumentParser) -> None:
         help="share of train held out for validation",
     )
     group.add_argument(
-        "--validate-on", choices=("val", "test"), default="val", help="test: the predecessor's protocol, which leaks"
+        "--validate-on",
+        choices=("val", "test", "train"),
+        default="val",
+        help="test: the predecessor's protocol, which leaks; train: nothing is held out, for recipes that are settled",
     )
     group.add_argument(
         "--num-classes", type=number(int, 2), help="follows from the dataset; another number is an error"
@@ -219,15 +234,15 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
     )
     balance.add_argument(
         "--sampler",
-        type=sampling,
-        metavar="{none,equal,importance,effective}",
-        help="draw rows of each class more or less often",
+        type=sampler,
+        metavar="{none,equal,importance,effective,patients}",
+        help="draw rows of each class more or less often; patients: those of each patient alike",
     )
     group.add_argument(
         "--monitor",
-        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "kappa", "j_kappa", "loss"),
+        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "kappa", "j_kappa", "loss", "last"),
         default="macro_f1",
-        help="validation score that the best epoch is chosen by",
+        help="validation score that the best epoch is chosen by; last: always the last epoch",
     )
     group.add_argument(
         "--seed", type=number(int, 0, 2**32 - 1), default=42, help="of weights, order and validation split"
@@ -309,10 +324,10 @@ def get_parser(kind: type[argparse.ArgumentParser] = Brief) -> argparse.Argument
     _add_score_flags(parser)
     _add_data_flags(parser)
     patient_flags.add_split_flags(parser, SPLITS)
-    patient_flags.add_context_flags(parser, CONTEXTS, FEATURES)
+    patient_flags.add_context_flags(parser, CONTEXTS, BASELINES, FEATURES)
     _add_training_flags(parser)
     _add_predict_flags(parser)
-    patient_flags.add_imbalance_flags(parser, augmentation)
+    patient_flags.add_imbalance_flags(parser, augmentation, splicing)
     return parser
 
 

@@ -192,6 +192,7 @@ def build(args: Namespace) -> Session:
     seed_everything(args.seed)
     model = get_model(args, **data.train.shape())
     if not (args.resume or args.test):
+        fit_scaling(model, data)
         start_weights(model, args)
     weights = data.train.class_weights(args.class_balance, args.effective_beta) if args.class_balance else None
     criterion = get_criterion(args, weights, data.train.class_counts())
@@ -199,6 +200,12 @@ def build(args: Namespace) -> Session:
         model.compile()  # in place: the state_dict keeps its names
     setting = Setting(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
     return Session(args, data, setting)
+
+
+def fit_scaling(model: Any, data: Data) -> None:
+    """Let a model that scales what it reads take the scaling from the training rows."""
+    if hasattr(model, "fit_scaling"):
+        model.fit_scaling(*data.train.inputs())
 
 
 def start_weights(model: Any, args: Namespace) -> None:
@@ -360,7 +367,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     path = write_test_results(run.path, epoch, scores, outcome.results(), probabilities, labels, names)
     data, held_out = session.data, None
-    if data.val is not data.test:
+    if args.validate_on == "val":
         held_out = run_epoch(
             session.setting, session.batches(data.val, batch_size=session.evaluation_batch()), "calibrate"
         )

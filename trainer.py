@@ -20,7 +20,7 @@ from toolbox.interrupt import Signals, Timer
 from toolbox.learner import Learner
 from toolbox.logger import Experiment, epoch_line, print_predictions
 from toolbox.losses import mixed_loss
-from toolbox.metrics import better, evaluate, make_meters, ranking_scores
+from toolbox.metrics import better, evaluate, make_meters, monitored, ranking_scores
 from toolbox.optimizers import learning_rate, load_optimizer
 from toolbox.results import write_val_results
 from toolbox.utils import progress
@@ -226,7 +226,7 @@ class Training:
         self.learner.schedule.after_epoch(outcome.scores["acc1"])
         self.log.log("train", self.epoch, {**learned.scores, "lr": self.rate})
         self.log.log("val", self.epoch, outcome.scores)
-        score = outcome.scores[self.monitor]
+        score = monitored(self.monitor, outcome.scores, self.epoch)
         if self.best is None or better(self.monitor, score, self.best["score"]):
             self.best = {"epoch": self.epoch, "monitor": self.monitor, "score": score}
         return outcome

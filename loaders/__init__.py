@@ -23,24 +23,26 @@ NUM_CLASSES = {"ecg": 5, "ecg_bin": 2, "synthetic": 5, "synthetic_bin": 2}
 CLASSES_BY_PATIENT = {"ecg": 4, "ecg_bin": 2, "synthetic": 4, "synthetic_bin": 2}  # Q is left out
 SOURCES = ("auto", "csv", "records", "gdrive", "physionet")
 SAMPLINGS = ("equal", "importance", "effective")
+SAMPLERS = (*SAMPLINGS, "patients")
 AUGMENTATIONS = Registry(
     "change of rows",
     {name: f"loaders.augment:{name}" for name in (
-        "amplitude", "stretch", "shift", "wander", "noise", "invert", "droplead", "droprr"
+        "amplitude", "stretch", "shift", "wander", "noise", "invert", "droplead", "droprr", "tempo"
     )},
 )  # fmt: skip
 # How far each goes unless its size is given, and what "strong" is.
 SIZES = {
     "amplitude": 0.2, "stretch": 0.1, "shift": 0.02, "wander": 0.1, "noise": 0.02, "invert": 0.1, "droplead": 0.1,
-    "droprr": 0.1,
+    "droprr": 0.1, "tempo": 0.15,
 }  # fmt: skip
 PRESETS: dict[str, dict[str, float]] = {
     "none": {},
     "light": {},  # of its own, see loaders/augment.py
-    "strong": {name: size for name, size in SIZES.items() if name not in ("shift", "droplead")},
+    "strong": {name: size for name, size in SIZES.items() if name not in ("shift", "droplead", "tempo")},
 }
 SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold")
 CONTEXTS = ("kaggle", "window")
+BASELINES = ("highpass", "median")
 FEATURES = Registry(
     "feature group",
     {
@@ -49,8 +51,33 @@ FEATURES = Registry(
         "rhythm": "loaders.features:RHYTHM",
         "pattern": "loaders.features:PATTERN",
         "shape": "loaders.features:SHAPE",
+        "tempo": "loaders.own_beats:TEMPO",
+        "qrs": "loaders.own_beats:QRS_GROUP",
+        "pwave": "loaders.own_beats:PWAVE",
     },
 )
+
+SPLICES = Registry(
+    "kind of spliced patient",
+    {name: f"loaders.spliced:{name}" for name in ("atrial", "block", "fibrillation")},
+)
+
+
+def splicing(text: str) -> dict[str, int]:
+    """What --spliced names: kinds of patients and how many of each, joined by "+", as "atrial:10+block:2", or "none".
+
+    Raises:
+        UserError: an unknown kind, or a number that is not from 1 to 100.
+    """
+    found: dict[str, int] = {}
+    for part in text.split("+") if text != "none" else ():
+        name, _, count = part.partition(":")
+        if name not in SPLICES or name in found:
+            raise UserError(f"{part!r}: expected kinds, each once, joined by +: {', '.join(SPLICES)}; or none")
+        if not (count.isascii() and count.isdigit() and 1 <= int(count[:4]) <= 100):
+            raise UserError(f"{part!r}: expected how many of them a record gives, from 1 to 100, as {name}:2")
+        found[name] = int(count)
+    return found
 
 
 def augmentation(text: str) -> dict[str, float]:

@@ -41,12 +41,21 @@ def light(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Frame(NamedTuple):
-    """How a dataset's rows lie: the sample that the R peak stands at, samples per s, and what inverting turns about
-    (0.5 for rows scaled to [0, 1], else 0)."""
+    """How a dataset's rows and the numbers beside them lie.
+
+    Attributes:
+        origin: the sample that the R peak stands at.
+        rate: samples per s.
+        middle: what inverting turns about: 0.5 for rows scaled to [0, 1], else 0.
+        columns: features of a beat; where neighbours come along, their features follow in the same order.
+        tempo: which of them are logarithms of intervals.
+    """
 
     origin: int = 0
     rate: float = 120.0
     middle: float = 0.5
+    columns: int = 0
+    tempo: tuple[int, ...] = ()
 
 
 KAGGLE_FRAME = Frame()
@@ -105,6 +114,18 @@ def droprr(x: Tensor, features: Tensor | None, size: float, generator: torch.Gen
     """With probability `size` nothing is known beside the row: its features are zeros."""
     kept = (_uniform(x, generator).view(-1, 1) + 1) / 2 >= size
     return x, None if features is None else features * kept
+
+
+def tempo(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: Frame) -> Rows:
+    """The heart beats faster or slower, as far as the features tell: all logarithms of intervals of a row are shifted
+    by the same number, of standard deviation `size`."""
+    drawn = torch.randn((len(x), 1, 1), generator=generator)
+    if features is None or not frame.tempo:
+        return x, features
+    shifted = torch.zeros(frame.columns)
+    shifted[list(frame.tempo)] = 1
+    beats = features.view(len(x), -1, frame.columns)  # (B, beats, columns)
+    return x, (beats + size * (drawn * shifted).to(features.device)).view_as(features)
 
 
 def _moved(x: Tensor, speed: Tensor, offset: Tensor, frame: Frame) -> Tensor:

@@ -8,7 +8,6 @@ is row numbers.
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from loaders import cache, patients, splits, synthetic
-from loaders.augment import KAGGLE_FRAME, Frame
-from loaders.beats import Beats, cut
+from loaders.beats import CLASS_LETTERS, Beats, cut, labels_of
 from loaders.cache import Cache, Source
-from loaders.ecg_loader import KAGGLE_WARNING, SYNTHETIC_WARNING, Data, ECGLoader
-from loaders.features import Recording, compute, group, names_of
+from loaders.ecg_loader import KAGGLE_WARNING, LEARNED_WARNING, SYNTHETIC_WARNING, Data, ECGLoader
+from loaders.features import names_of
+from loaders.recipe import Recipe
 from loaders.records import Record, list_records, read_wfdb
 from loaders.sources import RECORD_FILES, Finder, cut_all, open_cache, say, warn_flat
-from loaders.windows import positions, prepared, scaled, window_rows
+from loaders.spliced import EVERY, is_spliced, spliced_from, splices
+from loaders.windows import positions, prepared
 from toolbox.utils import UserError, progress
 
-VERSION = 1  # to be raised when the same recipe gives other rows: caches made before are then rebuilt
+VERSION = 2  # to be raised when the same recipe gives other rows: caches made before are then rebuilt
 KEPT = 4  # caches of different recipes
-RATE, HIGHPASS = 120.0, 0.5  # Hz, of the signal that features are taken from beside Kaggle's rows
 Q_WARNING = "Four classes, N S V F: Q and the paced records are left out, as the papers do."
 SHARED_WARNING = (
     "The published inter-patient list has one man on both sides (201 in DS1, 202 in DS2); "
@@ -36,73 +35,51 @@ SHARED_WARNING = (
 )
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a row and the numbers beside it are; see the flags of the same names.
-
-    Attributes:
-        context: "kaggle", 187 samples of the first lead from the R peak on, or "window".
-        before, after: s, of a window.
-        rate, highpass: Hz.
-        leads: of a window; features of shape look at as many.
-        scale: "record", "window" or "none".
-        features: groups, in order.
-    """
-
-    context: str = "kaggle"
-    before: float = 0.0
-    after: float = 0.0
-    rate: float = RATE
-    leads: int = 1
-    scale: str = "record"
-    highpass: float = HIGHPASS
-    features: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, args: Namespace) -> Recipe:
-        """The recipe that the flags tell; what has no meaning beside Kaggle's rows is left at its default."""
-        if args.context == "kaggle":
-            return cls(features=tuple(args.features))
-        window = {"before": args.window_before, "after": args.window_after, "rate": args.window_rate}
-        rest = {"leads": args.leads, "scale": args.scale, "highpass": args.highpass}
-        return cls("window", **window, **rest, features=tuple(args.features))
-
-    def frame(self) -> Frame:
-        """How the rows lie."""
-        return KAGGLE_FRAME if self.context == "kaggle" else Frame(round(self.before * self.rate), self.rate, 0.0)
-
-    def future(self) -> list[str]:
-        """Lines that say how far ahead of the R peak each part of a row looks."""
-        lines = ["", "what a row knows of the time after its R peak"]
-        if self.context == "kaggle":
-            lines.append("row: 1.56 s at most; its end and its scale reach 0.2 RR intervals behind the next annotation")
-        else:
-            scale = {"record": "; its scale is the whole recording's", "window": "", "none": ""}[self.scale]
-            smooth = f"; the high-pass filter feels about {0.5 / self.highpass:.2g} s more" if self.highpass else ""
-            lines.append(f"row: {self.after:g} s{smooth}; resampling, {10 / self.rate:.2g} s more{scale}")
-        return lines + [f"{name}: {group(name).future}" for name in self.features]
-
-
 def rows_of(record: Record, recipe: Recipe) -> Beats:
-    """All beats of `record` as `recipe` says.
+    """All beats of `record` as `recipe` says, and those of the patients that are spliced from it.
 
     Raises:
         UserError: it has too few leads, or (Kaggle's rows) another rate than 360 Hz.
     """
+    labels = labels_of(record.symbol)
+    chosen = np.flatnonzero(labels >= 0)
+    if not len(chosen):
+        raise UserError(f"record {record.name}: no beat among its {len(record.sample)} annotations")
+    sample, labels = record.sample[chosen], labels[chosen]
+    if recipe.context == "kaggle" and not recipe.features:
+        beats = cut(record, whole=True)
+        beats.time = sample / record.fs
+        return beats
+    signal = prepared(record, recipe.leads, recipe.rate, recipe.highpass, recipe.baseline)
+    at, times = positions(sample, record.fs, recipe.rate, len(signal)), sample / record.fs
     if recipe.context == "kaggle":
         beats = cut(record, whole=True)
-    else:
-        window = (recipe.before, recipe.after, recipe.rate, recipe.leads, recipe.scale, recipe.highpass)
-        beats = window_rows(record, *window)
-    if not len(beats):
-        raise UserError(f"record {record.name}: no beat among its {len(record.sample)} annotations")
-    beats.time = beats.sample / record.fs
-    if recipe.features:
-        signal = prepared(record, recipe.leads, recipe.rate, recipe.highpass)
-        at = positions(beats.sample, record.fs, recipe.rate, len(signal))
-        seen = Recording(beats.time, scaled(signal, at, recipe.rate), at, recipe.rate)
-        beats.features = compute(recipe.features, seen)
-    return beats
+        beats.time, beats.features = times, recipe.numbers(signal, at, times)
+        return beats
+    x, features = recipe.values(signal, at, times)
+    parts = [_beats(x, features, labels, record.symbol[chosen], record.name, record.patient, sample, times)]
+    for made in splices(record, signal, at, labels, recipe.rate, dict(recipe.spliced)):
+        times = made.at / recipe.rate
+        x, features = recipe.values(made.signal, made.at, times)
+        symbols = np.array(list("NA"))[made.labels]
+        whole = _beats(x, features, made.labels, symbols, made.name, record.patient, made.at, times)
+        parts.append(whole.take(np.arange(0, len(made.labels), EVERY)))
+    return Beats.join(parts)
+
+
+def _beats(
+    x: np.ndarray,
+    features: np.ndarray | None,
+    labels: np.ndarray,
+    symbols: np.ndarray,
+    name: str,
+    patient: str,
+    sample: np.ndarray,
+    times: np.ndarray,
+) -> Beats:
+    n = len(labels)
+    length, names = np.full(n, x.shape[2], dtype=np.int16), (np.full(n, name), np.full(n, patient))
+    return Beats(x, labels, length, *names, sample.astype(np.int32), symbols, features, times)
 
 
 def read_rows(path: Path, recipe: Recipe) -> Beats:
@@ -143,7 +120,7 @@ def synthetic_source(args: Namespace, recipe: Recipe) -> Source:
 
 def keyed(recipe: Recipe) -> dict[str, Any]:
     """What a cache is known by; plain values."""
-    return {"version": VERSION, **{**asdict(recipe), "features": list(recipe.features)}}
+    return {"version": VERSION, **recipe.known_by()}
 
 
 def open_records(args: Namespace, recipe: Recipe) -> Cache:
@@ -157,17 +134,31 @@ def open_records(args: Namespace, recipe: Recipe) -> Cache:
     return open_cache(finder.parent, records_source(finder.raw_folder(), recipe))
 
 
+def without_signal(beats: Beats, rows: np.ndarray) -> Beats:
+    """What is known of these `rows` of the beats but their signal and features."""
+    light = {name: array[rows] for name, array in beats.arrays().items() if name not in ("x", "features")}
+    return Beats(x=np.empty((len(rows), 0)), **light)
+
+
 def mixed(beats: Beats, args: Namespace) -> tuple[np.ndarray, np.ndarray]:
     """The train and test rows of Kaggle's split (for synthetic recordings, of one like it)."""
     last = np.append(beats.record[1:] != beats.record[:-1], True)  # has no row there
     kept = np.flatnonzero(~last)
-    light = {name: array[kept] for name, array in beats.arrays().items() if name not in ("x", "features")}
-    known = Beats(x=np.empty((len(kept), 0)), **light)
+    known = without_signal(beats, kept)
     if args.dataset.startswith("synthetic"):
         train, test = splits.fifth_rows(known, args.synthetic_seed)
     else:
         train, test = splits.kaggle_rows(known)
     return kept[train], kept[test]
+
+
+def spliced_lines(beats: Beats, made: np.ndarray) -> list[str]:
+    """What --prepare says of the spliced rows `made` (k,) of the training part."""
+    names = np.unique(beats.record[made])
+    counts = np.bincount(beats.y[made], minlength=patients.SCORED)
+    told = ", ".join(f"{letter} {count}" for letter, count in zip(CLASS_LETTERS, counts.tolist(), strict=False))
+    sources = len(np.unique(spliced_from(names)))
+    return ["", f"spliced patients, in train only: {len(names)}, out of {sources} of its records; rows {told}"]
 
 
 def load(args: Namespace, kind: type[ECGLoader]) -> Data:
@@ -183,21 +174,35 @@ def load(args: Namespace, kind: type[ECGLoader]) -> Data:
         opened = open_records(args, recipe)
     beats = opened.splits["all"]
     warnings: list[str] = []
+    lines = recipe.future()
     if args.split == "kaggle":
         train, test = mixed(beats, args)
         labels = kind(beats, train).labels().numpy()
-        rest, held = splits.stratified(labels, args.val_fraction, np.random.default_rng(args.seed))
+        if args.validate_on == "train":
+            rest = held = np.arange(len(train))
+        else:
+            rest, held = splits.stratified(labels, args.val_fraction, np.random.default_rng(args.seed))
         division = patients.Division({"train": train[rest], "val": train[held], "test": test})
         warnings.append(SYNTHETIC_WARNING if made_up else KAGGLE_WARNING)
     else:
         number, _, folds = (args.fold or "").partition("/")
         fold = (int(number), int(folds)) if folds else None
-        division = patients.divide(beats, args.split, fold, args.val_fraction, args.seed)
+        real = np.flatnonzero(~is_spliced(beats.record))
+        division = patients.divide(
+            without_signal(beats, real), args.split, fold, args.val_fraction, args.seed, args.validate_on == "train"
+        )
+        division.rows = {part: real[rows] for part, rows in division.rows.items()}
         kind = kind.without_q()
         warnings += ["Synthetic recordings: scores on them say nothing about people."] if made_up else []
+        lines += patients.describe(division)
         warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
+    if recipe.spliced:  # of who trains, and of nobody else
+        made = np.flatnonzero(is_spliced(beats.record) & np.isin(spliced_from(beats.record), division.records["train"]))
+        division.rows["train"] = np.sort(np.concatenate([division.rows["train"], made]))
+        lines += spliced_lines(beats, made)
+    if args.validate_on == "train":
+        warnings.append(LEARNED_WARNING)
     parts = {part: kind(beats, rows, args.neighbours, recipe.frame()) for part, rows in division.rows.items()}
     facts = {"recipe": keyed(recipe), "split": args.split, "patients": division.patients, "records": division.records}
-    lines = [*recipe.future(), *(patients.describe(division) if division.patients else [])]
     columns = names_of(recipe.features, recipe.leads)
     return Data(parts["train"], parts["val"], parts["test"], opened, warnings, {**facts, "features": columns}, lines)

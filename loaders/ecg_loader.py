@@ -16,6 +16,7 @@ from loaders.augment import KAGGLE_FRAME, Frame
 from loaders.batches import Batch, Batches
 from loaders.beats import CLASS_NAMES, Beats
 from loaders.cache import Cache
+from loaders.spliced import is_spliced
 from loaders.splits import stratified
 from toolbox.utils import UserError
 
@@ -23,12 +24,17 @@ __all__ = ["Batch", "Batches", "Data", "ECGLoader", "ECGLoader_bin", "make_data"
 
 # What "importance" adds to 1 / n_class: an error on a sick beat weighs more (the predecessor's weights).
 IMPORTANCE = {5: (1.0, 2.0, 2.0, 2.0, 0.5), 4: (1.0, 2.0, 2.0, 2.0), 2: (1.0, 2.0)}
+FULL = 20  # rows of a class from which on a patient counts fully in it under --sampler patients
 KAGGLE_WARNING = (
     "Kaggle's split mixes patients: every patient is in both train and test, so its scores show how well a model fits, "
     "not how it does on new patients."
 )
 SYNTHETIC_WARNING = (
     "Synthetic recordings, patients mixed as in Kaggle's split: scores on them say nothing about people."
+)
+LEARNED_WARNING = (
+    "--validate-on train: nothing is held out; validation scores are of rows that the network learns from, and the "
+    "last epoch is the run's. Choose nothing by them."
 )
 LEAK_WARNING = (
     "--validate-on test: the epoch is chosen on the test rows themselves, so test scores are too good "
@@ -113,6 +119,11 @@ class ECGLoader(Dataset[Batch]):
         features = 0 if self.features is None else self.features.shape[1]
         return {"in_channels": leads * beats, "length": self.x.shape[-1], "features": features, "beats": beats}
 
+    def inputs(self) -> tuple[Tensor, Tensor | None]:
+        """All rows x (n, leads, samples) and features (n, k), as a model takes them, on the CPU."""
+        whole = self.batch(torch.arange(len(self)))
+        return whole.x, whole.features
+
     def origin(self, ids: Tensor) -> dict[str, np.ndarray]:
         """Whose beats these are: record, patient and symbol ("" for CSV rows), and time in s where it is known, each
         (len(ids),)."""
@@ -143,8 +154,24 @@ class ECGLoader(Dataset[Batch]):
         return weights.float()
 
     def sample_weights(self, kind: str, beta: float = 0.999) -> Tensor:
-        """(n,) float32, the class weight of each row, to draw rows by."""
-        return self.class_weights(kind, beta)[self.labels()]
+        """(n,) float32, to draw rows by: the class weight of each row, or with "patients" what lets every patient count
+        alike within a class and leaves the classes' shares as they are.
+
+        Raises:
+            UserError: the rows do not tell whose they are.
+        """
+        if kind != "patients":
+            return self.class_weights(kind, beta)[self.labels()]
+        chosen, labels = self.rows.cpu().numpy(), self.labels().cpu().numpy()
+        whose, made = self.beats.patient[chosen], is_spliced(self.beats.record[chosen])
+        if not whose.astype(bool).all():
+            raise UserError("--sampler patients: these rows do not tell whose they are; it needs raw records")
+        patients = np.unique(whose, return_inverse=True)[1] * 2 + made  # who was spliced is a patient apart
+        counts = np.zeros((patients.max() + 1, self.num_classes))
+        np.add.at(counts, (patients, labels), 1)
+        shares = np.minimum(counts / FULL, 1)  # of a patient in a class: 1 from FULL rows on
+        weights = shares / np.maximum(counts, 1) * (counts.sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-9))
+        return torch.from_numpy(weights[patients, labels]).float().to(self.rows.device)
 
 
 class ECGLoaderWithoutQ(ECGLoader):
@@ -171,7 +198,8 @@ class Data:
     """The rows of a dataset.
 
     Attributes:
-        train, val, test: its parts; val is test itself under --validate-on test.
+        train, val, test: its parts; val is test itself under --validate-on test, and of train's rows under
+            --validate-on train.
         cache: where they came from.
         warnings: what whoever reads the scores must know.
         facts: what else config.json keeps: the recipe of a row, who is in which part.
@@ -205,6 +233,8 @@ def make_data(args: Namespace, cache: Cache, kind: type[ECGLoader], warnings: li
     if args.validate_on == "test":
         whole = kind(test)
         return Data(kind(train), whole, whole, cache, [*warnings, LEAK_WARNING])
+    if args.validate_on == "train":
+        return Data(kind(train), kind(train), kind(test), cache, [*warnings, LEARNED_WARNING])
     rest, held = stratified(kind(train).y.numpy(), args.val_fraction, np.random.default_rng(args.seed))
     return Data(kind(train, rest), kind(train, held), kind(test), cache, warnings)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from loaders import FEATURES
+from loaders.templates import align, likeness, stretch
 from loaders.windows import cut_windows
 
 USUAL = 0.8  # s, the interval whose logarithm is counted as 0: 75 beats a minute
@@ -40,6 +42,15 @@ class Recording:
     at: np.ndarray
     rate: float
 
+    @cached_property
+    def aligned(self) -> np.ndarray:
+        """(n,) `at`, each mark moved to where the recording's dominant QRS complex fits best."""
+        return align(self.signal, self.at, self.rate)
+
+    def around_peaks(self, before: float, after: float) -> np.ndarray:
+        """(n, leads, samples): the signal from `before` s ahead of each aligned R peak to `after` s behind it."""
+        return stretch(self.signal, self.aligned, self.rate, before, after)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -49,11 +60,13 @@ class Group:
         names: of each, for `leads` leads.
         future: what of the time after the R peak goes into them.
         compute: a recording to (n, number of names).
+        tempo: which names are logarithms of intervals, so that a faster or slower heart shifts them all alike.
     """
 
     names: Callable[[int], list[str]]
     future: str
     compute: Callable[[Recording], np.ndarray]
+    tempo: tuple[str, ...] = ()
 
 
 def intervals(times: np.ndarray) -> np.ndarray:
@@ -125,13 +138,6 @@ def pattern(recording: Recording) -> np.ndarray:
     return np.log(around(rr, 2 * REACH + 1)[:, 1:] / local[:, None])
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(n,): the correlation of the rows of (n, samples) with those of the other, 0 where one is flat."""
-    one, other = (part - part.mean(axis=-1, keepdims=True) for part in (one, other))
-    size = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
-    return np.divide((one * other).sum(axis=-1), size, out=np.zeros_like(size), where=size > 1e-12)
-
-
 def shape(recording: Recording) -> np.ndarray:
     """(n, 7 * leads): per lead, likeness (correlation) to the recording's median beat of the QRS complex (0.12 s to
     either side), of the whole beat (-0.25 to 0.40 s) and of the P wave's place (-0.25 to -0.06 s); likeness of the QRS
@@ -158,9 +164,14 @@ WIDE_NAMES = ("median", "RR/median", "RR after/median", "spread", "change", "ear
 RHYTHM_NAMES = [f"{name} of {width}" for width in WIDE for name in WIDE_NAMES] + ["RR/record", "local/record"]
 SHAPE_NAMES = ("QRS", "beat", "P", "QRS before", "height", "area", "P height")
 
-RR_PAST = Group(lambda leads: PAST_NAMES, "nothing", rr_past)
-RR = Group(lambda leads: BOTH_NAMES, "the next beat's time", rr_both)
-RHYTHM = Group(lambda leads: RHYTHM_NAMES, f"{WIDE[-1] // 2} beats, and the recording's median interval", rhythm)
+RR_PAST = Group(lambda leads: PAST_NAMES, "nothing", rr_past, ("RR", "recent"))
+RR = Group(lambda leads: BOTH_NAMES, "the next beat's time", rr_both, ("RR", "recent", "RR after"))
+RHYTHM = Group(
+    lambda leads: RHYTHM_NAMES,
+    f"{WIDE[-1] // 2} beats, and the recording's median interval",
+    rhythm,
+    tuple(f"median of {width}" for width in WIDE),
+)
 PATTERN = Group(lambda leads: [f"RR{k:+d}" for k in range(1 - REACH, REACH + 1)], f"{WIDE[0] // 2} beats", pattern)
 SHAPE = Group(
     lambda leads: [f"{name} in lead {lead + 1}" for lead in range(leads) for name in SHAPE_NAMES],
@@ -184,3 +195,9 @@ def compute(names: Sequence[str], recording: Recording) -> np.ndarray:
 def names_of(names: Sequence[str], leads: int) -> list[str]:
     """What each column is, group by group."""
     return [f"{name}: {column}" for name in names for column in group(name).names(leads)]
+
+
+def tempo_columns(names: Sequence[str], leads: int) -> tuple[int, ...]:
+    """Which columns are logarithms of intervals."""
+    shifted = [column in group(name).tempo for name in names for column in group(name).names(leads)]
+    return tuple(number for number, one in enumerate(shifted) if one)

@@ -45,7 +45,9 @@ class Division:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def divide(beats: Beats, split: str, fold: tuple[int, int] | None, fraction: float, seed: int) -> Division:
+def divide(
+    beats: Beats, split: str, fold: tuple[int, int] | None, fraction: float, seed: int, whole: bool = False
+) -> Division:
     """Split whole recordings by patient.
 
     Args:
@@ -56,6 +58,7 @@ def divide(beats: Beats, split: str, fold: tuple[int, int] | None, fraction: flo
             of K groups of DS1's patients validates, so that DS1 can be cross-validated and DS2 left alone.
         fraction: about that share of the training beats validates, where no fold says which.
         seed: which patients these are drawn by.
+        whole: nobody is held out; validation is all of the training patients.
 
     Raises:
         UserError: records are missing, there are fewer patients than groups, or a patient would be on two sides.
@@ -72,12 +75,16 @@ def divide(beats: Beats, split: str, fold: tuple[int, int] | None, fraction: flo
         testing = [name for name in DS2 if split == "interpatient" or name not in SAME_PATIENT]
         learning = np.flatnonzero(scored & np.isin(beats.record, DS1))
         test = np.flatnonzero(scored & np.isin(beats.record, testing))
-    held = fold_of(beats, learning, *fold) if fold else held_out(beats, learning, fraction, seed)
-    rows = {"train": learning[~held], "val": learning[held], "test": test}
+    if whole:
+        rows = {"train": learning, "val": learning, "test": test}
+    else:
+        held = fold_of(beats, learning, *fold) if fold else held_out(beats, learning, fraction, seed)
+        rows = {"train": learning[~held], "val": learning[held], "test": test}
     shared = tuple(SAME_PATIENT.values()) if split == "interpatient" else ()
     patients = {part: sorted(set(beats.patient[chosen].tolist())) for part, chosen in rows.items()}
     records = {part: sorted(set(beats.record[chosen].tolist())) for part, chosen in rows.items()}
-    prove_disjoint(patients, shared)
+    sides = {part: names for part, names in patients.items() if not (whole and part == "val")}
+    prove_disjoint(sides, shared)
     left_out = {part: int((~scored & np.isin(beats.record, names)).sum()) for part, names in records.items()}
     return Division(rows, patients, records, shared, left_out)
 
@@ -166,7 +173,10 @@ def describe(division: Division) -> list[str]:
             "both sides of the published list; --split interpatient_strict leaves 202 out"
         )
     else:
-        lines.append("disjoint: yes, no patient is in two of train, val and test")
+        sides = (
+            "of train and test" if division.patients["val"] == division.patients["train"] else "of train, val and test"
+        )
+        lines.append(f"disjoint: yes, no patient is in two {sides}")
     count = ", ".join(f"{part} {count}" for part, count in division.left_out.items())
     letters = " ".join(CLASS_LETTERS[:SCORED])
     return [

@@ -12,12 +12,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from loaders.beats import Beats, labels_of
 from loaders.records import Record
 from toolbox.utils import UserError
 
 FIRST_LEAD = "MLII"  # comes first wherever it was recorded: in MIT-BIH's 114 it is the second channel
 SCALES = ("record", "window", "none")
+MEDIANS, LOWPASS = (0.2, 0.6), 35.0  # s, Hz
 QRS = 0.1  # s to either side of the R peak: where a beat is highest
 
 
@@ -43,18 +43,37 @@ def resampled(signal: np.ndarray, fs: float, rate: float) -> np.ndarray:
     return resample_poly(signal, ratio.numerator, ratio.denominator, axis=0, padtype="edge")
 
 
-def prepared(record: Record, leads: int, rate: float, highpass: float) -> np.ndarray:
-    """(samples at `rate`, leads) float64 mV without baseline wander.
+def prepared(record: Record, leads: int, rate: float, highpass: float, baseline: str = "highpass") -> np.ndarray:
+    """(samples at `rate`, leads) float64 mV without baseline wander, see `cleaned`."""
+    signal = record.signal[:, leads_of(record, leads)].astype(np.float64)
+    return cleaned(signal, record.fs, rate, highpass, baseline)
+
+
+def cleaned(signal: np.ndarray, fs: float, rate: float, highpass: float, baseline: str) -> np.ndarray:
+    """(samples at `rate`, leads) of a signal (samples at `fs`, leads), without baseline wander.
 
     Args:
         highpass: Hz below which is taken out, by a Butterworth filter of second order run forth and back; 0 for none.
+        baseline: "highpass" for that, or "median": the medians of 0.2 and of 0.6 s around, one after the other, are
+            the baseline, and what is left loses what is above 35 Hz (de Chazal et al. 2004; here by a Butterworth
+            filter of fourth order run forth and back).
     """
-    signal = record.signal[:, leads_of(record, leads)].astype(np.float64)
-    if highpass:
-        from scipy.signal import butter, sosfiltfilt
+    from scipy.signal import butter, sosfiltfilt
 
-        signal = sosfiltfilt(butter(2, highpass, "highpass", fs=record.fs, output="sos"), signal, axis=0)
-    return resampled(signal, record.fs, rate)
+    if baseline == "highpass":
+        if highpass:
+            signal = sosfiltfilt(butter(2, highpass, "highpass", fs=fs, output="sos"), signal, axis=0)
+        return resampled(signal, fs, rate)
+    from scipy.ndimage import median_filter
+
+    signal = resampled(signal, fs, rate)
+    wander = signal
+    for seconds in MEDIANS:
+        size = 2 * round(seconds * rate / 2) + 1
+        wander = np.stack([median_filter(lead, size, mode="nearest") for lead in wander.T], axis=1)
+    if rate <= 2 * LOWPASS:
+        return signal - wander
+    return sosfiltfilt(butter(4, LOWPASS, fs=rate, output="sos"), signal - wander, axis=0)
 
 
 def cut_windows(signal: np.ndarray, at: np.ndarray, before: int, after: int) -> np.ndarray:
@@ -80,36 +99,18 @@ def positions(sample: np.ndarray, fs: float, rate: float, length: int) -> np.nda
     return np.minimum(np.round(np.asarray(sample) * (rate / fs)).astype(np.int64), length - 1)
 
 
-def window_rows(
-    record: Record, before: float, after: float, rate: float, leads: int, scale: str, highpass: float
-) -> Beats:
-    """The beats of the whole `record` as windows around their R peaks.
+def windows(signal: np.ndarray, at: np.ndarray, before: int, after: int, rate: float, scale: str) -> np.ndarray:
+    """(n, leads, before + after) float32: windows of a cleaned signal (samples, leads) at `rate` Hz around R peaks.
 
     Args:
-        before, after: s of signal before and from the R peak on; the peak is sample round(before * rate) of a row.
-        rate: Hz.
-        leads: how many.
-        scale: "record": units of the recording's typical beat; "window": each row and lead has mean 0 and standard
+        at: (n,) samples of the R peaks; the peak is sample `before` of a window.
+        scale: "record": units of the recording's typical beat; "window": each window and lead has mean 0 and standard
             deviation 1; "none": mV.
-        highpass: Hz, see `prepared`.
     """
-    labels = labels_of(record.symbol)
-    chosen = np.flatnonzero(labels >= 0)
-    signal = prepared(record, leads, rate, highpass)
-    at = positions(record.sample[chosen], record.fs, rate, len(signal))
     if scale == "record":
         signal = scaled(signal, at, rate)
-    x = cut_windows(signal, at, round(before * rate), round(after * rate))  # (n, leads, samples)
+    x = cut_windows(signal, at, before, after)  # (n, leads, samples)
     if scale == "window":
         spread = x.std(axis=2, keepdims=True)
         x = (x - x.mean(axis=2, keepdims=True)) / np.where(spread > 0, spread, 1)
-    n = len(chosen)
-    return Beats(
-        x=np.ascontiguousarray(x, dtype=np.float32),
-        y=labels[chosen],
-        length=np.full(n, x.shape[2], dtype=np.int16),
-        record=np.full(n, record.name),
-        patient=np.full(n, record.patient),
-        sample=record.sample[chosen].astype(np.int32),
-        symbol=record.symbol[chosen],
-    )
+    return np.ascontiguousarray(x, dtype=np.float32)

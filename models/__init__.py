@@ -22,6 +22,7 @@ MODELS = Registry(
         "lstm_3": "models.lstm:lstm_3",
         "lstm_seq": "models.rnn:lstm_seq",
         "gru_seq": "models.rnn:gru_seq",
+        "mlp": "models.mlp:mlp",
         "resnet1d_10": "models.resnet1d:resnet1d_10",
         "resnet1d_18": "models.resnet1d:resnet1d_18",
         "resnet1d_fusion": "models.resnet1d_fusion:resnet1d_fusion",

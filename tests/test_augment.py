@@ -11,7 +11,7 @@ from loaders.augment import Frame, change
 from loaders.batches import Batch, Batches
 from toolbox.utils import UserError
 
-WINDOW = Frame(origin=60, rate=120.0, middle=0.0)
+WINDOW = Frame(origin=60, rate=120.0, middle=0.0, columns=3, tempo=(0, 2))
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -43,7 +43,7 @@ def test_a_change_of_size_0_changes_nothing(name: str) -> None:
     assert torch.allclose(changed[..., inner], x[..., inner], atol=1e-6) and numbers.equal(features)
 
 
-@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name != "droprr"])
+@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name not in ("droprr", "tempo")])
 def test_padding_stays_zero_and_features_stay_as_they_are(name: str) -> None:
     x, features = rows(50)
     x[..., 100:] = 0
@@ -96,6 +96,18 @@ def test_dropping() -> None:
     assert dropped.float().mean().item() == pytest.approx(0.3, abs=0.07)
     alone = x[:, :1]
     assert change(alone, None, {"droplead": 1.0}, generator(), WINDOW)[0].equal(alone)
+
+
+def test_tempo_shifts_all_intervals_of_a_row_alike() -> None:
+    x, features = rows(2000)
+    same, numbers = change(x, features, {"tempo": 0.15}, generator(), WINDOW)  # two beats of three features each
+    shift = (numbers - features).view(-1, 2, 3)
+    assert same.equal(x) and (shift[..., 1] == 0).all()
+    assert torch.allclose(shift[:, :1, :1].expand(-1, 2, 1), shift[..., :1], atol=1e-6)
+    assert torch.allclose(shift[..., 0], shift[..., 2], atol=1e-6)
+    assert shift[:, 0, 0].std().item() == pytest.approx(0.15, rel=0.1)
+    assert abs(shift[:, 0, 0].mean().item()) < 0.02
+    assert change(x, features, {"tempo": 0.15}, generator(), Frame())[1].equal(features)  # no intervals among them
 
 
 def test_names_of_changes() -> None:

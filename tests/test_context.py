@@ -17,7 +17,7 @@ from loaders.ecg_loader import Data, ECGLoader
 from loaders.features import LIMIT, Recording, around, compute, group, intervals, names_of, recent_mean
 from loaders.records import Record
 from loaders.synthetic import synthesize
-from loaders.windows import cut_windows, leads_of, positions, prepared, resampled, scaled, window_rows
+from loaders.windows import cut_windows, leads_of, positions, prepared, resampled, scaled
 from toolbox.utils import UserError
 
 
@@ -68,7 +68,7 @@ def peaks(at: list[int], samples: int = 3600) -> Record:
 def test_the_peak_of_a_window_stands_at_its_place(rate: float) -> None:
     """At another rate than the recording's, the annotated sample is the window's sample before * rate."""
     record = peaks([90, 400, 777, 1200, 1500, 2000, 3599])
-    beats = window_rows(record, 0.2, 0.4, rate, 1, "none", 0)
+    beats = rows_of(record, Recipe("window", 0.2, 0.4, rate, 1, "none", 0))
     assert beats.x.shape == (7, 1, round(0.2 * rate) + round(0.4 * rate)) and beats.x.dtype == np.float32
     assert np.abs(beats.x[:-1, 0].argmax(axis=1) - round(0.2 * rate)).max() <= (rate == 250)  # half a sample's rounding
     assert beats.x[:-1, 0].max(axis=1) == pytest.approx(np.ones(6), abs=0.05)
@@ -76,13 +76,13 @@ def test_the_peak_of_a_window_stands_at_its_place(rate: float) -> None:
 
 
 def test_scales(record: Record) -> None:
-    whole = window_rows(record, 0.3, 0.5, 120.0, 2, "record", 0.5).x
+    whole = rows_of(record, Recipe("window", 0.3, 0.5, 120.0, 2, "record", 0.5)).x
     heights = np.ptp(whole[:, :, 36 - 12 : 36 + 13], axis=2)
     assert np.median(heights, axis=0) == pytest.approx([1, 1], rel=1e-5)
-    own = window_rows(record, 0.3, 0.5, 120.0, 2, "window", 0.5).x
+    own = rows_of(record, Recipe("window", 0.3, 0.5, 120.0, 2, "window", 0.5)).x
     assert np.abs(own.mean(axis=2)).max() < 1e-5
     assert own.std(axis=2) == pytest.approx(np.ones(own.shape[:2]), rel=1e-4)
-    plain = window_rows(record, 0.3, 0.5, 120.0, 2, "none", 0.5).x
+    plain = rows_of(record, Recipe("window", 0.3, 0.5, 120.0, 2, "none", 0.5)).x
     ratio = whole[3, 0].std() / plain[3, 0].std()
     assert np.corrcoef(whole[9, 0], plain[9, 0])[0, 1] == pytest.approx(1, abs=1e-6) and ratio != pytest.approx(
         1, abs=0.01
@@ -98,6 +98,20 @@ def test_the_high_pass_takes_out_the_baseline_and_leaves_the_beat() -> None:
     )
     left = prepared(one, 1, 120.0, 0.5)[1200:-1200]
     assert np.abs(left).max() < 0.1 < np.abs(prepared(one, 1, 120.0, 0)).max()
+
+
+def test_medians_take_out_a_baseline_that_steps_and_leave_the_beat() -> None:
+    """A high-pass answers a step of the baseline with a swing of its own; medians follow it."""
+    record = peaks([400, 800, 1200, 1600, 2000, 2400])
+    record.digital[1000:] += 300  # 1.5 mV
+    found = prepared(record, 1, 360.0, 0.5, "median")[:, 0]
+    filtered = prepared(record, 1, 360.0, 0.5)[:, 0]
+    assert found[[400, 800, 1200, 1600, 2000, 2400]] == pytest.approx(np.ones(6), abs=0.06)
+    quiet = np.r_[880:960, 1060:1140]
+    assert np.abs(found[quiet]).max() < 0.1 < np.abs(filtered[quiet]).max()
+    fast = np.sin(2 * np.pi * 60 * np.arange(3600) / 360)
+    record.digital[:, 0] = np.round(200 * fast + 1024)
+    assert np.abs(prepared(record, 1, 360.0, 0, "median")[400:-400]).max() < 0.02  # mains hum is above 35 Hz
 
 
 def test_mlii_comes_first_and_missing_leads_are_told(record: Record) -> None:
@@ -184,20 +198,20 @@ def test_every_group_gives_what_it_names_for_any_number_of_beats(name: str) -> N
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_groups_know_no_more_of_the_future_than_they_say(name: str, record: Record) -> None:
-    """The time of every beat after the next is changed: what looks at most one beat ahead stays the same."""
+    """Every interval after the next beat is longer: what looks at most one beat ahead stays the same."""
     recording = seen(record)
     k = 60
     times = recording.times.copy()
-    times[k + 2 :] += 0.2
+    times[k + 2 :] += 0.2 * np.arange(1, len(times) - k - 1)
     found, changed = (
         compute([name], Recording(each, recording.signal, recording.at, 120.0)) for each in (recording.times, times)
     )
     same = np.array_equal(found[: k + 1], changed[: k + 1])
-    assert same == (name in ("rr", "rr_past", "shape"))
+    assert same == (name in ("rr", "rr_past", "shape", "qrs"))
     times = recording.times.copy()
-    times[k + 1 :] += 0.2
+    times[k + 1 :] += 0.2 * np.arange(1, len(times) - k)
     next_moved = compute([name], Recording(times, recording.signal, recording.at, 120.0))
-    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in ("rr_past", "shape"))
+    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in ("rr_past", "shape", "qrs"))
 
 
 # neighbours, and the data as a whole

@@ -62,7 +62,7 @@ def test_the_predictor_gets_the_model_as_an_argument_and_needs_no_torch():
 
 
 def test_the_command_line_reads_registries_and_run_folders_only():
-    allowed = ("models", "loaders", "loaders.augmentation", "toolbox")
+    allowed = ("models", "loaders", "loaders.augmentation", "loaders.splicing", "toolbox")
     for name in own(ROOT / "args.py"):
         module = name.rsplit(".", 1)[0] if name.split(".")[-1][0].isupper() or name.count(".") > 1 else name
         assert module in (*allowed, "toolbox.flags", "toolbox.patient_flags", "toolbox.runs", "toolbox.utils"), name

@@ -10,7 +10,16 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from toolbox.metrics import MONITORS, AverageMeter, ConfusionMeter, better, evaluate, make_meters, ranking_scores
+from toolbox.metrics import (
+    MONITORS,
+    AverageMeter,
+    ConfusionMeter,
+    better,
+    evaluate,
+    make_meters,
+    monitored,
+    ranking_scores,
+)
 
 FIVE = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
 TWO = ("Normal", "Abnormal")
@@ -186,8 +195,14 @@ def test_an_undefined_score_never_wins_and_always_loses(name: str) -> None:
         assert better(name, 0.5, undefined)
 
 
+def test_the_last_epoch_can_be_monitored_whatever_its_scores() -> None:
+    scores = [monitored("last", {"acc1": acc}, epoch) for epoch, acc in ((1, 0.9), (2, None), (3, 0.1))]
+    assert scores == [1, 2, 3] and better("last", scores[2], scores[1])
+    assert monitored("acc1", {"acc1": 0.9}, 3) == 0.9 and monitored("kappa", {}, 3) is None
+
+
 def test_every_monitor_is_a_score() -> None:
     true, predicted = calls(5, 0)
-    known = {"loss", *evaluate(confusion_of(true, predicted, 5), FIVE)}
+    known = {"loss", "last", *evaluate(confusion_of(true, predicted, 5), FIVE)}
     known |= set(ranking_scores(np.eye(5)[predicted], true))
     assert set(MONITORS) <= known

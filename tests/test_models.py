@@ -22,6 +22,7 @@ PARAMETERS = {
     "lstm_3": 277_705,
     "lstm_seq": 4 * 64 * (1 + 64 + 2) + 65 * 5,
     "gru_seq": 3 * 64 * (1 + 64 + 2) + 65 * 5,
+    "mlp": 9_365,
     "resnet1d_10": 45_381,
     "resnet1d_18": 87_109,
     "resnet1d_fusion": 76_805,
@@ -428,7 +429,7 @@ def test_pooling_without_gradients_is_the_same(kernel: int, stride: int, padding
 
 # rows of other shapes, and features beside them
 
-WITH_FEATURES = ("resnet1d_fusion", "resnet1d_gru")
+WITH_FEATURES = ("mlp", "resnet1d_fusion", "resnet1d_gru")
 
 
 @every_model

@@ -20,6 +20,7 @@ MONITORS = {
     "kappa": True,
     "j_kappa": True,
     "loss": False,
+    "last": True,  # the last epoch, whatever its scores
 }
 
 
@@ -117,6 +118,11 @@ def ranking_scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, f
             precisions.append(average_precision_score(positive, probabilities[:, k]))
             areas.append(roc_auc_score(positive, probabilities[:, k]))
     return {"mAP": _mean(np.array(precisions)), "AUROC": _mean(np.array(areas))}
+
+
+def monitored(name: str, scores: dict[str, Any], epoch: int) -> float | None:
+    """The score of this name; the number of the epoch where "last" is monitored."""
+    return float(epoch) if name == "last" else scores.get(name)
 
 
 def better(name: str, score: float | None, best: float | None) -> bool:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from toolbox.flags import named, number
 from toolbox.utils import Registry, UserError
 
-WINDOW_FLAGS = ("window_before", "window_after", "window_rate", "leads", "scale", "highpass")
+WINDOW_FLAGS = (
+    "window_before", "window_after", "window_rate", "leads", "scale", "highpass", "baseline", "spliced"
+)  # fmt: skip
 
 
 def fold_name(text: str) -> str | None:
@@ -40,7 +42,9 @@ def add_split_flags(parser: argparse.ArgumentParser, splits: Sequence[str]) -> N
     )
 
 
-def add_context_flags(parser: argparse.ArgumentParser, contexts: Sequence[str], features: Registry) -> None:
+def add_context_flags(
+    parser: argparse.ArgumentParser, contexts: Sequence[str], baselines: Sequence[str], features: Registry
+) -> None:
     """What a row is, and the numbers beside it."""
     group = parser.add_argument_group("what a beat may know (all but the defaults need raw records)")
     group.add_argument(
@@ -60,6 +64,12 @@ def add_context_flags(parser: argparse.ArgumentParser, contexts: Sequence[str], 
     )
     group.add_argument("--highpass", type=number(float, 0, 20), default=0.5, help="Hz, of a window's signal; 0: none")
     group.add_argument(
+        "--baseline",
+        choices=baselines,
+        default="highpass",
+        help="how its wander is taken out: --highpass, or medians of 0.2 and 0.6 s and a low-pass (de Chazal 2004)",
+    )
+    group.add_argument(
         "--features",
         type=named(features),
         nargs="*",
@@ -72,20 +82,31 @@ def add_context_flags(parser: argparse.ArgumentParser, contexts: Sequence[str], 
     )
 
 
-def add_imbalance_flags(parser: argparse.ArgumentParser, augmentation: Callable[[str], object]) -> None:
+def add_imbalance_flags(
+    parser: argparse.ArgumentParser, augmentation: Callable[[str], object], splicing: Callable[[str], object]
+) -> None:
     """What helps where rare classes and few patients are to be learned from."""
     group = parser.add_argument_group("changes of rows, and rare classes")
 
-    def changes(text: str) -> str:
-        try:
-            augmentation(text)
-        except UserError as error:
-            raise ArgumentTypeError(str(error)) from error
-        return text
+    def read_by(reader: Callable[[str], object]) -> Callable[[str], str]:
+        def check(text: str) -> str:
+            try:
+                reader(text)
+            except UserError as error:
+                raise ArgumentTypeError(str(error)) from error
+            return text
+
+        return check
 
     group.add_argument(
+        "--spliced",
+        type=read_by(splicing),
+        default="none",
+        help="patients made of each training record's own beats: none, or kinds and how many, as atrial:10+block:2",
+    )
+    group.add_argument(
         "--augment",
-        type=changes,
+        type=read_by(augmentation),
         default="none",
         help="change rows at random: none, light, strong, or changes with their sizes, as noise:0.05+invert+droprr:0.2",
     )
@@ -115,14 +136,27 @@ def check(args: Namespace, parser: argparse.ArgumentParser) -> None:
         )
     if args.validate_on == "test" and asked:
         parser.error(f"--validate-on test is for Kaggle's rows as they are; leave out --{asked[0]}")
-    if args.criterion == "logitadjusted" and args.sampler:
-        parser.error("--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them")
+    _check_training(args, parser)
     if args.seeds > 1:
         if args.prepare or (args.resume and not args.test and args.resume != "latest"):
             parser.error("--seeds goes with training, with --resume latest and with --test")
         if args.version not in (None, "bump", "latest"):
             parser.error(f"--version {args.version} names one run; --seeds takes the newest experiment, or starts one")
     _check_context(args, parser)
+
+
+def _check_training(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    if args.validate_on == "train":
+        if args.fold and args.split != "kfold":
+            parser.error("--validate-on train holds nobody out; leave out --fold, which says who validates")
+        if args.monitor != "last":
+            parser.error("--validate-on train: rows that were learned from choose no epoch; add --monitor last")
+    if args.spliced != "none" and args.split == "kaggle":
+        parser.error(
+            "--spliced makes training patients; Kaggle's split has every patient in test, take another --split"
+        )
+    if args.criterion == "logitadjusted" and args.sampler not in (None, "patients"):
+        parser.error("--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them")
 
 
 def _check_context(args: Namespace, parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from toolbox.checkpoint import (
     put_link,
     save_checkpoint,
 )
+from toolbox.metrics import monitored
 from toolbox.results import remove_after, remove_leftovers
 from toolbox.schema import check_whole
 from toolbox.utils import UserError, sync_folder
@@ -107,7 +108,7 @@ def rewind(folder: Path, which: str, training: Any) -> None:
     best, training_epoch = _best_epoch(folder, training.best), training.epoch
     if best > training_epoch and (which != "latest" or best == math.inf):
         entry = training.log.at("val", training_epoch) or {}
-        score = entry.get(training.monitor)
+        score = monitored(training.monitor, entry, training_epoch)
         # The weights of the best epoch are gone: the best is counted from this epoch on.
         within = training.broken_off is not None
         training.best = None if within else {"epoch": training_epoch, "monitor": training.monitor, "score": score}

@@ -1,0 +1,95 @@
+"""How a recipe does on patients that it has not learned from, by leave-patients-out over DS1; DS2 is not looked at.
+
+python benchmarks/cross_validate.py --records-dir DIR --config recipes/interpatient.yaml [--folds 7] [--seeds 3] [FLAGS]
+
+FLAGS are commander's and change the recipe. Each fold's patients are scored by what learned from all others, after the
+last epoch; the figures are those of all folds' beats together, mean and standard deviation over the seeds. --log FILE
+adds a line of JSON to it, so that what was tried is kept, with its command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from toolbox.utils import tune_process  # noqa: E402
+
+tune_process()  # as commander does, before torch is imported
+
+import numpy as np  # noqa: E402
+
+from args import parse_args  # noqa: E402
+from commander import build  # noqa: E402
+from toolbox.figures import by_group, figures  # noqa: E402
+
+SHOWN = ("accuracy", "F1 S", "Se S", "+P S", "F1 V", "Se V", "+P V", "F1 F", "kappa", "j_kappa")
+
+
+def fold_outcome(flags: list[str], names: list[str] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, called classes and records, each (n,), of a fold's validation beats after the last epoch."""
+    args = parse_args(flags)
+    session = build(args)
+    training = session.training()
+    while training.epoch < args.epochs:
+        outcome = training.advance(args.epochs)
+    records = session.data.val.origin(outcome.ids)["record"]
+    if names is not None:
+        names[:] = session.setting.class_names
+    return outcome.labels.numpy(), outcome.probabilities.numpy().argmax(axis=1), records
+
+
+def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
+    """Every figure by seed, and the confusion counts of each record, summed over the seeds."""
+    found: dict[str, list[float]] = {}
+    of_record: dict[str, Any] = {}
+    for seed in range(seeds):
+        names: list[str] = []
+        parts = [
+            fold_outcome([*flags, "--fold", f"{fold}/{folds}", "--seed", str(seed)], names)
+            for fold in range(1, folds + 1)
+        ]
+        labels, called, records = (np.concatenate(column) for column in zip(*parts, strict=True))
+        patients, confusion = by_group(labels, called, records, len(names))
+        for name, one in zip(patients.tolist(), confusion, strict=True):
+            of_record[name] = of_record.get(name, 0) + one
+        for name, value in figures(confusion.sum(axis=0), names).items():
+            kind, _, group = name.partition(" ")
+            found.setdefault(f"{kind} {group[0]}" if group else name, []).append(float(value))
+    return found, of_record
+
+
+def main() -> None:
+    """Measure, print, and keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records-dir", required=True, help="the 48 records of MIT-BIH")
+    parser.add_argument("--root-dir", help="where the built data are kept; a scratch folder unless given")
+    parser.add_argument("--folds", type=int, default=7)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--log", help="a file of JSON lines that the result is added to")
+    parser.add_argument("--name", default="", help="what is tried, for the log")
+    parser.add_argument("--by-record", action="store_true", help="print each record's confusion counts, too")
+    args, flags = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        places = ["--root-dir", args.root_dir or scratch, "--records-dir", args.records_dir]
+        held_out = ["--validate-on", "val", "--monitor", "j_kappa"]
+        found, of_record = measure([*flags, *places, *held_out], args.folds, args.seeds)
+    told = {name: [round(float(np.mean(found[name])), 4), round(float(np.std(found[name])), 4)] for name in SHOWN}
+    print(f"{args.name:50}", *(f"{name} {mean:.3f} ±{spread:.3f}" for name, (mean, spread) in told.items()), sep="  ")
+    if args.by_record:
+        for name, confusion in of_record.items():
+            print(name, np.round(confusion / args.seeds).astype(int).tolist())
+    if args.log:
+        entry = {"name": args.name, "flags": shlex.join(flags), "folds": args.folds, "seeds": args.seeds, **told}
+        with open(args.log, "a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
+
+
+if __name__ == "__main__":
+    main()

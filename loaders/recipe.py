@@ -1,0 +1,95 @@
+"""What a row is: its recipe, and rows and features of a recording by it, for training and prediction alike."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from loaders import splicing
+from loaders.augment import KAGGLE_FRAME, Frame
+from loaders.features import Recording, compute, group, names_of, tempo_columns
+from loaders.windows import MEDIANS, scaled, windows
+
+RATE, HIGHPASS = 120.0, 0.5  # Hz, of the signal that features are taken from beside Kaggle's rows
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a row and the numbers beside it are; see the flags of the same names.
+
+    Attributes:
+        context: "kaggle", 187 samples of the first lead from the R peak on, or "window".
+        before, after: s, of a window.
+        rate, highpass: Hz.
+        baseline: "highpass" or "median", see `windows.cleaned`.
+        leads: of a window; features of shape look at as many.
+        scale: "record", "window" or "none".
+        features: groups, in order.
+        spliced: kinds of made-up patients, and how many of each a record gives.
+    """
+
+    context: str = "kaggle"
+    before: float = 0.0
+    after: float = 0.0
+    rate: float = RATE
+    leads: int = 1
+    scale: str = "record"
+    highpass: float = HIGHPASS
+    features: tuple[str, ...] = ()
+    baseline: str = "highpass"
+    spliced: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, args: Namespace) -> Recipe:
+        """The recipe that the flags tell; what has no meaning beside Kaggle's rows is left at its default."""
+        if args.context == "kaggle":
+            return cls(features=tuple(args.features))
+        window = {"before": args.window_before, "after": args.window_after, "rate": args.window_rate}
+        highpass = args.highpass if args.baseline == "highpass" else 0.0
+        rest = {"leads": args.leads, "scale": args.scale, "highpass": highpass, "baseline": args.baseline}
+        spliced = tuple(splicing(args.spliced).items())
+        return cls("window", **window, **rest, features=tuple(args.features), spliced=spliced)
+
+    def frame(self) -> Frame:
+        """How the rows lie."""
+        columns, shifted = len(names_of(self.features, self.leads)), tempo_columns(self.features, self.leads)
+        if self.context == "kaggle":
+            return KAGGLE_FRAME._replace(columns=columns, tempo=shifted)
+        return Frame(round(self.before * self.rate), self.rate, 0.0, columns, shifted)
+
+    def future(self) -> list[str]:
+        """Lines that say how far ahead of the R peak each part of a row looks."""
+        lines = ["", "what a row knows of the time after its R peak"]
+        if self.context == "kaggle":
+            lines.append("row: 1.56 s at most; its end and its scale reach 0.2 RR intervals behind the next annotation")
+        else:
+            scale = {"record": "; its scale is the whole recording's", "window": "", "none": ""}[self.scale]
+            smooth = f"; the high-pass filter feels about {0.5 / self.highpass:.2g} s more" if self.highpass else ""
+            if self.baseline == "median":
+                smooth = f"; the medians and the low-pass feel {sum(MEDIANS) / 2 + 0.1:g} s more"
+            lines.append(f"row: {self.after:g} s{smooth}; resampling, {10 / self.rate:.2g} s more{scale}")
+        return lines + [f"{name}: {group(name).future}" for name in self.features]
+
+    def known_by(self) -> dict[str, Any]:
+        """The same as plain values, for JSON."""
+        return {**asdict(self), "features": list(self.features), "spliced": dict(self.spliced)}
+
+    def values(self, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Windows (n, leads, samples) float32 and features (n, k) float32 or None, of the beats of a recording.
+
+        Args:
+            signal: (samples, leads) at `rate`, cleaned as the recipe says.
+            at: (n,) samples of the R peaks.
+            times: (n,) s, when they are.
+        """
+        x = windows(signal, at, round(self.before * self.rate), round(self.after * self.rate), self.rate, self.scale)
+        return x, self.numbers(signal, at, times)
+
+    def numbers(self, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> np.ndarray | None:
+        """The features of `values` alone."""
+        if not self.features:
+            return None
+        return compute(self.features, Recording(times, scaled(signal, at, self.rate), at, self.rate))
