@@ -71,15 +71,23 @@ def resample(signal: np.ndarray, fs: float) -> np.ndarray:
     return resample_poly(padded, rate.numerator, rate.denominator)[skip : skip + n].astype(np.float32)
 
 
-def pieces(blocks: Iterable[np.ndarray], fs: float, low: float = -np.inf, high: float = np.inf) -> Iterator[Piece]:
+def pieces(
+    blocks: Iterable[np.ndarray],
+    fs: float,
+    low: float = -np.inf,
+    high: float = np.inf,
+    seconds: float | None = None,
+    around: float | None = None,
+) -> Iterator[Piece]:
     """A signal that comes in `blocks` (mV at `fs` Hz, NaN where missing) in pieces at 360 Hz.
 
     Args:
         low, high: mV, the digitizer's limits.
+        seconds, around: s of a piece itself (20 minutes unless given), and before and after it (20 s).
     """
     unit = ratio(fs).denominator  # every so many samples, both rates have one
-    length = -(-round(LENGTH * fs) // unit) * unit
-    context = -(-round(CONTEXT * fs) // unit) * unit
+    length = -(-round((LENGTH if seconds is None else seconds) * fs) // unit) * unit
+    context = -(-round((CONTEXT if around is None else around) * fs) // unit) * unit
     for start, stop, first, signal in _windows(blocks, length, context):
         bad = bad_stretches(signal, fs, low, high)
         resampled = resample(fill_gaps(signal), fs)
