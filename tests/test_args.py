@@ -95,6 +95,15 @@ def test_aliases_become_the_smallest_of_their_family():
         (["--prepare", "--context", "window", "--progressive", "64"], "--progressive reads the start of Kaggle's rows"),
         (["--prepare", "--context", "window", "--window-rate", "30", "--highpass", "15"], "leaves nothing of 30"),
         (["--split", "interpatient", "--model-name", "cnn1d_3", "--num-classes", "5"], "ecg has 4 classes"),
+        (["--prepare", "--validate-on", "train"], "add --monitor last"),
+        (
+            ["--prepare", "--split", "interpatient", "--fold", "1/7", "--validate-on", "train", "--monitor", "last"],
+            "--validate-on train holds nobody out",
+        ),
+        (["--prepare", "--context", "window", "--spliced", "block:1"], "Kaggle's split has every patient in test"),
+        (["--prepare", "--split", "interpatient", "--spliced", "block:1"], "--spliced goes with --context window"),
+        (["--prepare", "--spliced", "flutter:1"], "expected kinds, each once"),
+        (["--prepare", "--baseline", "median"], "--baseline goes with --context window"),
     ],
 )
 def test_mistakes_are_refused_in_one_line(capsys, argv, said):

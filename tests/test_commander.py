@@ -72,6 +72,9 @@ CHOICES = [
     ["--split", "kfold", "--fold", "1/2", "--model-name", "resnet1d_fusion", "--features", "rr", "shape", "--context",
      "window", "--augment", "stretch:0.2+shift+droplead+droprr:0.5", "--mixup", "1"],
     ["--model-name", "resnet1d_gru", "--features", "rr_past", "--neighbours", "2", "-j", "1"],
+    ["--split", "kfold", "--fold", "1/2", "--context", "window", "--baseline", "median", "--leads", "2", "--model-name",
+     "mlp", "--features", "tempo", "qrs", "pwave", "--sampler", "patients", "--spliced", "block:1",
+     "--augment", "tempo", "--criterion", "logitadjusted", "--validate-on", "train", "--monitor", "last"],
     ["--ema", "0"],
     ["--precision", "bf16"],
     *(["--model-name", name, "--masking"] for name in ("lstm_seq", "gru_seq")),
@@ -277,6 +280,24 @@ def test_validate_on_test_says_that_it_leaks(tmp_path, capsys):
     assert config["data"]["rows"]["val"] == config["data"]["rows"]["test"]
     assert any("too good" in text for text in config["warnings"])
     assert "too good" in Path(result["run"], "report.html").read_text()
+
+
+def test_a_settled_recipe_learns_from_everybody_and_ends_with_its_last_epoch(tmp_path, capsys):
+    flags = ["--split", "kfold", "--fold", "1/2", "--context", "window", "--features", "tempo", "--sampler", "patients",
+             "--validate-on", "train", "--monitor", "last"]  # fmt: skip
+    result = train(tmp_path, "--epochs", "3", *flags, model="mlp")
+    assert result["best"] == {"epoch": 3, "monitor": "last", "score": 3.0}
+    config = read_json(f"{result['run']}/config.json")
+    assert config["data"]["patients"]["train"] == config["data"]["patients"]["val"]
+    assert any("Choose nothing by them" in text for text in config["warnings"])
+    center = weights(f"{result['run']}/model_best.pth.tar")["center"]
+    assert center.abs().max() > 0.01  # the scaling of the training rows is in the checkpoint
+    again = run(tmp_path, "--dataset", "synthetic", "--model-name", "mlp", "--resume", "latest", "--epochs", "4")
+    assert again["best"]["epoch"] == 4
+    tested = run(tmp_path, "--test", "--resume", "best")
+    assert (
+        tested["epoch"] == 4 and tested["patients"]["calibration"]["temperature"] is None
+    )  # nothing is left to fit it
 
 
 def test_prepare_says_what_the_data_are(tmp_path, capsys):
