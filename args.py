@@ -48,7 +48,7 @@ NAME_FLAGS = (
 ACTION_FLAGS = (
     "test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose", "score", "ref_annotator",
     "test_annotator", "score_dir", "exclude", "score_start", "match_window", "out", "predict", "model_file",
-    "lead", "peaks", "polarity", "annotator", "png", "fs", "columns", "gain", "seeds", "experiment",
+    "lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain", "seeds", "experiment",
 )  # fmt: skip
 # These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
 FREE_FLAGS = (
@@ -287,7 +287,10 @@ def _add_training_flags(parser: argparse.ArgumentParser) -> None:
 def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("recordings of one's own")
     group.add_argument(
-        "--predict", nargs="+", metavar="RECORDING", help="annotate WFDB records, EDF and CSV files, folders of them"
+        "--predict",
+        nargs="+",
+        metavar="RECORDING",
+        help="annotate WFDB records, EDF and CSV files, folders of them; -: CSV lines as they come",
     )
     group.add_argument("--model-file", metavar="FILE", help="checkpoint to annotate with, else the best of a run")
     group.add_argument("--lead", metavar="NAME", help="lead to annotate; MLII or II unless given, else the first")
@@ -300,6 +303,9 @@ def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--polarity", choices=("auto", "keep", "invert"), default="auto", help="auto turns a lead that is upside down"
+    )
+    group.add_argument(
+        "--live", action="store_true", help="as if recordings came live: a beat knows the 3 s after its R peak"
     )
     group.add_argument("--annotator", type=extension, default="ecg", help="extension of the annotation files written")
     group.add_argument("--png", action="store_true", help="draw the most telling strips as a picture, too")
@@ -429,9 +435,19 @@ def _check_predict(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--model-file is the model; leave out --resume and --version")
     if args.annotator == args.peaks:
         parser.error(f"--annotator {args.annotator}: --peaks reads those files; write others")
-    for name in ("model_file", "lead", "peaks", "polarity", "annotator", "png", "fs", "columns", "gain"):
+    for name in ("model_file", "lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain"):
         if name in args.given and getattr(args, name) and not args.predict:
             parser.error(f"--{name.replace('_', '-')} goes with --predict")
+
+
+def _check_stream(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    if len(args.predict) > 1:
+        parser.error("--predict - reads standard input; annotate other recordings by a command of their own")
+    if args.fs is None:
+        parser.error("--predict -: lines of numbers do not tell their sampling rate; give it by --fs")
+    for name in ("peaks", "annotator", "png", "out", "workers"):
+        if name in args.given:
+            parser.error(f"--predict - writes lines to standard output; leave out --{name}")
 
 
 def _continues(args: Namespace) -> bool:

@@ -393,8 +393,13 @@ def predict_recordings(args: Namespace) -> dict[str, Any]:
     from predictor import Settings, predict_all
 
     csv = CsvFormat(args.fs, tuple(args.columns), args.gain)
+    if args.predict == ["-"]:
+        from streaming import annotate_lines
+
+        polarity = "keep" if args.polarity == "auto" else args.polarity
+        return annotate_lines(sys.stdin, sys.stdout, load_classifier(args), csv, args.lead, polarity)
     out = Path(args.out) if args.out else None
-    settings = Settings(args.lead, args.peaks, args.polarity, args.annotator, out, args.png, csv)
+    settings = Settings(args.lead, args.peaks, args.polarity, args.live, args.annotator, out, args.png, csv)
     items, failed = find_recordings(args.predict, csv=args.fs is not None)
     processes = args.workers if "workers" in args.given else 0
     return predict_all(items, failed, load_classifier(args), settings, processes)

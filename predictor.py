@@ -22,6 +22,7 @@ from loaders.quality import merged
 from loaders.reading import Reading
 from loaders.recordings import CsvFormat, Recording, choose_lead, open_recording
 from toolbox.annotated import Annotated
+from toolbox.interrupt import Ended
 from toolbox.page import NOTE, write_page
 from toolbox.plotter import save_plot
 from toolbox.strips import draw_strips, notable
@@ -54,6 +55,7 @@ class Settings:
         lead: its name; None for the one that models are trained on.
         peaks: "detect", or the annotator whose beats are taken.
         polarity: "auto", "keep" or "invert".
+        live: name beats as if the recording came live: each knows the 3 s after its R peak.
         annotator: the extension of the annotation files that are written.
         out: the folder they go to; None for beside each recording.
         png: whether to draw a picture as well.
@@ -63,6 +65,7 @@ class Settings:
     lead: str | None = None
     peaks: str = "detect"
     polarity: str = "auto"
+    live: bool = False
     annotator: str = "ecg"
     out: Path | None = None
     png: bool = False
@@ -100,7 +103,17 @@ def predict_all(
         else:
             failed[str(item.path)] = f"{item.path}: its files would overwrite those of {first}; give it another --out"
     work = partial(predict, classifier=classifier, settings=settings)
-    done, failed = run_all(work, named, failed, processes, _tell)
+    finished = []
+
+    def tell(summary: dict[str, Any]) -> None:
+        finished.append(summary["path"])
+        _tell(summary)
+
+    try:
+        done, failed = run_all(work, named, failed, processes, tell)
+    except Ended as stop:
+        stop.told = f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
+        raise
     return {"recordings": done, "failed": failed}
 
 
@@ -137,7 +150,12 @@ def predict(item: Item, classifier: Classifier, settings: Settings) -> dict[str,
             return {**_short(before), **extra, "done_before": True}
         target.parent.mkdir(parents=True, exist_ok=True)
         write_json(paths["json"], {"fingerprint": mark, "outputs": None})  # says whose the other files are
-        return {**_short(write_files(recording, classifier, settings, target, paths, mark)), **extra}
+        try:
+            return {**_short(write_files(recording, classifier, settings, target, paths, mark)), **extra}
+        except BaseException:
+            if not target.exists():  # there are no others yet
+                paths["json"].unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise UserError(os_reason(error)) from error
 
@@ -182,13 +200,14 @@ def judge(recording: Recording, lead: int, classifier: Classifier, settings: Set
     Raises:
         UserError: the signal is damaged, or holds no beat that can be judged.
     """
-    reading = Reading(recording, lead, settings.peaks, settings.polarity)
+    reading = Reading(recording, lead, settings.peaks, settings.polarity, settings.live)
     tracing, scale = Tracing(), 0.0
     parts, skipped = [], []
     for part in reading:
         if not scale:  # in an unknown unit, the average beat is drawn as high as 1 mV
             scale = 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
-        parts.append((part.sample, part.begins, classifier.probabilities(part.rows)))
+        if len(part.sample):
+            parts.append((part.sample, part.begins, classifier.probabilities(part.rows)))
         skipped += part.skipped
         tracing.add(part.shown * scale)
     sample, begins, probabilities = (
@@ -225,6 +244,7 @@ def write_files(
         "warnings": [*([warning] if warning else []), *recording.notes, *_doubts(reading, settings)],
         "model": {"name": classifier.name, "classes": list(classifier.class_names)},
         "peaks": settings.peaks,
+        "live": settings.live,
         "fingerprint": mark,
         "outputs": [target.name, *(paths[kind].name for kind in ("csv", "html", *(["png"] if settings.png else [])))],
     }

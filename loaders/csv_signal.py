@@ -82,6 +82,16 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
             lines = [line.rstrip("\r\n") for line in islice(handle, LOOKED_AT)]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    layout, leads = sniff(str(path), lines, csv)
+    return CsvRecording(path, path.stem, "CSV", leads, [path], [], layout)
+
+
+def sniff(path: str, lines: list[str], csv: CsvFormat) -> tuple[Layout, list[Lead]]:
+    """How the first `lines` of a CSV file are to be read, and its leads.
+
+    Raises:
+        UserError: see `open_csv`.
+    """
     if lines and lines[0].startswith(TABLE_OF_BEATS):
         raise UserError(f"{path} is a table of beats that --predict wrote, no recording")
     if csv.fs is None:
@@ -89,8 +99,16 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     layout = _layout(lines)
     if layout is None:
         raise UserError(f"{path} is empty or holds no numbers; expected a line per sample, a column per lead")
-    leads = [_lead(layout, k, csv) for k in _columns(path, csv.columns, layout, lines)]
-    return CsvRecording(path, path.stem, "CSV", leads, [path], [], layout)
+    return layout, [_lead(layout, k, csv) for k in _columns(path, csv.columns, layout, lines)]
+
+
+def parsed(line: str, column: int, layout: Layout) -> float | None:
+    """The number in a line's column; NaN where it is missing, None where there is something else."""
+    cells = line.rstrip("\r\n").split(layout.separator)
+    cell = cells[column].strip() if column < len(cells) else "?"
+    if cell in MISSING:
+        return float("nan")
+    return float(cell.replace(",", ".")) if NUMBER.fullmatch(cell) else None
 
 
 def _lead(layout: Layout, k: int, csv: CsvFormat) -> Lead:
@@ -133,7 +151,7 @@ def _separator(line: str) -> tuple[str, str] | None:
     return None
 
 
-def _columns(path: Path, wanted: tuple[str, ...], layout: Layout, lines: list[str]) -> list[int]:
+def _columns(path: str, wanted: tuple[str, ...], layout: Layout, lines: list[str]) -> list[int]:
     """The numbers of the columns that are leads: those `wanted`, else all but times and numbers of samples."""
     names = list(layout.names)
     known = ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")

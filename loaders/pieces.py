@@ -1,7 +1,8 @@
-"""A long signal in pieces at the rate that models are trained on, each with enough of what is around it.
+"""A signal in pieces at the rate that models are trained on, each with enough of what is around it: a long one that is
+on disk in long pieces, one that comes live in short ones as soon as enough of what follows has come.
 
-Pieces are resampled one by one and join to what the whole signal would give: each starts where samples of both rates
-coincide, and the filter sees the neighbours' samples.
+Pieces are resampled one by one and join to what the whole signal would give: each window starts where samples of both
+rates coincide, and the filter sees the neighbours' samples.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from loaders.quality import Stretch, bad_stretches, fill_gaps
 
 LENGTH = 1200.0  # s of a piece
 CONTEXT = 20.0  # s before and after it; detectors of R peaks look back to learn how high they are
+LIVE_LENGTH, LIVE_AHEAD = 0.25, 2.75  # s of a piece that comes live, and what has to come after it; 3 s together
 EDGE = 0.1  # s beside a bad stretch; a QRS complex there is cut off
 LONGEST_RR = 10.0  # s; what comes later belongs to another rhythm
 FINEST = 1000  # largest denominator of the ratio of two rates
@@ -76,43 +78,83 @@ def pieces(
     fs: float,
     low: float = -np.inf,
     high: float = np.inf,
-    seconds: float | None = None,
-    around: float | None = None,
+    live: bool = False,
+    span: tuple[float, float] | None = None,
 ) -> Iterator[Piece]:
-    """A signal that comes in `blocks` (mV at `fs` Hz, NaN where missing) in pieces at 360 Hz.
+    """A signal that comes in `blocks` in pieces at 360 Hz; see `Cutter`."""
+    cutter = Cutter(fs, low, high, live, span)
+    for block in blocks:
+        yield from cutter.push(block)
+    yield from cutter.finish()
+
+
+class Cutter:
+    """Cuts a signal into pieces as it comes. It holds no more than one piece with its context.
 
     Args:
+        fs: Hz.
         low, high: mV, the digitizer's limits.
-        seconds, around: s of a piece itself (20 minutes unless given), and before and after it (20 s).
+        live: short pieces, each at the latest 3 s after it began, instead of long ones.
+        span: s of a piece itself, and before and after it, instead of 20 minutes and 20 s.
     """
-    unit = ratio(fs).denominator  # every so many samples, both rates have one
-    length = -(-round((LENGTH if seconds is None else seconds) * fs) // unit) * unit
-    context = -(-round((CONTEXT if around is None else around) * fs) // unit) * unit
-    for start, stop, first, signal in _windows(blocks, length, context):
-        bad = bad_stretches(signal, fs, low, high)
-        resampled = resample(fill_gaps(signal), fs)
-        step = float(fs / RATE)
-        scaled = [Stretch(int(s.start / step), min(int(np.ceil(s.stop / step)), len(resampled)), s.kind) for s in bad]
-        edges = (round((start - first) / step), min(round((stop - first) / step), len(resampled)))
-        yield Piece(resampled, *edges, scaled, first, step, stop - start)
+
+    def __init__(
+        self,
+        fs: float,
+        low: float = -np.inf,
+        high: float = np.inf,
+        live: bool = False,
+        span: tuple[float, float] | None = None,
+    ) -> None:
+        self.fs, self.limits = fs, (low, high)
+        unit = ratio(fs).denominator  # every so many samples, both rates have one
+
+        def whole(seconds: float) -> int:
+            return -(-round(seconds * fs) // unit) * unit
+
+        length, context = span or (LENGTH, CONTEXT)
+        self.before = whole(context)
+        if live:  # windows start on whole seconds all the same, which is what the detector counts in
+            self.length, self.after, self.grid = int(LIVE_LENGTH * fs), int(LIVE_AHEAD * fs), whole(1)
+        else:
+            self.length, self.after, self.grid = whole(length), self.before, unit
+        self.start = 0  # of the recording: where the piece to come starts
+        self._first = 0  # of the recording: the first sample that is held
+        self._held = np.zeros(0, dtype=np.float32)
+        self._waiting: list[np.ndarray] = []
+        self.end = 0  # of the recording: what has come
+
+    def push(self, block: np.ndarray) -> Iterator[Piece]:
+        """Take the next samples (n,), mV, NaN where missing; gives the pieces that are complete now."""
+        self._waiting.append(np.asarray(block, dtype=np.float32))
+        self.end += len(block)
+        while self.end >= self.start + self.length + self.after:
+            yield self._cut(self.start + self.length)
+
+    def finish(self) -> Iterator[Piece]:
+        """The rest, now that nothing more comes."""
+        while self.start < self.end:
+            yield self._cut(min(self.start + self.length, self.end))
+
+    def _cut(self, stop: int) -> Piece:
+        """The piece up to `stop`, and on to the next."""
+        if self._waiting:
+            self._held = np.concatenate([self._held, *self._waiting])
+            self._waiting = []
+        start, self.start = self.start, stop
+        first = max(0, (start - self.before) // self.grid * self.grid)
+        self._held, self._first = self._held[first - self._first :], first
+        return _piece(self._held[: stop + self.after - first], first, start, stop, self.fs, *self.limits)
 
 
-def _windows(blocks: Iterable[np.ndarray], length: int, context: int) -> Iterator[tuple[int, int, int, np.ndarray]]:
-    """(start, stop, first sample of the window, window) of pieces of `length` samples with `context` around them."""
-    held = np.zeros(0, dtype=np.float32)
-    first = start = 0  # of the recording: the first sample that is held, and of the piece to come
-    for block in blocks:
-        held = np.concatenate([held, block])
-        while first + len(held) >= start + length + context:
-            yield start, start + length, first, held[: start + length + context - first]
-            start += length
-            held, first = held[max(0, start - context - first) :], max(first, start - context)
-    end = first + len(held)
-    while start < end:  # the last, or the last two when the rest is longer than a piece
-        stop = min(start + length, end)
-        yield start, stop, first, held[: stop + context - first]
-        start = stop
-        held, first = held[max(0, start - context - first) :], max(first, start - context)
+def _piece(signal: np.ndarray, first: int, start: int, stop: int, fs: float, low: float, high: float) -> Piece:
+    """The piece from `start` to `stop` of a recording whose samples from `first` on are `signal`."""
+    bad = bad_stretches(signal, fs, low, high)
+    resampled = resample(fill_gaps(signal), fs)
+    step = float(fs / RATE)
+    scaled = [Stretch(int(s.start / step), min(int(np.ceil(s.stop / step)), len(resampled)), s.kind) for s in bad]
+    edges = (round((start - first) / step), min(round((stop - first) / step), len(resampled)))
+    return Piece(resampled, *edges, scaled, first, step, stop - start)
 
 
 def bridged(piece: Piece) -> np.ndarray:

@@ -17,6 +17,7 @@ from loaders.recordings import Recording
 BLOCK = 1 << 20  # samples read at once
 REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two pieces
 OVERLAP = 0.1  # s before a piece in which its neighbour may have missed a beat at the edge
+SEEN = 2  # R peaks after a beat that its row reaches to
 ENOUGH = 10  # beats that tell which way up a lead is
 PLAUSIBLE = (0.03, 20.0)  # mV of a QRS complex; anything else is in another unit
 
@@ -27,6 +28,7 @@ class Part(NamedTuple):
     Attributes:
         sample: (n,) int64, where its beats are, in the recording's own samples.
         begins: (n,) whether a beat begins a stretch: no RR interval leads to it.
+        seen: (n,) how many of the two R peaks that a row's end depends on were there: 0, 1 or 2.
         rows: (n, 187) float32.
         skipped: what could not be judged, in the recording's samples.
         shown: (m,) the signal at 360 Hz as it was recorded, NaN where there is none.
@@ -34,59 +36,48 @@ class Part(NamedTuple):
 
     sample: np.ndarray
     begins: np.ndarray
+    seen: np.ndarray
     rows: np.ndarray
     skipped: list[Stretch]
     shown: np.ndarray
 
 
-class Reading:
-    """One lead of a recording, to be gone through once; it takes no more memory for a longer one.
+class Reader:
+    """Reads the beats off the pieces of one lead, in order; it takes no more memory for a longer one.
 
     Args:
-        recording: what is read.
-        lead: the position of the lead.
-        peaks: "detect", or the annotator whose beats are taken.
+        fs: Hz, of the lead.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
+        given: where its beats are, in its own samples; None to detect them.
 
     Attributes:
         samples: how many have been read.
         height: mV of the QRS complex in the average beat, negative where it points down.
         inverted: whether the lead is turned around.
-
-    Raises:
-        UserError: the signal or the annotations are damaged.
     """
 
-    def __init__(self, recording: Recording, lead: int, peaks: str, polarity: str) -> None:
-        self.recording = recording
-        self.lead = recording.leads[lead]
-        self.position = lead
+    def __init__(self, fs: float, polarity: str, given: np.ndarray | None = None) -> None:
+        self.fs = fs
         self.polarity = polarity
-        self.given = None if peaks == "detect" else read_beats(recording.stem, peaks, self.lead.fs)
+        self.given = given
         self.samples = 0
         self.height = 0.0
         self.inverted = polarity == "invert"
         self._looked_at = False  # which way up the lead is
+        self._last = -1  # the beat before
 
-    @property
-    def in_millivolts(self) -> bool:
-        """Whether the unit is known, and what was read makes sense in it."""
-        return self.lead.scale is not None and PLAUSIBLE[0] <= abs(self.height) <= PLAUSIBLE[1]
-
-    def __iter__(self) -> Iterator[Part]:
-        last = -1  # the beat before
-        stream = self.recording.stream(self.position, BLOCK)
-        for piece in pieces(stream, self.lead.fs, self.lead.low, self.lead.high):
-            self.samples += piece.own
-            peaks, own, begin = self._peaks(piece, last)
-            self._look(piece, peaks)
-            signal = -piece.signal if self.inverted else piece.signal
-            kept, rows, begins = cut_piece(piece, signal, peaks, begin)
-            sample = own[kept]
-            if len(kept):
-                begins[0] |= last < 0
-                last = int(sample[-1])
-            yield Part(sample, begins, rows, _skipped(piece), _shown(piece))
+    def part(self, piece: Piece) -> Part:
+        """What the next piece gives."""
+        self.samples += piece.own
+        peaks, own, begin = self._peaks(piece)
+        self._look(piece, peaks)
+        signal = -piece.signal if self.inverted else piece.signal
+        kept, rows, begins = cut_piece(piece, signal, peaks, begin)
+        sample = own[kept]
+        if len(kept):
+            begins[0] |= self._last < 0
+            self._last = int(sample[-1])
+        return Part(sample, begins, np.minimum(len(peaks) - 1 - kept, SEEN), rows, _skipped(piece), _shown(piece))
 
     def _look(self, piece: Piece, peaks: np.ndarray) -> None:
         if not self._looked_at:
@@ -95,7 +86,7 @@ class Reading:
             if self.polarity == "auto":
                 self.inverted = upside_down and self._looked_at
 
-    def _peaks(self, piece: Piece, last: int) -> tuple[np.ndarray, np.ndarray, int]:
+    def _peaks(self, piece: Piece) -> tuple[np.ndarray, np.ndarray, int]:
         """(n,) R peaks of a piece and its context, in its samples and in the recording's, and where new ones begin."""
         if self.given is not None:
             end = piece.first + len(piece.signal) * piece.step
@@ -103,9 +94,43 @@ class Reading:
             return np.minimum(piece.from_own(near), len(piece.signal) - 1), near, piece.start
         at = detect(bridged(piece), RATE)
         begin = piece.start - round(OVERLAP * RATE)
-        if last >= 0:
-            begin = max(begin, int(piece.from_own(np.array(last)) + REFRACTORY * RATE))
+        if self._last >= 0:
+            begin = max(begin, int(piece.from_own(np.array(self._last)) + REFRACTORY * RATE))
         return at, np.minimum(piece.to_own(at), self.samples - 1 + round(len(piece.signal) * piece.step)), begin
+
+
+class Reading(Reader):
+    """One lead of a recording, to be gone through once.
+
+    Args:
+        recording: what is read.
+        lead: the position of the lead.
+        peaks: "detect", or the annotator whose beats are taken.
+        polarity: see `Reader`.
+        live: read it as if it came live: a beat knows the 3 s after its R peak.
+
+    Raises:
+        UserError: the signal or the annotations are damaged.
+    """
+
+    def __init__(self, recording: Recording, lead: int, peaks: str, polarity: str, live: bool = False) -> None:
+        self.recording = recording
+        self.lead = recording.leads[lead]
+        self.position = lead
+        self.live = live
+        given = None if peaks == "detect" else read_beats(recording.stem, peaks, self.lead.fs)
+        # Which way up a lead is takes minutes to tell.
+        super().__init__(self.lead.fs, "keep" if live and polarity == "auto" else polarity, given)
+
+    @property
+    def in_millivolts(self) -> bool:
+        """Whether the unit is known, and what was read makes sense in it."""
+        return self.lead.scale is not None and PLAUSIBLE[0] <= abs(self.height) <= PLAUSIBLE[1]
+
+    def __iter__(self) -> Iterator[Part]:
+        stream = self.recording.stream(self.position, BLOCK)
+        for piece in pieces(stream, self.lead.fs, self.lead.low, self.lead.high, self.live):
+            yield self.part(piece)
 
 
 def _skipped(piece: Piece) -> list[Stretch]:

@@ -56,7 +56,7 @@ def read_windows(
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
     streams = [
-        pieces(recording.stream(k, BLOCK), fs, recording.leads[k].low, recording.leads[k].high, length, context)
+        pieces(recording.stream(k, BLOCK), fs, recording.leads[k].low, recording.leads[k].high, span=(length, context))
         for k in leads
     ]
     done = 0

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = sorted(
     path for folder in ("", "loaders", "models", "toolbox", "benchmarks") for path in (ROOT / folder).glob("*.py")
 )
-OWN = {"benchmarks", "loaders", "models", "toolbox", "trainer", "predictor", "args", "commander"}
+OWN = {"benchmarks", "loaders", "models", "toolbox", "trainer", "predictor", "streaming", "args", "commander"}
 
 
 def imports(path: Path, top_level_only: bool = False) -> set[str]:
@@ -53,10 +53,11 @@ def test_the_trainer_gets_models_and_batches_as_arguments():
     assert all(name.startswith("toolbox") for name in own(ROOT / "trainer.py"))
 
 
-def test_the_predictor_gets_the_model_as_an_argument_and_needs_no_torch():
-    for name in own(ROOT / "predictor.py"):
-        assert name.startswith(("toolbox", "loaders")), name
-    program = "import sys; import predictor; print('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["predictor", "streaming"])
+def test_who_annotates_gets_the_model_as_an_argument_and_needs_no_torch(module):
+    for name in own(ROOT / f"{module}.py"):
+        assert name.startswith(("toolbox", "loaders", "predictor")), name
+    program = f"import sys; import {module}; print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
 

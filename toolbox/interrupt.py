@@ -41,11 +41,13 @@ class Ended(KeyboardInterrupt):
 
     Attributes:
         signal: which.
+        told: what that means for what was under way.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.signal = signal.Signals(number)
+        self.told = "the same command starts again"
 
     @property
     def code(self) -> int:
@@ -53,7 +55,7 @@ class Ended(KeyboardInterrupt):
         return 128 + self.signal
 
     def __str__(self) -> str:
-        return f"{self.signal.name}: stopped; the same command starts again"
+        return f"{self.signal.name}: stopped; {self.told}"
 
 
 class _Handlers:

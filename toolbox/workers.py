@@ -5,6 +5,7 @@ A process works at one item at a time, so that it is known what one that dies wa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -16,6 +17,8 @@ from typing import Any
 
 from toolbox.distributed import of_everyone, rank_and_world
 from toolbox.utils import UserError
+
+PATIENCE = 5.0  # s for a process to end in by itself
 
 
 def run_all(
@@ -105,8 +108,7 @@ def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> 
                     pipe.close()
                 yield position, came
     finally:
-        for process, _ in busy.values():
-            process.terminate()
+        _end([process for process, _ in busy.values()])
 
 
 def _start(work: Callable[[Any], Any], processes: int) -> tuple[Any, Any]:
@@ -117,7 +119,8 @@ def _start(work: Callable[[Any], Any], processes: int) -> tuple[Any, Any]:
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
     try:
-        process.start()
+        with _without_ctrl_c():
+            process.start()
     finally:
         if threads is None:
             del os.environ["OMP_NUM_THREADS"]
@@ -125,8 +128,34 @@ def _start(work: Callable[[Any], Any], processes: int) -> tuple[Any, Any]:
     return here, process
 
 
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Hold SIGINT back: a process that is started meanwhile never gets any, as Ctrl-C is the main process's to handle.
+    On Windows, which knows no such thing, `_serve` ignores it from its start on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(processes: Sequence[Any]) -> None:
+    """End processes in the middle of their work, which clear away what they had begun to write."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(PATIENCE)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
 def _serve(pipe: Any, pickled: bytes) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` is run
     work = pickle.loads(pickled)
     while True:
         try:
