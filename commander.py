@@ -407,6 +407,7 @@ def predict_recordings(args: Namespace) -> dict[str, Any]:
 
 def load_classifier(args: Namespace) -> Any:
     """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given)."""
+    from loaders.recipe import Recipe
     from models import get_model
     from toolbox.checkpoint import load_checkpoint, load_weights
     from toolbox.classifier import Classifier
@@ -422,12 +423,21 @@ def load_classifier(args: Namespace) -> Any:
         state, name, path = load_named(run.path, args.resume or "best"), run.name, run.path
     check_whole(state, path)
     options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
-    if options.get("context", "kaggle") != "kaggle" or options.get("features") or options.get("neighbours"):
-        raise UserError(f"{name} reads more than Kaggle's rows; --predict takes networks of those alone")
-    model = get_model(Namespace(**options))
+    windows = options.get("context", "kaggle") != "kaggle"
+    if options.get("neighbours") or (options.get("features") and not windows):
+        raise UserError(
+            f"{name} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of Kaggle's "
+            "rows alone, and of windows (--context window) with features or without"
+        )
+    recipe = Recipe.of(Namespace(**options)) if windows else None
+    if recipe and (args.live or args.predict == ["-"]):
+        raise UserError(
+            f"{name} compares a beat with the whole recording, which --live and --predict - do not know yet"
+        )
+    model = get_model(Namespace(**options), **(recipe.shape() if recipe else {}))
     load_weights(model, state["model"], path)
     called = f"{options['model_name']}, epoch {state['epoch']} of {name}"
-    return Classifier(model, state["class_names"], called, pick_device(args.disable_cuda))
+    return Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe)
 
 
 def prepare(args: Namespace) -> dict[str, Any]:

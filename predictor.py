@@ -20,7 +20,9 @@ from loaders.beat_files import write_beats, write_table
 from loaders.listing import Item
 from loaders.quality import merged
 from loaders.reading import Reading
+from loaders.recipe import Recipe
 from loaders.recordings import CsvFormat, Recording, choose_lead, open_recording
+from loaders.window_reading import other_leads, read_windows
 from toolbox.annotated import Annotated
 from toolbox.interrupt import Ended
 from toolbox.page import NOTE, write_page
@@ -39,9 +41,10 @@ class Classifier(Protocol):
 
     class_names: tuple[str, ...]
     name: str
+    recipe: Recipe | None  # of the windows that it reads; None for Kaggle's rows
 
-    def probabilities(self, rows: np.ndarray) -> np.ndarray:
-        """(n, classes) float32 of rows (n, 187) float32."""
+    def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        """(n, classes) float32 of rows (n, 187), or of windows and features as its recipe makes them, float32."""
 
     def fingerprint(self) -> str:
         """The same for the same answers."""
@@ -201,13 +204,16 @@ def judge(recording: Recording, lead: int, classifier: Classifier, settings: Set
         UserError: the signal is damaged, or holds no beat that can be judged.
     """
     reading = Reading(recording, lead, settings.peaks, settings.polarity, settings.live)
+    recipe = classifier.recipe
+    leads = other_leads(recording, lead, recipe.leads) if recipe else [lead]  # too few are told before all is read
     tracing, scale = Tracing(), 0.0
     parts, skipped = [], []
     for part in reading:
         if not scale:  # in an unknown unit, the average beat is drawn as high as 1 mV
             scale = 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
         if len(part.sample):
-            parts.append((part.sample, part.begins, classifier.probabilities(part.rows)))
+            named = np.zeros((0, 0)) if recipe else classifier.probabilities(part.rows)
+            parts.append((part.sample, part.begins, named))
         skipped += part.skipped
         tracing.add(part.shown * scale)
     sample, begins, probabilities = (
@@ -218,6 +224,9 @@ def judge(recording: Recording, lead: int, classifier: Classifier, settings: Set
     if not len(sample):
         flat = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
         raise UserError(f"{recording.path}: no heartbeat in lead {reading.lead.name}{flat}")
+    if recipe:  # what a window is compared with is known when all beats are
+        rows = read_windows(recording, leads, reading.inverted, sample, recipe)
+        probabilities = np.concatenate([classifier.probabilities(x, features) for x, features in rows])
     names = classifier.class_names
     found = Annotated(sample, begins, probabilities, names, reading.lead.fs, reading.samples, skipped, tracing.finish())
     return found, reading
@@ -245,6 +254,7 @@ def write_files(
         "model": {"name": classifier.name, "classes": list(classifier.class_names)},
         "peaks": settings.peaks,
         "live": settings.live,
+        "leads_read": classifier.recipe.leads if classifier.recipe else 1,
         "fingerprint": mark,
         "outputs": [target.name, *(paths[kind].name for kind in ("csv", "html", *(["png"] if settings.png else [])))],
     }

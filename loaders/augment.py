@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from loaders import AUGMENTATIONS
+from loaders.frame import Frame
 
 STRETCH = 0.10  # at most that much slower or faster
 AMPLITUDE = 0.10  # at most that much higher or lower
@@ -40,25 +40,6 @@ def light(x: Tensor, generator: torch.Generator) -> Tensor:
     return (stretched * gain + NOISE * noise) * (stretched != 0)
 
 
-class Frame(NamedTuple):
-    """How a dataset's rows and the numbers beside them lie.
-
-    Attributes:
-        origin: the sample that the R peak stands at.
-        rate: samples per s.
-        middle: what inverting turns about: 0.5 for rows scaled to [0, 1], else 0.
-        columns: features of a beat; where neighbours come along, their features follow in the same order.
-        tempo: which of them are logarithms of intervals.
-    """
-
-    origin: int = 0
-    rate: float = 120.0
-    middle: float = 0.5
-    columns: int = 0
-    tempo: tuple[int, ...] = ()
-
-
-KAGGLE_FRAME = Frame()
 Rows = tuple[Tensor, Tensor | None]  # x (B, channels, samples), features (B, k)
 Step = Callable[[Tensor, Tensor | None, float, torch.Generator, Frame], Rows]
 

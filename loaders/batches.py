@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from loaders import augmentation
-from loaders.augment import Frame, change, light
+from loaders.augment import change, light
+from loaders.frame import Frame
 from loaders.workers import leave_signals
 
 if TYPE_CHECKING:

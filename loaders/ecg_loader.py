@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from loaders import sources
-from loaders.augment import KAGGLE_FRAME, Frame
 from loaders.batches import Batch, Batches
 from loaders.beats import CLASS_NAMES, Beats
 from loaders.cache import Cache
+from loaders.frame import KAGGLE_FRAME, Frame
 from loaders.spliced import is_spliced
 from loaders.splits import stratified
 from toolbox.utils import UserError

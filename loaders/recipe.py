@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from loaders import splicing
-from loaders.augment import KAGGLE_FRAME, Frame
 from loaders.features import Recording, compute, group, names_of, tempo_columns
+from loaders.frame import KAGGLE_FRAME, Frame
 from loaders.windows import MEDIANS, scaled, windows
 
 RATE, HIGHPASS = 120.0, 0.5  # Hz, of the signal that features are taken from beside Kaggle's rows
@@ -48,10 +48,17 @@ class Recipe:
         if args.context == "kaggle":
             return cls(features=tuple(args.features))
         window = {"before": args.window_before, "after": args.window_after, "rate": args.window_rate}
-        highpass = args.highpass if args.baseline == "highpass" else 0.0
-        rest = {"leads": args.leads, "scale": args.scale, "highpass": highpass, "baseline": args.baseline}
-        spliced = tuple(splicing(args.spliced).items())
+        known = {"baseline": "highpass", "spliced": "none", **vars(args)}  # runs of before lack these
+        baseline = known["baseline"]
+        highpass = args.highpass if baseline == "highpass" else 0.0
+        rest = {"leads": args.leads, "scale": args.scale, "highpass": highpass, "baseline": baseline}
+        spliced = tuple(splicing(known["spliced"]).items())
         return cls("window", **window, **rest, features=tuple(args.features), spliced=spliced)
+
+    def shape(self) -> dict[str, int]:
+        """What a model must know of windows x (B, in_channels, length) and features (B, features)."""
+        length = round(self.before * self.rate) + round(self.after * self.rate)
+        return {"in_channels": self.leads, "length": length, "features": len(names_of(self.features, self.leads))}
 
     def frame(self) -> Frame:
         """How the rows lie."""

@@ -19,11 +19,12 @@ class Rule:
 
     class_names = CLASSES
     name = "rule"
+    recipe = None
 
     def __init__(self, version: str = "1") -> None:
         self.version = version
 
-    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+    def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """(n, 5): more ventricular the broader, more supraventricular the shorter."""
         broad = (rows[:, :20] > 0.5).mean(axis=1)
         short = 1 - (rows > 0).mean(axis=1)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from loaders import AUGMENTATIONS, PRESETS, SIZES, augmentation
-from loaders.augment import Frame, change
+from loaders.augment import change
 from loaders.batches import Batch, Batches
+from loaders.frame import Frame
 from toolbox.utils import UserError
 
 WINDOW = Frame(origin=60, rate=120.0, middle=0.0, columns=3, tempo=(0, 2))

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 
+import commander
 import loaders.window_reading
+from args import parse_args
+from loaders import get_loader
 from loaders.context import rows_of
 from loaders.recipe import Recipe
 from loaders.recordings import CsvFormat, Recording, open_recording
@@ -15,7 +19,7 @@ from loaders.records import Record, read_wfdb
 from loaders.window_reading import other_leads, read_windows
 from tests.conftest import RECORDS, needs_records
 from tests.made import small_record, write_format
-from toolbox.utils import UserError
+from toolbox.utils import UserError, read_json
 
 RECIPES = {
     "own beats": Recipe("window", 0.1, 0.1, 360.0, 2, "record", 0.0, ("tempo", "qrs", "pwave"), "median"),
@@ -91,3 +95,28 @@ def test_a_record_of_mitdb(tmp_path: Path) -> None:
     recording = open_recording(RECORDS / "208.hea", CsvFormat())
     x, features = joined(recording, trained.sample.astype(np.int64), recipe)
     assert np.abs(x - trained.x).max() < 1e-3 and np.abs(features - trained.features).max() < 1e-3
+
+
+def test_a_network_of_windows_annotates_a_recording_as_it_was_trained(tmp_path: Path) -> None:
+    """Trained and asked by the command line; with the same R peaks it says what --test would say of each beat."""
+    flags = "--dataset synthetic --synthetic-patients 6 --synthetic-minutes 2"
+    recipe = "--split kfold --fold 1/3 --context window --leads 2 --baseline median --features tempo qrs pwave"
+    root = ["--root-dir", str(tmp_path / "data")]
+    made = tmp_path / "records"
+    commander.main([*flags.split(), *root, "--prepare", "--write-records", str(made)])
+    commander.main([*flags.split(), *root, *recipe.split(), "--model-name", "mlp", "--epochs", "2", "--lr", "0.01"])
+    result = commander.main([*flags.split(), *root, "--test"])
+    called = read_json(Path(result["run"]) / "pred" / f"test_results_list_ep{result['epoch']}.json")
+    data = get_loader(parse_args([*flags.split(), *root, *recipe.split(), "--prepare"])).test
+    tested = sorted(set(data.beats.record[data.rows.numpy()].tolist()))
+    asked = [str(made / f"{name}.hea") for name in tested]
+    run = ["--dataset", "synthetic", "--model-name", "mlp", "--resume", "best"]
+    commander.main([*root, *run, "--predict", *asked, "--peaks", "atr", "--out", str(tmp_path / "out")])
+    for name in tested:
+        rows = [row for row in data.rows.tolist() if data.beats.record[row] == name]
+        found = wfdb.rdann(str(tmp_path / "out" / name), "ecg")
+        symbols = dict(zip(found.sample.tolist(), found.symbol, strict=True))
+        same = [symbols[int(data.beats.sample[row])] == "NSVF"[called[str(row)][1]] for row in rows]
+        assert len(rows) > 50 and np.mean(same) > 0.98  # features of quality-marked stretches may differ
+    with pytest.raises(UserError, match="which --live and --predict - do not know yet"):
+        commander.main([*root, *run, "--predict", *asked, "--live"])
