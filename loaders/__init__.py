@@ -59,7 +59,7 @@ FEATURES = Registry(
 
 SPLICES = Registry(
     "kind of spliced patient",
-    {name: f"loaders.spliced:{name}" for name in ("atrial", "block", "fibrillation")},
+    {name: f"loaders.spliced:{name}" for name in ("atrial", "block", "fibrillation", "noisy")},
 )
 
 

@@ -61,7 +61,7 @@ def rows_of(record: Record, recipe: Recipe) -> Beats:
     for made in splices(record, signal, at, labels, recipe.rate, dict(recipe.spliced)):
         times = made.at / recipe.rate
         x, features = recipe.values(made.signal, made.at, times)
-        symbols = np.array(list("NA"))[made.labels]
+        symbols = np.array(list("NAVFQ"))[made.labels]
         whole = _beats(x, features, made.labels, symbols, made.name, record.patient, made.at, times)
         parts.append(whole.take(np.arange(0, len(made.labels), EVERY)))
     return Beats.join(parts)
@@ -197,7 +197,8 @@ def load(args: Namespace, kind: type[ECGLoader]) -> Data:
         lines += patients.describe(division)
         warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
     if recipe.spliced:  # of who trains, and of nobody else
-        made = np.flatnonzero(is_spliced(beats.record) & np.isin(spliced_from(beats.record), division.records["train"]))
+        made = is_spliced(beats.record) & np.isin(spliced_from(beats.record), division.records["train"])
+        made = np.flatnonzero(made & (beats.y < patients.SCORED))
         division.rows["train"] = np.sort(np.concatenate([division.rows["train"], made]))
         lines += spliced_lines(beats, made)
     if args.validate_on == "train":

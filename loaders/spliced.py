@@ -1,4 +1,4 @@
-"""Patients that no database has, spliced from the beats of a real one: their labels are known, their rhythm is drawn.
+"""Patients that no database has, made of the beats of a real one: their labels are known, rhythm or noise is drawn.
 
 Where few patients are to be learned from, a network takes what they happen to have in common for a law: in the training
 half of MIT-BIH (DS1) no patient's majority rhythm is supraventricular, so that "like this patient's usual beat" means
@@ -6,7 +6,8 @@ normal. Each kind of patient here is a case that medicine knows and DS1 lacks:
 
 - atrial: runs of S beats with few N among them, or long paroxysms of both;
 - block: AV block; all beats are N, and RR intervals of one and of two cycles alternate, with Wenckebach's shortening;
-- fibrillation: all beats are N, irregular, without P waves, with fibrillation waves of 4.5 to 8 Hz.
+- fibrillation: all beats are N, irregular, without P waves, with fibrillation waves of 4.5 to 8 Hz;
+- noisy: a few minutes of the record as they are, with bursts of muscle and electrode noise in one lead or in both.
 
 A patient is made of one record's own beats and is nobody else's: whoever keeps that record out of training keeps these
 out, too.
@@ -15,13 +16,14 @@ out, too.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from loaders import SPLICES
 from loaders.records import Record
+from loaders.windows import cut_windows
 
 MARK = "+"  # between the record's name and the kind, in the name of a spliced record
 BEATS = 400  # of a spliced recording
@@ -35,6 +37,7 @@ EDGE = 2.2  # s at the ends of a record whose beats are not taken
 SMOOTH = {"gap": 3 / 360, "frequency": 200 / 360, "amplitude": 400 / 360}  # s, standard deviations of Gaussian filters
 P_WAVE = (0.28, 0.055)  # s before the R peak
 Rhythm = list[tuple[int, float]]  # class and RR interval in s, beat by beat
+Made = tuple[np.ndarray, np.ndarray, np.ndarray]  # signal (samples, leads), R peaks (n,), labels (n,)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Spliced:
     labels: np.ndarray
 
 
-def atrial(rng: np.random.Generator) -> Rhythm:
+def atrial_rhythm(rng: np.random.Generator) -> Rhythm:
     """Runs of S: in a quarter of the patients paroxysms of 8 to 50 beats, in the others short runs that outnumber N."""
     usual = np.exp(rng.uniform(np.log(0.5), np.log(2.0)))  # s, of sinus beats
     fast = np.clip(usual * rng.uniform(0.4, 0.8), 0.33, 1.2)
@@ -68,7 +71,7 @@ def atrial(rng: np.random.Generator) -> Rhythm:
     return beats[:BEATS]
 
 
-def block(rng: np.random.Generator) -> Rhythm:
+def block_rhythm(rng: np.random.Generator) -> Rhythm:
     """Runs of conducted beats, then one that fails: an interval of about two cycles."""
     cycle, run, jitter = np.exp(rng.uniform(np.log(0.6), np.log(1.1))), rng.uniform(1, 8), rng.uniform(0.01, 0.05)
     pause = rng.choice([2.0, 2.0, rng.uniform(1.5, 2.2)])
@@ -82,10 +85,77 @@ def block(rng: np.random.Generator) -> Rhythm:
     return beats[:BEATS]
 
 
-def fibrillation(rng: np.random.Generator) -> Rhythm:
+def fibrillation_rhythm(rng: np.random.Generator) -> Rhythm:
     """Intervals that are independent of each other, log-normal."""
     cycle, spread = np.exp(rng.uniform(np.log(0.5), np.log(1.1))), rng.uniform(0.13, 0.30)
     return [(0, max(0.33, cycle * np.exp(spread * rng.normal()))) for _ in range(BEATS)]
+
+
+def atrial(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
+    """Runs of S beats."""
+    return join(signal, at, labels, atrial_rhythm(rng), rate, rng)
+
+
+def block(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
+    """AV block."""
+    return join(signal, at, labels, block_rhythm(rng), rate, rng)
+
+
+def fibrillation(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
+    """Atrial fibrillation."""
+    made, peaks, classes = join(signal, at, labels, fibrillation_rhythm(rng), rate, rng)
+    return without_p(made, peaks, rate, rng), peaks, classes
+
+
+def noisy(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
+    """BEATS of the record's beats in a row, of six such stretches mostly the one with the most S, V and F, with noise.
+
+    Noise of 0.7 to 6 Hz (electrodes) that the leads share in part, of 3 to 40 % of a QRS complex's height, and of 5 to
+    35 Hz (muscles), of 1 to 12 %; both in bursts of 2 to 20 s.
+    """
+    starts = rng.integers(0, max(len(at) - BEATS, 1), 6)
+    sick = [((labels[start : start + BEATS] > 0) & (labels[start : start + BEATS] < 4)).sum() for start in starts]
+    first = int(starts[int(np.argmax(sick))] if rng.random() < 0.7 else starts[0])
+    part = slice(first, first + BEATS)
+    begin = max(int(at[first]) - round(1.1 * rate), 0)
+    end = min(int(at[part][-1]) + round(1.4 * rate), len(signal))
+    made, peaks = signal[begin:end].copy(), at[part] - begin
+    reach = round(0.1 * rate)
+    height = np.median(np.ptp(cut_windows(made, peaks, reach, reach), axis=2), axis=0)  # (leads,)
+    n, leads = made.shape
+    shared, together = band(rng, n, 0.7, 6, rate), bursts(rng, n, rate)
+    whole, worst = rng.random() < 0.4, rng.integers(leads)
+    for lead in range(leads):
+        size = height[lead] * (1.0 if whole or lead == worst else rng.uniform(0, 0.4))
+        muscles, electrodes = (
+            np.exp(rng.uniform(np.log(low), np.log(high))) for low, high in ((0.01, 0.12), (0.03, 0.4))
+        )
+        envelope = together if rng.random() < 0.5 else bursts(rng, n, rate)
+        share = rng.uniform(0, 1)
+        slow = share * shared + (1 - share) * band(rng, n, 0.7, 6, rate)
+        made[:, lead] += size * envelope * (muscles * band(rng, n, 5, 35, rate) + electrodes * slow)
+    return made, peaks, labels[part]
+
+
+def band(rng: np.random.Generator, samples: int, low: float, high: float, rate: float) -> np.ndarray:
+    """(samples,) noise between two frequencies in Hz, of standard deviation 1."""
+    from scipy.signal import butter, sosfilt
+
+    found = sosfilt(butter(2, [low, min(high, 0.45 * rate)], "band", fs=rate, output="sos"), rng.normal(size=samples))
+    return found / found.std()
+
+
+def bursts(rng: np.random.Generator, samples: int, rate: float) -> np.ndarray:
+    """(samples,) an envelope that is up to 1.6 for 2 to 20 s at a time, and 0 in between."""
+    from scipy.ndimage import uniform_filter1d
+
+    found, start, share = np.zeros(samples), 0, rng.uniform(0.1, 0.6)
+    while start < samples:
+        length = int(rate * np.exp(rng.uniform(np.log(2), np.log(20))))
+        if rng.random() < share:
+            found[start : start + length] = rng.uniform(0.4, 1.6)
+        start += length
+    return uniform_filter1d(found, max(round(0.5 * rate), 1))
 
 
 def splices(record: Record, signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, kinds: dict[str, int]
@@ -101,17 +171,13 @@ def splices(record: Record, signal: np.ndarray, at: np.ndarray, labels: np.ndarr
     if (labels == 0).sum() < FEWEST_NORMAL:
         return
     for kind, count in kinds.items():
-        if kind != "block" and fibrillates:
+        if kind in ("atrial", "fibrillation") and fibrillates:
             continue
         if kind == "atrial" and (labels == 1).sum() < FEWEST_ATRIAL:
             continue
-        rhythm: Callable[[np.random.Generator], Rhythm] = SPLICES[kind]
         for number in range(count):
             rng = np.random.default_rng([zlib.crc32(f"{record.name} {kind}".encode()), number])
-            made, peaks, classes = join(signal, at, labels, rhythm(rng), rate, rng)
-            if kind == "fibrillation":
-                made = without_p(made, peaks, rate, rng)
-            yield Spliced(f"{record.name}{MARK}{kind}{number}", made, peaks, classes)
+            yield Spliced(f"{record.name}{MARK}{kind}{number}", *SPLICES[kind](signal, at, labels, rate, rng))
 
 
 def is_spliced(names: np.ndarray) -> np.ndarray:

@@ -13,12 +13,26 @@ from loaders.context import rows_of
 from loaders.ecg_loader import Data
 from loaders.recipe import Recipe
 from loaders.records import Record
-from loaders.spliced import BEATS, EVERY, is_spliced, join, spliced_from, splices, without_p
+from loaders.spliced import (
+    BEATS,
+    EVERY,
+    atrial_rhythm,
+    block_rhythm,
+    bursts,
+    fibrillation_rhythm,
+    is_spliced,
+    join,
+    noisy,
+    spliced_from,
+    splices,
+    without_p,
+)
 from tests.conftest import RECORDS, needs_records
 from toolbox.utils import UserError
 
 RATE = 360.0
 KINDS = {"atrial": 2, "block": 1, "fibrillation": 1}
+ALL = {**KINDS, "noisy": 2}
 
 
 def source(atrial: int = 20, aux: list[str] | None = None) -> tuple[Record, np.ndarray, np.ndarray, np.ndarray]:
@@ -38,10 +52,13 @@ def source(atrial: int = 20, aux: list[str] | None = None) -> tuple[Record, np.n
     return one, signal, at, labels
 
 
-@pytest.mark.parametrize("kind", SPLICES)
+RHYTHMS = {"atrial": atrial_rhythm, "block": block_rhythm, "fibrillation": fibrillation_rhythm}
+
+
+@pytest.mark.parametrize("kind", RHYTHMS)
 def test_beats_stand_where_the_rhythm_puts_them_and_look_as_their_class_does(kind: str) -> None:
     _, signal, at, labels = source()
-    rhythm = SPLICES[kind](np.random.default_rng(1))
+    rhythm = RHYTHMS[kind](np.random.default_rng(1))
     made, peaks, classes = join(signal, at, labels, rhythm, RATE, np.random.default_rng(2))
     assert len(rhythm) == len(peaks) == len(classes) == BEATS
     assert classes.tolist() == [label for label, _ in rhythm]
@@ -52,16 +69,16 @@ def test_beats_stand_where_the_rhythm_puts_them_and_look_as_their_class_does(kin
 
 
 def test_what_each_rhythm_is() -> None:
-    drawn = [SPLICES["atrial"](np.random.default_rng(seed)) for seed in range(40)]
+    drawn = [atrial_rhythm(np.random.default_rng(seed)) for seed in range(40)]
     share = [np.mean([label for label, _ in rhythm]) for rhythm in drawn]
     assert np.mean(np.array(share) > 0.5) > 0.8  # S is the majority
     for rhythm in drawn:
         rr = {label: np.median([rr for each, rr in rhythm if each == label]) for label in (0, 1)}
         assert rr[1] < rr[0]
-    block = [SPLICES["block"](np.random.default_rng(seed)) for seed in range(20)]
+    block = [block_rhythm(np.random.default_rng(seed)) for seed in range(20)]
     ratio = [np.quantile(rr, 0.98) / np.median(rr) for rr in ([rr for _, rr in rhythm] for rhythm in block)]
     assert all(label == 0 for rhythm in block for label, _ in rhythm) and np.median(ratio) > 1.6
-    irregular = np.array([rr for _, rr in SPLICES["fibrillation"](np.random.default_rng(0))])
+    irregular = np.array([rr for _, rr in fibrillation_rhythm(np.random.default_rng(0))])
     assert 0.1 < np.log(irregular).std() < 0.35
     assert abs(np.corrcoef(irregular[:-1], irregular[1:])[0, 1]) < 0.2
 
@@ -75,9 +92,28 @@ def test_fibrillation_has_no_p_waves() -> None:
     assert found[at, 0] == pytest.approx(signal[at, 0], abs=0.25)
 
 
+def test_noise_comes_in_bursts_and_leaves_the_beats_where_they_are() -> None:
+    _, signal, at, labels = source()
+    for seed in range(5):
+        made, peaks, classes = noisy(signal, at, labels, RATE, np.random.default_rng(seed))
+        assert len(peaks) == len(classes) == len(at) < BEATS
+        clean = signal[at[0] - peaks[0] :][: len(made)]
+        added = np.abs(made - clean)
+        assert added.max() > 0.05 and (added.max(axis=1) < 1e-6).mean() > 0.1  # quiet between the bursts
+        assert np.array_equal(classes, labels)
+    envelope = bursts(np.random.default_rng(0), 36000, RATE)
+    assert envelope.min() >= 0 and envelope.max() <= 1.6 and 0 < (envelope > 0.3).mean() < 0.9
+
+
+def test_every_kind_is_made_of_a_record_that_has_what_it_takes() -> None:
+    made = {one.name for one in splices(*source(), RATE, dict.fromkeys(SPLICES, 1))}
+    assert made == {f"r+{kind}0" for kind in SPLICES}
+
+
 def test_the_same_record_gives_the_same_patients_and_those_of_a_kind_differ() -> None:
-    one, two = (list(splices(*source(), RATE, KINDS)) for _ in range(2))
-    assert [made.name for made in one] == ["r+atrial0", "r+atrial1", "r+block0", "r+fibrillation0"]
+    one, two = (list(splices(*source(), RATE, ALL)) for _ in range(2))
+    names = ["r+atrial0", "r+atrial1", "r+block0", "r+fibrillation0", "r+noisy0", "r+noisy1"]
+    assert [made.name for made in one] == names
     assert all(np.array_equal(a.signal, b.signal) for a, b in zip(one, two, strict=True))
     assert not np.array_equal(one[0].at, one[1].at)
 
