@@ -52,7 +52,7 @@ def _interface(facts: Mapping[str, Any]) -> list[str]:
         kind = "output" if name == "logits" else "input"
         rows.append(f"| {kind} | `{name}` | {' x '.join(map(str, shape))} | {told[name]} |")
     return [
-        f"Names a heartbeat from {row['length']} samples at {row['fs']:g} Hz around it; lead {row['lead']} in training.",
+        f"Names a heartbeat from {row['length']} samples at {row['fs']:g} Hz; trained on lead {row['lead']}.",
         "",
         *rows,
         "",
@@ -113,13 +113,13 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
         "For research and teaching. It is no medical device; nothing it says is a diagnosis.",
         *facts["warnings"],
         "Scores are of beats whose R peaks the reference gave; what a detector misses or invents comes on top.",
-        f"The rarest class of the test rows, {model['classes'][rarest]}, has {counts[rarest]:,} of {sum(counts):,}: its "
-        "figures are the least certain.",
+        f"The rarest class of the test rows, {model['classes'][rarest]}, has {counts[rarest]:,} of {sum(counts):,}: "
+        "its figures are the least certain.",
     ]
     if not model["dataset"].startswith("synthetic"):
         lines += [
             "Few patients, one hospital, one kind of recorder: other populations, devices and leads were not tested.",
-            "Escape beats (e, j) count as Normal (de Chazal et al. 2004); EC57 counts them as Supraventricular ectopic.",
+            "Escape beats (e, j) count as Normal (de Chazal et al. 2004), which EC57 has as Supraventricular ectopic.",
         ]
     if facts["calibration"]["temperature"] is None:
         lines.append("There were no validation rows apart from the test rows: no temperature was fitted.")

@@ -1,7 +1,7 @@
 """An ONNX file in 8 bit integers: the ways to do it, and which of them loses least.
 
-Static quantization (Jacob et al., CVPR 2018) fixes the range of every value beforehand, by calibration rows, and writes it
-into the graph as pairs of QuantizeLinear and DequantizeLinear; dynamic quantization takes the ranges as they come.
+Static quantization (Jacob et al., CVPR 2018) fixes the range of every value beforehand, by calibration rows, and writes
+it into the graph as pairs of QuantizeLinear and DequantizeLinear; dynamic quantization takes ranges as they come.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def read_run(path: Path) -> Run | None:
 
 
 def run_of_file(path: Path, state: dict[str, Any]) -> Run:
-    """The run whose folder the checkpoint `path` lies in; where that is none, what its whole `state` tells of the run."""
+    """The run whose folder the checkpoint `path` lies in; if that is none, what its whole `state` tells of the run."""
     found = read_run(path.parent)
     if found is not None:
         check_config(found)
