@@ -48,7 +48,8 @@ NAME_FLAGS = (
 ACTION_FLAGS = (
     "test", "prepare", "resume", "version", "config", "root_dir", "write_records", "verbose", "score", "ref_annotator",
     "test_annotator", "score_dir", "exclude", "score_start", "match_window", "out", "predict", "model_file",
-    "lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain", "seeds", "experiment",
+    "lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain", "seeds", "experiment", "export",
+    "engine",
 )  # fmt: skip
 # These may differ when a run is resumed: where data and progress go, and how far. The rest is what the run is.
 FREE_FLAGS = (
@@ -99,6 +100,7 @@ def _add_action_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to do (default: train)")
     group.add_argument("--test", action="store_true", help="score the test split; with --resume, default best")
     group.add_argument("--prepare", action="store_true", help="build or verify the data, print what they are, stop")
+    group.add_argument("--export", choices=("onnx",), help="write a run's model for use without torch, and check it")
     group.add_argument("--resume", type=resume_name, default="", help="latest, best or an epoch: go on from there")
     group.add_argument(
         "--version", type=version_name, default=None,
@@ -142,7 +144,7 @@ def _add_score_flags(parser: argparse.ArgumentParser) -> None:
         "--match-window", type=number(float, 0), default=0.15, help="seconds that two beats of a pair may lie apart"
     )
     group.add_argument(
-        "--out", metavar="PATH", help="--score writes PATH.json and PATH.txt; --predict its files to the folder PATH"
+        "--out", metavar="PATH", help="--score writes PATH.json and PATH.txt; --predict and --export into folder PATH"
     )
 
 
@@ -292,7 +294,10 @@ def _add_predict_flags(parser: argparse.ArgumentParser) -> None:
         metavar="RECORDING",
         help="annotate WFDB records, EDF and CSV files, folders of them; -: CSV lines as they come",
     )
-    group.add_argument("--model-file", metavar="FILE", help="checkpoint to annotate with, else the best of a run")
+    group.add_argument("--model-file", metavar="FILE", help="checkpoint or .onnx to annotate with, else best of a run")
+    group.add_argument(
+        "--engine", choices=("auto", "torch", "onnx"), default="auto", help="auto: onnx for a --model-file *.onnx"
+    )
     group.add_argument("--lead", metavar="NAME", help="lead to annotate; MLII or II unless given, else the first")
     group.add_argument(
         "--peaks",
@@ -380,6 +385,8 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    if args.export and (args.score or args.predict or args.test or args.prepare or args.seeds > 1):
+        parser.error("--export writes a model; leave out --score, --predict, --test, --prepare and --seeds")
     if args.score:
         if args.prepare or args.test or args.resume:
             parser.error("--score compares annotation files; leave out --test, --resume and --prepare")
@@ -392,8 +399,8 @@ def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
 def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
     for flag in sorted({"score_dir", "exclude"} & args.given):
         parser.error(f"--{flag.replace('_', '-')} goes with --score")
-    if args.out and not args.predict:
-        parser.error("--out goes with --score or --predict")
+    if args.out and not (args.predict or args.export):
+        parser.error("--out goes with --score, --predict or --export")
     classes = (NUM_CLASSES if args.split == "kaggle" else CLASSES_BY_PATIENT)[args.dataset]
     if args.num_classes not in (None, classes) and ("dataset" in args.given or not _continues(args)):
         parser.error(f"--num-classes {args.num_classes}: {args.dataset} has {classes} classes; leave the flag out")
@@ -435,8 +442,11 @@ def _check_predict(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--model-file is the model; leave out --resume and --version")
     if args.annotator == args.peaks:
         parser.error(f"--annotator {args.annotator}: --peaks reads those files; write others")
-    for name in ("model_file", "lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain"):
-        if name in args.given and getattr(args, name) and not args.predict:
+    if args.model_file and args.model_file.endswith(".onnx") and (args.export or args.engine == "torch"):
+        parser.error(f"--model-file {args.model_file}: expected a checkpoint; --engine onnx annotates with .onnx files")
+    predicting = ("lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain", "engine")
+    for name in ("model_file", *predicting):
+        if name in args.given and getattr(args, name) and not (args.predict or (args.export and name == "model_file")):
             parser.error(f"--{name.replace('_', '-')} goes with --predict")
 
 
@@ -451,7 +461,7 @@ def _check_stream(args: Namespace, parser: argparse.ArgumentParser) -> None:
 
 
 def _continues(args: Namespace) -> bool:
-    return bool(args.test or args.resume or args.predict)
+    return bool(args.test or args.resume or args.predict or args.export)
 
 
 def run_options(args: Namespace) -> dict[str, Any]:

@@ -78,6 +78,8 @@ def act(args: Namespace) -> dict[str, Any]:
         return score(args)
     if args.predict:
         return predict_recordings(args)
+    if args.export:
+        return export_model(args)
     if args.seeds > 1:
         return run_experiment(args)
     if not (args.test or args.resume):
@@ -407,21 +409,20 @@ def predict_recordings(args: Namespace) -> dict[str, Any]:
 
 def load_classifier(args: Namespace) -> Any:
     """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given)."""
+    if args.engine == "onnx" or (args.model_file and args.model_file.endswith(".onnx")):
+        from loaders.recipe import Recipe
+        from toolbox.onnx_model import OnnxClassifier, exported
+
+        path = args.model_file or exported(find_run(args).path, args.resume)
+        return whole_reader(OnnxClassifier(path, Recipe.from_plain), args)
     from loaders.recipe import Recipe
     from models import get_model
-    from toolbox.checkpoint import load_checkpoint, load_weights
+    from toolbox.checkpoint import load_weights
     from toolbox.classifier import Classifier
-    from toolbox.resume import load_named
-    from toolbox.schema import check_whole
     from toolbox.utils import pick_device
 
-    if args.model_file:
-        path = Path(args.model_file)
-        state, name = load_checkpoint(path), str(path)
-    else:
-        run = find_run(args)
-        state, name, path = load_named(run.path, args.resume or "best"), run.name, run.path
-    check_whole(state, path)
+    state, run, path = load_state(args)
+    name = run.name if run else str(path)
     options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
     windows = options.get("context", "kaggle") != "kaggle"
     if options.get("neighbours") or (options.get("features") and not windows):
@@ -430,14 +431,64 @@ def load_classifier(args: Namespace) -> Any:
             "rows alone, and of windows (--context window) with features or without"
         )
     recipe = Recipe.of(Namespace(**options)) if windows else None
-    if recipe and (args.live or args.predict == ["-"]):
-        raise UserError(
-            f"{name} compares a beat with the whole recording, which --live and --predict - do not know yet"
-        )
     model = get_model(Namespace(**options), **(recipe.shape() if recipe else {}))
     load_weights(model, state["model"], path)
     called = f"{options['model_name']}, epoch {state['epoch']} of {name}"
-    return Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe)
+    return whole_reader(Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe), args)
+
+
+def whole_reader(classifier: Any, args: Namespace) -> Any:
+    """`classifier`; UserError when it has to know a whole recording and is to read one that comes live."""
+    if classifier.recipe and (args.live or args.predict == ["-"]):
+        raise UserError(
+            f"{classifier.name} compares a beat with the whole recording, which --live and --predict - do not know yet"
+        )
+    return classifier
+
+
+def load_state(args: Namespace) -> tuple[dict[str, Any], Run | None, Path]:
+    """The checkpoint of --model-file, or of a run, which comes with it; and its file."""
+    from toolbox.checkpoint import checkpoint_name, load_checkpoint
+    from toolbox.resume import load_named
+    from toolbox.schema import check_whole
+
+    if args.model_file:
+        run, path = None, Path(args.model_file)
+        state = load_checkpoint(path)
+    else:
+        run = find_run(args)
+        path = run.path / checkpoint_name(args.resume or "best")
+        state = load_named(run.path, args.resume or "best")
+    check_whole(state, path)
+    return state, run, path
+
+
+def export_model(args: Namespace) -> dict[str, Any]:
+    """Write a checkpoint as ONNX, in 32 and in 8 bits, checked and scored on the test split, with a model card."""
+    from loaders.ecg_loader import Batches
+    from loaders.recipe import describe_row
+    from models.layers import fold_batch_norm
+    from toolbox.exporter import Source, check_installed, export
+    from toolbox.onnx_model import FOLDER
+    from toolbox.runs import run_of_file
+
+    check_installed()
+    state, run, path = load_state(args)
+    if run is None:
+        run = run_of_file(path, state)
+        run.config["options"] = stored_options(run.options, path)
+        if run.path == path.parent and "root_dir" not in args.given:
+            args.root_dir = str(run.path.parents[2])
+    args = continued(args, run, FREE_FLAGS)
+    args.test, args.disable_cuda, args.compile = True, True, False  # as it is scored, on the CPU
+    session = build(args)
+    session.load_model(state, run)
+    row, options = describe_row(args, session.data), vars(args)
+    source = Source(
+        session.setting.model, fold_batch_norm, session.data, Batches, row, options, run.config, state, path
+    )
+    found = export(source, Path(args.out) if args.out else path.parent / FOLDER)
+    return {"run": str(run.path), **found}
 
 
 def prepare(args: Namespace) -> dict[str, Any]:

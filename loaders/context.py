@@ -197,8 +197,8 @@ def load(args: Namespace, kind: type[ECGLoader]) -> Data:
         lines += patients.describe(division)
         warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
     if recipe.spliced:  # of who trains, and of nobody else
-        made = is_spliced(beats.record) & np.isin(spliced_from(beats.record), division.records["train"])
-        made = np.flatnonzero(made & (beats.y < patients.SCORED))
+        inside = is_spliced(beats.record) & np.isin(spliced_from(beats.record), division.records["train"])
+        made = np.flatnonzero(inside & (beats.y < patients.SCORED))
         division.rows["train"] = np.sort(np.concatenate([division.rows["train"], made]))
         lines += spliced_lines(beats, made)
     if args.validate_on == "train":

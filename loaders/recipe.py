@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loaders import splicing
+from loaders.beats import DECIMATION, TAIL
+from loaders.beats import RATE as DIGITIZED
 from loaders.features import Recording, compute, group, names_of, tempo_columns
 from loaders.frame import KAGGLE_FRAME, Frame
-from loaders.windows import MEDIANS, scaled, windows
+from loaders.windows import FIRST_LEAD, MEDIANS, scaled, windows
+
+if TYPE_CHECKING:
+    from loaders.ecg_loader import Data
 
 RATE, HIGHPASS = 120.0, 0.5  # Hz, of the signal that features are taken from beside Kaggle's rows
 
@@ -54,6 +60,16 @@ class Recipe:
         rest = {"leads": args.leads, "scale": args.scale, "highpass": highpass, "baseline": baseline}
         spliced = tuple(splicing(known["spliced"]).items())
         return cls("window", **window, **rest, features=tuple(args.features), spliced=spliced)
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Recipe:
+        """What `known_by` gave.
+
+        Raises:
+            TypeError, ValueError, AttributeError: it was something else.
+        """
+        spliced = tuple((str(kind), int(count)) for kind, count in values["spliced"].items())
+        return cls(**{**values, "features": tuple(values["features"]), "spliced": spliced})
 
     def shape(self) -> dict[str, int]:
         """What a model must know of windows x (B, in_channels, length) and features (B, features)."""
@@ -100,3 +116,26 @@ class Recipe:
         if not self.features:
             return None
         return compute(self.features, Recording(times, scaled(signal, at, self.rate), at, self.rate))
+
+
+def describe_row(args: Namespace, data: Data) -> dict[str, Any]:
+    """The recipe of a row as plain values.
+
+    Returns:
+        "kind" ("kaggle" or "window"), "in_channels", "length" (samples), "features" (numbers beside it), "beats" (rows
+        that come together), "fs" (its samples per second), "lead", "steps" (what to do, in words), and, of "kaggle",
+        "signal_fs", "decimate" and "tail", which loaders.beats.rows_at counts in, else "recipe".
+    """
+    found: dict[str, Any] = {"kind": args.context, **data.train.shape(), "lead": FIRST_LEAD}
+    if names := data.facts.get("features"):
+        found["feature_names"] = list(names)
+    if args.context == "kaggle":
+        numbers = {"fs": DIGITIZED / DECIMATION, "signal_fs": DIGITIZED, "decimate": DECIMATION, "tail": TAIL}
+        steps = (
+            f"one lead at {DIGITIZED:g} Hz, from the R peak to {100 * TAIL:g} % of the RR interval that follows behind "
+            f"the next R peak; every {DECIMATION}rd sample, without a filter; (x - min) / (max - min) over all of it; "
+            f"cut, or filled with zeros on the right, to {found['length']} samples"
+        )
+        return {**found, **numbers, "steps": steps}
+    steps = "the window of signal around the R peak that loaders/recipe.py cuts, and the features beside it"
+    return {**found, "fs": float(args.window_rate), "recipe": Recipe.of(args).known_by(), "steps": steps}

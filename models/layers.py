@@ -19,10 +19,11 @@ def to_image(x: Tensor) -> Tensor:
     """(batch, channels, samples) -> (batch, channels, 1, samples), channels last in memory.
 
     With one channel both layouts are the same numbers in the same places, and torch takes the strides to tell which is
-    meant: those of the usual layout would make the whole network run in it.
+    meant: those of the usual layout would make the whole network run in it. A trace, which ONNX files are made from,
+    knows no strides.
     """
     x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    if x.shape[1] == 1:
+    if x.shape[1] == 1 and not torch.jit.is_tracing():
         samples = x.shape[3]
         x = x.as_strided(x.shape, (samples, 1, samples, 1))
     return x

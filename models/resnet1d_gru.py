@@ -41,7 +41,7 @@ class ResNet1dGRU(nn.Module):
         self.fc = nn.Linear(2 * hidden + joined, num_classes)
 
     def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
-        rows, beats = len(x), self.beats
+        rows, beats = x.shape[0], self.beats
         found = self.encoder(x.reshape(rows * beats, -1, x.shape[-1]))  # (B * beats, 64)
         if self.beside is not None:
             if features is None:

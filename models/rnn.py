@@ -44,6 +44,10 @@ class SequenceRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         steps = x.transpose(1, 2)  # (B, leads, 187) -> (B, 187 steps, leads)
+        if self.masking and torch.jit.is_tracing():  # ONNX has no packed sequences; the same states, picked afterwards
+            states, _ = self.rnn(steps)  # (B, 187, hidden)
+            last = (true_lengths(x) - 1).view(-1, 1, 1).expand(-1, 1, states.shape[2])
+            return self.fc(states.gather(1, last).squeeze(1))
         if self.masking:
             lengths = true_lengths(x).cpu()  # packing wants them on the CPU
             _, state = self.rnn(pack_padded_sequence(steps, lengths, batch_first=True, enforce_sorted=False))

@@ -61,6 +61,20 @@ def read_run(path: Path) -> Run | None:
         return None
 
 
+def run_of_file(path: Path, state: dict[str, Any]) -> Run:
+    """The run whose folder the checkpoint `path` lies in; if that is none, what its whole `state` tells of the run."""
+    found = read_run(path.parent)
+    if found is not None:
+        check_config(found)
+        return found
+    log = state["log"]
+    info = log.get("info")
+    data = info.get("data") if isinstance(info, dict) else None
+    told = data if not misfit(data, CONFIG["data"], "it") else {"fingerprint": "", "source": "data it does not tell"}
+    config = {"name": path.name, "options": log["options"], "class_names": state["class_names"], "data": told}
+    return Run(path.parent / path.name.partition(".")[0], config)
+
+
 def check_config(run: Run) -> None:
     """UserError when the config.json of `run` was damaged or edited, so that it cannot be gone on with or tested."""
     if problem := misfit(run.config, CONFIG, "it"):

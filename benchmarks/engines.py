@@ -1,0 +1,70 @@
+"""Beats per second of torch, and of onnxruntime in floats and in 8 bits, side by side on this processor.
+
+python -m benchmarks.engines RUN     (the folder of a run with an export)
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from loaders.recipe import Recipe
+from models import get_model
+from toolbox.checkpoint import BEST, load_checkpoint, load_weights
+from toolbox.classifier import Classifier
+from toolbox.onnx_model import FOLDER, INT8, MODEL, OnnxClassifier
+from toolbox.provenance import processor
+
+ROUNDS = 7  # each engine in its turn; the best of them counts, as what else runs only takes time
+SECONDS = 0.5  # of each turn
+
+
+def of_run(run: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """rows (n, 187) -> probabilities, by engine."""
+    state = load_checkpoint(run / BEST)
+    options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
+    model = get_model(Namespace(**options))
+    load_weights(model, state["model"], run)
+    engines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+    engines["torch"] = Classifier(model, state["class_names"], "torch", torch.device("cpu")).probabilities
+    for name in (MODEL, INT8):
+        engines[f"onnxruntime, {name}"] = OnnxClassifier(run / FOLDER / name, Recipe.from_plain).probabilities
+    return engines
+
+
+def rate(classify: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> float:
+    """Rows per second, of SECONDS."""
+    begun, done = time.perf_counter(), 0
+    while (passed := time.perf_counter() - begun) < SECONDS or not done:
+        classify(rows)
+        done += len(rows)
+    return done / passed
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    engines = of_run(parser.parse_args().run)
+    rng = np.random.default_rng(0)
+    print(f"{processor()}, {torch.get_num_threads()} thread(s) of torch's\n")
+    print("| beats per second | a beat at a time | 1,024 |")
+    print("|---|---:|---:|")
+    best: dict[tuple[str, int], float] = {}
+    for size in (1, 1024):
+        rows = rng.random((size, 187), dtype=np.float32)
+        for _ in range(ROUNDS):
+            for name, classify in engines.items():
+                best[name, size] = max(best.get((name, size), 0.0), rate(classify, rows))
+    for name in engines:
+        print(f"| {name} | {best[name, 1]:,.0f} | {best[name, 1024]:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()
