@@ -155,13 +155,13 @@ def shown(maps: dict[str, Any]) -> list[str]:
     return lines
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Learn DS1, score DS2, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records-dir", type=Path, required=True, help="the 48 records of MIT-BIH")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "published.json")
     parser.add_argument("--jobs", type=int, default=2, help="machines that learn at once")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     start = time.perf_counter()
     try:
         train, test = load(args.records_dir, DS1), load(args.records_dir, DS2)

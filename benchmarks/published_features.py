@@ -6,6 +6,8 @@ read for its facts; what stands here is written anew). Numbers of samples are of
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from scipy.ndimage import median_filter
 from scipy.stats import kurtosis, skew
@@ -61,10 +63,9 @@ def moments(beats: np.ndarray) -> np.ndarray:
     """(n, 10): skewness, then kurtosis, of beats (n, 180) in five stretches of 30 samples, the first one from 15 on; 0
     where a stretch is flat."""
     stretches = beats[:, 15:165].reshape(len(beats), 5, 30)
-    with np.errstate(invalid="ignore"):
-        return np.nan_to_num(
-            np.concatenate([skew(stretches, axis=2), kurtosis(stretches, axis=2, fisher=False)], axis=1)
-        )
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # where a stretch is flat
+        found = [skew(stretches, axis=2), kurtosis(stretches, axis=2, fisher=False)]
+    return np.nan_to_num(np.concatenate(found, axis=1))
 
 
 def amplitudes(beats: np.ndarray) -> np.ndarray:
