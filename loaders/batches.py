@@ -130,7 +130,9 @@ class Batches:
     def learned(self, ids: Tensor, losses: Tensor) -> None:
         """Note the losses (B,) of the rows `ids` (B,) of the split's file, for the passes to come."""
         if self.losses is not None:
-            self.losses[torch.searchsorted(self.dataset.rows.cpu(), ids)] = losses
+            rows = self.dataset.rows.cpu()
+            order = rows.argsort()  # those of Kaggle's split beside a window come by label and do not rise
+            self.losses[order[torch.searchsorted(rows, ids, sorter=order)]] = losses
 
     def go_on(self, begun: Tensor, now: Tensor, done: int) -> None:
         """Let the next pass be the rest of one that was broken off after `done` batches.

@@ -606,6 +606,10 @@ def test_losses_are_noted_by_the_rows_numbers(dataset: ECGLoader) -> None:
     batches.learned(torch.tensor([80, 2]), torch.tensor([0.5, 0.25]))
     assert batches.losses is not None
     assert batches.losses.tolist() == [0.25, math.inf, math.inf, 0.5]
+    unsorted = Batches(ECGLoader(dataset.beats, np.array([30, 2, 80, 5])), 2, generator(), prune=0.5)
+    unsorted.learned(torch.tensor([80, 2, 30]), torch.tensor([0.5, 0.25, 0.75]))
+    assert unsorted.losses is not None
+    assert unsorted.losses.tolist() == [0.75, 0.25, 0.5, math.inf]
     plain = Batches(part, 2, generator())
     plain.learned(torch.tensor([80, 2]), torch.tensor([0.5, 0.25]))
     assert plain.losses is None

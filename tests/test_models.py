@@ -30,6 +30,7 @@ PARAMETERS = {
     "resnet1d_lean": 61_221,
     "resnet1d_v2_10": 696_991,
     "resnet1d_v2_18": 1_560_059,
+    "resnet1d_wide": 352_709,
 }
 RESNETS = {
     "resnet1d_10": (1, (32, 32, 32, 32)),
