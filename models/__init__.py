@@ -28,9 +28,9 @@ MODELS = Registry(
         "resnet1d_fusion": "models.resnet1d_fusion:resnet1d_fusion",
         "resnet1d_gru": "models.resnet1d_gru:resnet1d_gru",
         "resnet1d_lean": "models.resnet1d_lean:resnet1d_lean",
-        "resnet1d_wide": "models.resnet1d_wide:resnet1d_wide",
         "resnet1d_v2_10": "models.resnet1d_v2:resnet1d_v2_10",
         "resnet1d_v2_18": "models.resnet1d_v2:resnet1d_v2_18",
+        "resnet1d_wide": "models.resnet1d_wide:resnet1d_wide",
     },
     aliases={"cnn1d": "cnn1d_3", "lstm": "lstm_1", "resnet1d": "resnet1d_10", "resnet1d_v2": "resnet1d_v2_10"},
 )
