@@ -420,6 +420,8 @@ def _check_predict(args: Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error("--model-file is the model; leave out --resume and --version")
     if args.annotator == args.peaks:
         parser.error(f"--annotator {args.annotator}: --peaks reads those files; write others")
+    if "-" in (args.predict or ()):
+        _check_stream(args, parser)
     for name in ("model_file", "lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain"):
         if name in args.given and getattr(args, name) and not args.predict:
             parser.error(f"--{name.replace('_', '-')} goes with --predict")
