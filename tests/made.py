@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,15 @@ class Rule:
     def fingerprint(self) -> str:
         """Its version."""
         return self.version
+
+
+class Slow(Rule):
+    """Takes its time, so that it can be stopped in the middle."""
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """See `Rule`."""
+        time.sleep(0.7)
+        return super().probabilities(rows)
 
 
 def small_record(minutes: float = 1.5, patient: int = 1) -> Record:

@@ -174,8 +174,8 @@ def test_gaps_flat_and_saturated_stretches(lead: np.ndarray, beats: list[Beat]) 
     for start, stop in ((5000, 6000), (9000, 10500), (14000, 14400)):
         assert not ((at >= start - 36) & (at < stop + 36)).any()
     assert sum(beat.rr is None for beat in found) == 4
-    whole = np.intersect1d(at, [beat.sample for beat in beats])
-    assert len(whole) >= len(at) - 1  # nothing is found that is not there without them
+    away = np.abs(at[:, None] - [beat.sample for beat in beats]).min(axis=1)
+    assert (away <= 18).sum() >= len(at) - 1  # nothing is found that is not there without them
 
 
 def test_single_missing_samples_are_bridged(lead: np.ndarray, beats: list[Beat]) -> None:
