@@ -46,16 +46,16 @@ def electrode_motion(n: int, rng: np.random.Generator) -> np.ndarray:
     seconds = np.arange(reach) / FS
     padded = np.zeros((n + reach, 2))
     for at in forces.tolist():
-        rise, fall = rng.uniform(0.02, 0.15), rng.uniform(0.08, 1.0)  # s
+        rise, fall = np.exp(rng.uniform(np.log([0.01, 0.04]), np.log([0.1, 0.6])))  # s: a push, and its end
         wave = np.exp(-seconds / fall) - np.exp(-seconds / rise)
         wave = wave / np.abs(wave).max() if fall > rise else -wave / np.abs(wave).max()
-        if rng.random() < 0.3:  # the electrode swings back
+        if rng.random() < 0.4:  # the electrode swings back
             wave = np.gradient(wave)
             wave = wave / np.abs(wave).max()
         padded[at : at + reach] += wave[:, None] * (rng.laplace(0, 1, 2) * moving[at])
     found += padded[:n]
     for lead in range(2):
-        found[:, lead] += 0.8 * band_noise(rng, n, 0.05, 0.7) + 0.12 * moving * band_noise(rng, n, 15, 120)
+        found[:, lead] += 0.5 * band_noise(rng, n, 0.05, 0.7) + 0.1 * moving * band_noise(rng, n, 15, 120)
     return found
 
 

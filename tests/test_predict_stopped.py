@@ -57,9 +57,7 @@ def nobody_left(group: int) -> bool:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and process groups")
-@pytest.mark.parametrize(
-    ("number", "processes"), [(signal.SIGINT, 0), (signal.SIGINT, 2), (signal.SIGTERM, 2)], ids=str
-)
+@pytest.mark.parametrize(("number", "processes"), [(signal.SIGINT, 2), (signal.SIGTERM, 0)])
 def test_a_signal_ends_it_in_one_line_and_the_same_command_goes_on(
     folder: Path, tmp_path: Path, number: signal.Signals, processes: int
 ) -> None:
@@ -89,7 +87,7 @@ def test_a_signal_ends_it_in_one_line_and_the_same_command_goes_on(
     for name in names:  # an annotation file of one that was being written may be there, with the note whose it is
         assert name.partition(".")[0] in whole or f"{name.partition('.')[0]}.ecg" in names, names
 
-    again = start(folder, out, processes)
+    again = start(folder, out, 0)
     lines, told = again.communicate(timeout=120)
     assert (again.returncode, told) == (0, "")
     assert lines.count("done before") == finished and lines.count("\n") == COUNT
