@@ -414,14 +414,14 @@ def _check_start(args: Namespace, parser: argparse.ArgumentParser) -> None:
 
 
 def _check_predict(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    if "-" in (args.predict or ()):
+        _check_stream(args, parser)
     if args.predict and (args.test or args.prepare):
         parser.error("--predict annotates recordings; leave out --test and --prepare")
     if args.model_file and (args.resume or args.version):
         parser.error("--model-file is the model; leave out --resume and --version")
     if args.annotator == args.peaks:
         parser.error(f"--annotator {args.annotator}: --peaks reads those files; write others")
-    if "-" in (args.predict or ()):
-        _check_stream(args, parser)
     for name in ("model_file", "lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain"):
         if name in args.given and getattr(args, name) and not args.predict:
             parser.error(f"--{name.replace('_', '-')} goes with --predict")

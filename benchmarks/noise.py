@@ -88,8 +88,8 @@ def noisy(record: Record, snr: float, rng: np.random.Generator, quiet: float = Q
     """
     signal = record.signal.astype(np.float64)
     noise = electrode_motion(len(signal), rng)
-    on = np.arange(len(signal)) / record.fs - quiet
-    on = (on >= 0) & (on % (2 * period) < period)
+    since = np.arange(len(signal)) / record.fs - quiet  # s
+    on = (since >= 0) & (since % (2 * period) < period)
     for lead in range(signal.shape[1]):
         power = noise_power(noise[:, lead % 2], record.fs)
         gain = np.sqrt(qrs_power(signal[:, lead], record) / power / 10 ** (snr / 10))
