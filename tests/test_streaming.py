@@ -197,7 +197,7 @@ def test_units_and_polarity(lead: np.ndarray) -> None:
     assert streamed(signal.tolist()) == plain  # type: ignore[arg-type]
 
 
-def test_what_a_stream_refuses(lead: np.ndarray) -> None:
+def test_what_a_stream_refuses(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     for options, said in (
         ({"fs": 10}, "at least 50"),
         ({"fs": float("nan")}, "at least 50"),
@@ -206,6 +206,10 @@ def test_what_a_stream_refuses(lead: np.ndarray) -> None:
     ):
         with pytest.raises(UserError, match=said):
             Stream(Rule(), **options)
+    windows = Rule()
+    monkeypatch.setattr(windows, "recipe", object(), raising=False)
+    with pytest.raises(UserError, match="reads windows"):
+        Stream(windows, 360)
     stream = Stream(Rule(), 360)
     with pytest.raises(UserError, match=r"shape \(5, 2\)"):
         stream.push(np.zeros((5, 2)))
