@@ -436,6 +436,8 @@ def _check_start(args: Namespace, parser: argparse.ArgumentParser) -> None:
 
 
 def _check_predict(args: Namespace, parser: argparse.ArgumentParser) -> None:
+    if "-" in (args.predict or ()):
+        _check_stream(args, parser)
     if args.predict and (args.test or args.prepare):
         parser.error("--predict annotates recordings; leave out --test and --prepare")
     if args.model_file and (args.resume or args.version):

@@ -80,7 +80,7 @@ class Stream:
         quality: "gap", "flat" or "saturated" when the signal at hand cannot be judged, else "".
 
     Raises:
-        UserError: a rate too low for an ECG, a gain that is none, or another polarity.
+        UserError: a rate too low for an ECG, a gain that is none, another polarity, or a network of other rows.
     """
 
     def __init__(
@@ -93,6 +93,8 @@ class Stream:
             raise UserError(f"gain={gain}: expected what 1 mV is given as, a number above 0")
         if polarity not in ("keep", "invert"):
             raise UserError(f"polarity={polarity!r}: expected 'keep' or 'invert'; a stream cannot know before it ends")
+        if getattr(classifier, "recipe", None) is not None:
+            raise UserError(f"{classifier.name} reads windows; a stream takes networks of Kaggle's rows")
         self.classifier = classifier
         self.fs, self.gain = fs, gain
         self.names = tuple(LETTERS[name] for name in classifier.class_names)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import wfdb
@@ -34,6 +36,15 @@ class Rule:
     def fingerprint(self) -> str:
         """Its version."""
         return self.version
+
+
+class Slow(Rule):
+    """Takes its time, so that it can be stopped in the middle."""
+
+    def probabilities(self, *rows: Any) -> np.ndarray:
+        """See `Rule`."""
+        time.sleep(0.7)
+        return super().probabilities(*rows)
 
 
 def small_record(minutes: float = 1.5, patient: int = 1) -> Record:

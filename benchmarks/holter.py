@@ -1,0 +1,142 @@
+"""A recording of 24 hours and a thousand short ones, annotated by --predict: time and memory.
+
+python benchmarks/holter.py [--hours 24] [--count 1000] [--processes 2] [--repeats 3]
+    and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+
+The long one is a synthetic half hour of two leads over and over. Measured in turn: the whole command, the same
+recording through the R-peak detector alone, and importing torch, whose memory is what the command's is counted above.
+Of the short ones, those that are annotated when the command is killed in the middle are not annotated again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+
+from loaders.synthetic import patient_record  # noqa: E402
+
+HALF_HOUR = 30 * 60 * 360  # samples
+DETECTOR = """
+import sys
+from pathlib import Path
+from loaders.peaks import detect
+from loaders.pieces import bridged, pieces
+from loaders.recordings import CsvFormat, open_recording
+recording = open_recording(Path(sys.argv[1]), CsvFormat())
+lead = recording.leads[0]
+for piece in pieces(recording.stream(0, 1 << 20), lead.fs, lead.low, lead.high):
+    detect(bridged(piece), 360.0)
+"""
+
+
+class Cost(NamedTuple):
+    """What a process took: seconds on the wall, of the processors, and its greatest memory in MB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def cost(command: list[str]) -> Cost:
+    """Run `command` in the project's folder."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command[:4])} ended with {process.returncode}")
+    return Cost(time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def write(header: Path, digital: np.ndarray, times: int) -> Path:
+    """A record of format 16: `digital` (n, 2), 200 units per mV, so many times over."""
+    with open(header.with_suffix(".dat"), "wb") as handle:
+        for _ in range(times):
+            handle.write(digital.astype("<i2").tobytes())
+    leads = [f"{header.stem}.dat 16 200(1024) 11 1024 0 0 0 {lead}" for lead in ("MLII", "V1")]
+    header.write_text("\n".join([f"{header.stem} 2 360 {times * len(digital)}", *leads]) + "\n")
+    return header
+
+
+def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> None:
+    """Print what the long recording takes."""
+    half = patient_record(1, 30, np.random.SeedSequence(1)).digital[:HALF_HOUR]
+    day = write(folder / "day.hea", half, round(2 * hours))
+    predict = [sys.executable, "commander.py", "--predict", str(day), *model, "--out"]
+    what = {
+        "--predict, the whole command": lambda k: [*predict, str(folder / f"out{k}")],
+        "of it, R peaks (a process of their own)": lambda k: [sys.executable, "-c", DETECTOR, str(day)],
+        "import torch": lambda k: [sys.executable, "-c", "import torch"],
+    }
+    found: dict[str, list[Cost]] = {name: [] for name in what}
+    for k in range(repeats):
+        for name, command in what.items():
+            found[name].append(cost(command(k)))
+    bare = statistics.median(one.memory for one in found["import torch"])
+    print(f"| {hours:g} h, two leads, 360 Hz | wall s | CPU s | peak MB | MB above torch |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, costs in found.items():
+        wall, cpu, memory = (statistics.median(column) for column in zip(*costs, strict=True))
+        print(f"| {name} | {wall:.1f} | {cpu:.1f} | {memory:.0f} | {memory - bare:.0f} |")
+    summary = json.loads((folder / "out0" / "day.ecg.json").read_text())
+    print(f"\n{summary['beats']['all']} beats", flush=True)
+
+
+def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> None:
+    """Print what many short recordings take, in two goes: the first is killed in the middle."""
+    records = [patient_record(k, 1, np.random.SeedSequence(k)).digital for k in range(4)]
+    (folder / "many").mkdir()
+    for k in range(count):
+        write(folder / "many" / f"r{k:04d}.hea", records[k % len(records)], 1)
+    command = [sys.executable, "commander.py", "--predict", str(folder / "many"), *model, "--out", str(folder / "done")]
+    command += ["-j", str(processes)]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    told = 0
+    for _ in process.stdout or ():
+        told += 1
+        if told == count // 2:
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    process.wait()
+    first = time.perf_counter() - start
+    start = time.perf_counter()
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    skipped = sum("done before" in line for line in again)
+    print(f"\n{count} recordings of a minute, -j {processes}: killed after {told} ({first:.0f} s); the same command")
+    print(f"again skipped {skipped} and annotated {len(again) - skipped} ({time.perf_counter() - start:.0f} s)")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--hours", type=float, default=24.0, help="0: leave the long recording out")
+    parser.add_argument("--count", type=int, default=1000, help="short recordings; 0: leave them out")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3, help="measurements, of which the median counts")
+    args, model = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if args.hours:
+            measure_day(Path(folder), args.hours, args.repeats, model)
+        if args.count:
+            measure_many(Path(folder), args.count, args.processes, model)
+
+
+if __name__ == "__main__":
+    main()

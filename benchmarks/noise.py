@@ -1,0 +1,161 @@
+"""How annotations of a run degrade with electrode-motion noise, as the noise stress test does it (WFDB's nst).
+
+python benchmarks/noise.py --records-dir DIR [--records 118 119] [--snr 24 18 12 6 0] [--out results/noise.json]
+    and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+
+The noise is made here: record em of the MIT-BIH Noise Stress Test Database is not among the data. What em is, is
+described in nst(1) of the WFDB Applications Guide: intermittent forces on the electrodes, which can mimic beats, with
+baseline wander and muscle noise. Amounts (SNR) and protocol (five minutes without noise, then two with it and two
+without in turn) are those of nst(1), after Moody GB, Muldrow WK, Mark RG, "A noise stress test for arrhythmia
+detectors", Computers in Cardiology 11:381-384 (1984).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from toolbox.utils import tune_process  # noqa: E402
+
+tune_process()  # as commander does, before torch is imported
+
+import numpy as np  # noqa: E402
+
+from loaders.records import Record, read_wfdb  # noqa: E402
+from loaders.synthetic import FS, band_noise  # noqa: E402
+
+MEASURED = 300  # QRS complexes, and seconds of noise, that amounts are measured over
+TRIMMED = 0.05  # of the measurements, at each end
+QUIET, PERIOD = 300.0, 120.0  # s without noise at first; s with it, and without, from then on
+FORCES = 1.2  # a second, while the subject moves
+
+
+def electrode_motion(n: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, 2) noise of two leads at 360 Hz, in no unit: potentials that jump when an electrode is pushed and come back,
+    in bouts of movement; under them baseline wander and muscle noise. The leads share the forces, not their sizes."""
+    moving = np.exp(0.9 * band_noise(rng, n, 0.01, 0.1))  # bouts of some 20 s
+    forces = np.flatnonzero(rng.random(n) < FORCES / FS * np.minimum(moving, 3))
+    found = np.zeros((n, 2))
+    reach = round(3 * FS)
+    seconds = np.arange(reach) / FS
+    padded = np.zeros((n + reach, 2))
+    for at in forces.tolist():
+        rise, fall = np.exp(rng.uniform(np.log([0.01, 0.04]), np.log([0.1, 0.6])))  # s: a push, and its end
+        wave = np.exp(-seconds / fall) - np.exp(-seconds / rise)
+        wave = wave / np.abs(wave).max() if fall > rise else -wave / np.abs(wave).max()
+        if rng.random() < 0.4:  # the electrode swings back
+            wave = np.gradient(wave)
+            wave = wave / np.abs(wave).max()
+        padded[at : at + reach] += wave[:, None] * (rng.laplace(0, 1, 2) * moving[at])
+    found += padded[:n]
+    for lead in range(2):
+        found[:, lead] += 0.5 * band_noise(rng, n, 0.05, 0.7) + 0.1 * moving * band_noise(rng, n, 15, 120)
+    return found
+
+
+def qrs_power(signal: np.ndarray, record: Record) -> float:
+    """The power of a lead's (n,) signal as nst defines it: of its first 300 normal beats the range within 50 ms of the
+    R peak, trimmed mean, squared, by 8 (as of a sine)."""
+    reach = round(0.05 * record.fs)
+    normal = record.sample[np.isin(record.symbol, list("NLR"))]
+    normal = normal[(normal >= reach) & (normal + reach < len(signal))][:MEASURED]
+    return trimmed_mean(np.ptp(signal[normal[:, None] + np.arange(-reach, reach + 1)], axis=1)) ** 2 / 8
+
+
+def noise_power(noise: np.ndarray, fs: float) -> float:
+    """The power of (n,) noise as nst defines it: deviation within each of its first 300 s, trimmed mean, squared."""
+    size = round(fs)
+    chunks = noise[: len(noise) // size * size].reshape(-1, size)[:MEASURED]
+    return trimmed_mean(chunks.std(axis=1)) ** 2
+
+
+def trimmed_mean(values: np.ndarray) -> float:
+    """Without the largest and the smallest 5 %."""
+    cut = int(TRIMMED * len(values))
+    return float(np.sort(values)[cut : len(values) - cut].mean())
+
+
+def noisy(record: Record, snr: float, rng: np.random.Generator, quiet: float = QUIET, period: float = PERIOD) -> Record:
+    """`record` (360 Hz) with electrode-motion noise at `snr` dB in every second `period` from `quiet` s on.
+
+    Where noise starts or ends, levels do not jump: what the noise has shifted stays shifted.
+    """
+    signal = record.signal.astype(np.float64)
+    noise = electrode_motion(len(signal), rng)
+    since = np.arange(len(signal)) / record.fs - quiet  # s
+    on = (since >= 0) & (since % (2 * period) < period)
+    for lead in range(signal.shape[1]):
+        power = noise_power(noise[:, lead % 2], record.fs)
+        gain = np.sqrt(qrs_power(signal[:, lead], record) / power / 10 ** (snr / 10))
+        signal[:, lead] += np.cumsum(np.where(on, gain * np.diff(noise[:, lead % 2], prepend=0), 0))
+    digital = np.rint(signal * record.gain + record.baseline).astype(np.int64)
+    return Record(
+        record.name, record.patient, record.fs, record.leads, digital, record.gain, record.baseline,
+        record.sample, record.symbol,
+    )  # fmt: skip
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """`record` with its annotations as a WFDB record of format 16; its path without extension."""
+    import wfdb
+
+    folder.mkdir(parents=True, exist_ok=True)
+    wfdb.wrsamp(
+        record.name, record.fs, ["mV"] * len(record.leads), record.leads,
+        d_signal=np.clip(record.digital, -32767, 32767), fmt=["16"] * len(record.leads),
+        adc_gain=record.gain.tolist(), baseline=record.baseline.astype(int).tolist(), write_dir=str(folder),
+    )  # fmt: skip
+    wfdb.wrann(record.name, "atr", record.sample, record.symbol, fs=record.fs, write_dir=str(folder))
+    return folder / record.name
+
+
+def main() -> None:
+    """Measure, print the table, and write all figures."""
+    from benchmarks.raw_signal import HEADER, annotate_and_score, percent
+    from benchmarks.speed import table
+    from toolbox.utils import write_json
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
+    parser.add_argument("--records", nargs="+", default=["118", "119"])
+    parser.add_argument("--snr", nargs="+", type=float, default=[24.0, 18.0, 12.0, 6.0, 0.0], help="dB")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise, which is the same at every SNR")
+    parser.add_argument("--out", type=Path, help="JSON file with all figures")
+    args, model = parser.parse_known_args()
+    rows, found = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in args.records:
+            clean = read_wfdb(args.records_dir / name)
+            for snr in (float("inf"), *args.snr):
+                where = Path(folder) / f"{name}e{snr:g}"
+                made = write_record(where, noisy(clean, snr, np.random.default_rng(args.seed)))
+                result: dict[str, Any] = annotate_and_score([made], model, [], where / "out")
+                entry = {"record": name, "snr": None if np.isinf(snr) else snr, **result["gross"]}
+                lost = annotated_share(where / "out" / f"{name}.ecg.json")
+                found.append({**entry, "usable": lost, "model": result["model"]})
+                shown = "no noise" if np.isinf(snr) else f"{snr:g} dB"
+                rows.append([f"{name}, {shown}", *percent(entry["scores"]), f"{100 * lost:.1f}"])
+    print(f"{found[0]['model']}; per cent, EC57 (escape beats are S), noise of seed {args.seed}\n")
+    print(table([*HEADER, "usable"], rows))
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(args.out, {"noise": "electrode motion, synthetic", "seed": args.seed, "found": found})
+
+
+def annotated_share(summary: Path) -> float:
+    """How much of a recording --predict could judge."""
+    from toolbox.utils import read_json
+
+    return read_json(summary)["signal_quality"]["usable"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""How well a run annotates recordings from the raw signal, after ANSI/AAMI EC57: with the R peaks that it finds itself,
+beside the reference's.
+
+python benchmarks/raw_signal.py --records-dir DIR [--out results/raw_signal.json] [--records 100 103 ...] [--ways ...]
+    and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+
+Everything is done by the command line's own --predict and --score. The records are DS2 of de Chazal et al. (2004)
+unless others are named: a run that was trained on DS1 has seen none of their patients but 202's (who is 201's).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from toolbox.utils import tune_process  # noqa: E402
+
+tune_process()  # as commander does, before torch is imported
+
+from benchmarks.speed import table  # noqa: E402
+from commander import main as command  # noqa: E402
+from loaders.patients import DS2  # noqa: E402
+from toolbox.utils import UserError, write_json  # noqa: E402
+
+# What --predict is told besides the model.
+WAYS = {
+    "detect": ("R peaks detected", ()),
+    "atr": ("R peaks of the reference", ("--peaks", "atr")),
+    "live": ("R peaks detected, live (3 s)", ("--live",)),
+}
+FIGURES = [(group, name) for group in ("QRS", "VEB", "SVEB") for name in ("Se", "+P")]
+HEADER = ["", *(f"{group} {name}" for group, name in FIGURES)]
+
+
+def annotate_and_score(
+    records: Sequence[Path], model: Sequence[str], flags: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """Annotate `records` (paths without extension) into `out`, with `flags` of --predict besides the `model`'s, and
+    compare with their reference; what --score gives, and who annotated."""
+    paths = [str(path) for path in records]
+    with contextlib.redirect_stdout(io.StringIO()):  # a line per recording
+        done = command(["--predict", *paths, *model, *flags, "--out", str(out)])
+        if done["failed"]:
+            raise UserError("; ".join(done["failed"].values()))
+        result = command(["--score", *paths, "--score-dir", str(out)])
+    return {**result, "model": next(iter(done["recordings"].values()))["model"]["name"]}
+
+
+def percent(scores: dict[str, dict[str, float | None]]) -> list[str]:
+    """Cells of a table."""
+    values = [scores[group][name] for group, name in FIGURES]
+    return ["-" if value is None else f"{100 * value:.2f}" for value in values]
+
+
+def main() -> None:
+    """Measure, print the table, and write every record's figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
+    parser.add_argument("--records", nargs="+", default=DS2, help="DS2 unless given")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=["detect", "atr"])
+    parser.add_argument("--out", type=Path, help="JSON file with all figures")
+    args, model = parser.parse_known_args()
+    records = [args.records_dir / name for name in args.records]
+    found: dict[str, Any] = {}
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for way in args.ways:
+            what, flags = WAYS[way]
+            found[way] = annotate_and_score(records, model, flags, Path(folder) / way)
+            rows += [[f"{what}, {kind}", *percent(found[way][kind]["scores"])] for kind in ("gross", "average")]
+    print(f"{found[args.ways[0]]['model']}; {len(records)} records, per cent, EC57 (escape beats are S)\n")
+    print(table(HEADER, rows))
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(args.out, found)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
