@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ BATCHES = (1, 7, 512)  # that the logits are compared at
 LIMIT = 1e-4  # how far a logit may be from torch's
 CALIBRATION = 1024  # training rows that tell the ranges of 8 bit values
 NAMES = ("row", "features")  # of the inputs
-ASKING = "--export onnx"
+ASKING, PACKAGES = "--export onnx", ("onnx", "onnxruntime")
 
 
 @dataclass
@@ -88,7 +89,7 @@ class Source:
 
 def check_installed() -> None:
     """UserError with the line that installs what is missing."""
-    for package in ("onnx", "onnxruntime"):
+    for package in PACKAGES:
         needed(package, ASKING)
 
 
@@ -192,7 +193,7 @@ def describe(source: Source) -> dict[str, Any]:
         "dataset": source.options["dataset"],
         "split": source.options.get("split", "kaggle"),
         "trained_by": config.get("git", {}),
-        "exported_by": {**git_state(), "versions": versions()},
+        "exported_by": {**git_state(), "versions": {**versions(), **{name: version(name) for name in PACKAGES}}},
         "note": NOTE,
     }
 
