@@ -63,7 +63,9 @@ def _interface(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _use(facts: Mapping[str, Any]) -> list[str]:
-    if facts["model"]["row"]["kind"] != "kaggle" or facts["model"]["row"]["features"]:
+    row = facts["model"]["row"]
+    plain = row["kind"] == "kaggle" and not row["features"] and row["in_channels"] == 1
+    if not (plain or (row["kind"] == "window" and row["beats"] == 1)):  # what onnx_model.OnnxClassifier takes
         return [f"`{MODEL}` and `{INT8}` run in any ONNX runtime; `--predict` does not cut such rows from recordings."]
     return [
         "```bash",
