@@ -19,7 +19,7 @@ from toolbox.utils import UserError
 
 BLOCK = 1 << 20  # samples read at once
 WHOLE = 3600.0  # s; up to that a recording is looked at as a whole
-LENGTH, CONTEXT = 1200.0, 300.0  # s of a piece of a longer one, and before and after it
+LENGTH, CONTEXT = 1680.0, 60.0  # s of a piece of a longer one, and before and after it
 
 
 def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
