@@ -25,8 +25,8 @@ tune_process()  # as commander does, before torch is imported
 
 import numpy as np  # noqa: E402
 
+from actions.session import build  # noqa: E402
 from args import parse_args  # noqa: E402
-from commander import build  # noqa: E402
 from toolbox.figures import by_group, figures  # noqa: E402
 
 SHOWN = ("accuracy", "F1 S", "Se S", "+P S", "F1 V", "Se V", "+P V", "F1 F", "kappa", "j_kappa")

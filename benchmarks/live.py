@@ -20,9 +20,9 @@ tune_process()  # as commander does, before torch is imported
 
 import numpy as np  # noqa: E402
 
+from actions.recordings import load_classifier  # noqa: E402
 from args import parse_args  # noqa: E402
 from benchmarks.speed import table  # noqa: E402
-from commander import load_classifier  # noqa: E402
 from loaders.patients import DS2  # noqa: E402
 from loaders.pieces import pieces  # noqa: E402
 from loaders.reading import Reader  # noqa: E402

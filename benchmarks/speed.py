@@ -32,9 +32,9 @@ tune_process()  # as commander does, before torch is imported
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
+from actions.session import Session, build  # noqa: E402
 from args import parse_args  # noqa: E402
 from benchmarks.reference import BATCH, Predecessor, write_csv  # noqa: E402
-from commander import Session, build  # noqa: E402
 from loaders.rows import FILES  # noqa: E402
 from models import MODELS  # noqa: E402
 from toolbox.provenance import describe  # noqa: E402
@@ -168,8 +168,9 @@ def child(program: str, *argv: str) -> float:
 
 FIRST_STEP = """
 import sys, commander
+from actions.session import build
 args = commander.parse_args(["--root-dir", sys.argv[1], "--model-name", "resnet1d_10"])
-training = commander.build(args).training()
+training = build(args).training()
 training.batches.limit = 1
 from trainer import train
 train(training.setting, training.batches, training.learner)

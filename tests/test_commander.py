@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import commander
+from actions import session
 from loaders import NUM_CLASSES
 from models import MODELS
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
@@ -44,7 +45,7 @@ def without_times(value):
 @pytest.mark.parametrize("dataset", ["ecg", "ecg_bin", "synthetic"])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_trains_resumes_and_tests(root, model, dataset, monkeypatch):
-    monkeypatch.setattr(commander, "TRIAL_BATCHES", 2)
+    monkeypatch.setattr(session, "TRIAL_BATCHES", 2)
     first = train(root, "--short-run", "--epochs", "1", model=model, dataset=dataset)
     flags = ["--dataset", dataset, "--model-name", model, "--version", "1"]
     second = run(root, *flags, "--resume", "latest", "--epochs", "2")
@@ -83,7 +84,7 @@ CHOICES = [
 
 @pytest.mark.parametrize("choice", CHOICES, ids=" ".join)
 def test_every_choice_runs(tmp_path, choice, monkeypatch):
-    monkeypatch.setattr(commander, "TRIAL_BATCHES", 2)
+    monkeypatch.setattr(session, "TRIAL_BATCHES", 2)
     result = train(tmp_path, "--short-run", "--epochs", "2", *choice)
     logged = json.loads((tmp_path / result["run"] / "logger.json").read_text())["logged"]
     assert [entry["epoch"] for entry in logged["train"]] == [1, 2]

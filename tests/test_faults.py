@@ -23,6 +23,7 @@ import pytest
 
 import commander
 import toolbox.results
+from actions import session
 from loaders import cache
 from loaders.beats import Beats
 from loaders.cache import Source
@@ -143,7 +144,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(toolbox.results, "plot_history", lambda _: {"loss": None})
         patch.setattr(toolbox.results, "save_plot", _tiny_plot)
-        patch.setattr(commander, "TRIAL_BATCHES", 1)
+        patch.setattr(session, "TRIAL_BATCHES", 1)
         root = tmp_path_factory.mktemp("finished")
         commander.main([*TRAIN, "--epochs", "1", "--root-dir", str(root)])
         yield root

@@ -10,9 +10,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = sorted(
-    path for folder in ("", "loaders", "models", "toolbox", "benchmarks") for path in (ROOT / folder).glob("*.py")
+    path
+    for folder in ("", "actions", "loaders", "models", "toolbox", "benchmarks")
+    for path in (ROOT / folder).glob("*.py")
 )
-OWN = {"benchmarks", "loaders", "models", "toolbox", "trainer", "predictor", "streaming", "args", "commander"}
+OWN = {
+    "benchmarks",
+    "loaders",
+    "models",
+    "toolbox",
+    "trainer",
+    "predictor",
+    "streaming",
+    "args",
+    "commander",
+    "actions",
+}
 
 
 def imports(path: Path, top_level_only: bool = False) -> set[str]:
@@ -69,10 +82,12 @@ def test_the_command_line_reads_registries_and_run_folders_only():
         assert module in (*allowed, "toolbox.flags", "toolbox.patient_flags", "toolbox.runs", "toolbox.utils"), name
 
 
-def test_nobody_imports_the_entry_point():
+def test_nobody_imports_the_entry_point_and_it_alone_the_actions():
     for path in CODE:
         if path.parent.name != "benchmarks":
             assert not any(name.split(".")[0] == "commander" for name in imports(path)), path
+        if path.parent.name not in ("benchmarks", "actions") and path.name != "commander.py":
+            assert not any(name.split(".")[0] == "actions" for name in imports(path)), path
 
 
 def test_help_and_flag_errors_need_no_torch():

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 import commander
+from actions import session
 from models import MODELS
 from tests.conftest import SMALL
 from toolbox.importer import import_weights
@@ -195,7 +196,7 @@ def run(root: Path, *argv: str) -> dict[str, Any]:
 
 
 def test_a_training_starts_from_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(commander, "TRIAL_BATCHES", 1)
+    monkeypatch.setattr(session, "TRIAL_BATCHES", 1)
     network = MODELS["cnn1d_3"](num_classes=5)
     path = save(predecessor(network, logger=lost_object()), tmp_path / "old.pth.tar")
     del sys.modules["their_logger"]

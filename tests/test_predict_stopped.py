@@ -17,9 +17,9 @@ from tests.conftest import ROOT
 from tests.made import small_record, write_format
 
 PROGRAM = """
-import sys, commander
+import sys, commander, actions.recordings
 from tests.made import Rule, Slow
-commander.load_classifier = lambda args: Slow()
+actions.recordings.load_classifier = lambda args: Slow()
 if __name__ == "__main__":
     commander.leave(commander.cli())
 """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import commander
+from actions import training
 from args import parse_args
 from toolbox.interrupt import Interrupted
 from toolbox.seeds import flat, spread
@@ -81,7 +82,7 @@ def test_the_report_is_printed(trained: tuple, capsys: pytest.CaptureFixture[str
 
 def test_an_experiment_that_is_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(tmp_path / "a", *FLAGS, "--seeds", "3")
-    train_run, calls = commander.train_run, []
+    train_run, calls = training.train_run, []
 
     def stopped(args: Any, of: Any = None) -> dict[str, Any]:
         calls.append(args.seed)
@@ -89,7 +90,7 @@ def test_an_experiment_that_is_stopped_goes_on(tmp_path: Path, monkeypatch: pyte
             raise Interrupted(15, "epoch 1")
         return train_run(args, of)
 
-    monkeypatch.setattr(commander, "train_run", stopped)
+    monkeypatch.setattr(training, "train_run", stopped)
     with pytest.raises(Interrupted, match=r"go on by python commander.py --resume latest --seeds 3 --root-dir"):
         run(tmp_path / "b", *FLAGS, "--seeds", "3")
     with pytest.raises(UserError, match="is trained for 1 of 3 seeds; go on with it by --resume latest --seeds 3"):

@@ -16,6 +16,7 @@ import pytest
 from scipy.signal import resample_poly
 
 import commander
+from actions import recordings
 from loaders.listing import Item
 from loaders.pieces import pieces
 from loaders.reading import Reader
@@ -286,7 +287,7 @@ def test_lines_that_are_no_recording(text: str, csv_format: CsvFormat, lead: str
 def test_the_command_line_takes_lines(
     record: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(commander, "load_classifier", lambda args: Rule())
+    monkeypatch.setattr(recordings, "load_classifier", lambda args: Rule())
     monkeypatch.setattr("sys.stdin", lines_of(record))
     found = commander.main(["--predict", "-", "--fs", "360"])
     assert capsys.readouterr().out.count("\n") == found["beats"] + 1 > 20

@@ -1,0 +1,116 @@
+"""Annotates recordings with a network, and exports it for others to do so."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from actions.session import build, find_run
+from args import FREE_FLAGS, stored_options
+from toolbox.runs import Run, continued
+from toolbox.utils import UserError
+
+
+def predict_recordings(args: Namespace) -> dict[str, Any]:
+    """Annotate the recordings that --predict names, with the model of a run or of --model-file."""
+    from loaders.listing import find_recordings
+    from loaders.recordings import CsvFormat
+    from predictor import Settings, predict_all
+
+    csv = CsvFormat(args.fs, tuple(args.columns), args.gain)
+    if args.predict == ["-"]:
+        from streaming import annotate_lines
+
+        polarity = "keep" if args.polarity == "auto" else args.polarity
+        return annotate_lines(sys.stdin, sys.stdout, load_classifier(args), csv, args.lead, polarity)
+    out = Path(args.out) if args.out else None
+    settings = Settings(args.lead, args.peaks, args.polarity, args.live, args.annotator, out, args.png, csv)
+    items, failed = find_recordings(args.predict, csv=args.fs is not None)
+    processes = args.workers if "workers" in args.given else 0
+    return predict_all(items, failed, load_classifier(args), settings, processes)
+
+
+def load_classifier(args: Namespace) -> Any:
+    """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given)."""
+    if args.engine == "onnx" or (args.model_file and args.model_file.endswith(".onnx")):
+        from loaders.recipe import Recipe
+        from toolbox.onnx_model import OnnxClassifier, exported
+
+        path = args.model_file or exported(find_run(args).path, args.resume)
+        return whole_reader(OnnxClassifier(path, Recipe.from_plain), args)
+    from loaders.recipe import Recipe
+    from models import get_model
+    from toolbox.checkpoint import load_weights
+    from toolbox.classifier import Classifier
+    from toolbox.utils import pick_device
+
+    state, run, path = load_state(args)
+    name = run.name if run else str(path)
+    options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
+    windows = options.get("context", "kaggle") != "kaggle"
+    if options.get("neighbours") or (options.get("features") and not windows):
+        raise UserError(
+            f"{name} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of Kaggle's "
+            "rows alone, and of windows (--context window) with features or without"
+        )
+    recipe = Recipe.of(Namespace(**options)) if windows else None
+    model = get_model(Namespace(**options), **(recipe.shape() if recipe else {}))
+    load_weights(model, state["model"], path)
+    called = f"{options['model_name']}, epoch {state['epoch']} of {name}"
+    return whole_reader(Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe), args)
+
+
+def whole_reader(classifier: Any, args: Namespace) -> Any:
+    """`classifier`; UserError when it has to know a whole recording and is to read one that comes live."""
+    if classifier.recipe and (args.live or args.predict == ["-"]):
+        raise UserError(
+            f"{classifier.name} compares a beat with the whole recording, which --live and --predict - do not know yet"
+        )
+    return classifier
+
+
+def load_state(args: Namespace) -> tuple[dict[str, Any], Run | None, Path]:
+    """The checkpoint of --model-file, or of a run, which comes with it; and its file."""
+    from toolbox.checkpoint import checkpoint_name, load_checkpoint
+    from toolbox.resume import load_named
+    from toolbox.schema import check_whole
+
+    if args.model_file:
+        run, path = None, Path(args.model_file)
+        state = load_checkpoint(path)
+    else:
+        run = find_run(args)
+        path = run.path / checkpoint_name(args.resume or "best")
+        state = load_named(run.path, args.resume or "best")
+    check_whole(state, path)
+    return state, run, path
+
+
+def export_model(args: Namespace) -> dict[str, Any]:
+    """Write a checkpoint as ONNX, in 32 and in 8 bits, checked and scored on the test split, with a model card."""
+    from loaders.ecg_loader import Batches
+    from loaders.recipe import describe_row
+    from models.layers import fold_batch_norm
+    from toolbox.exporter import Source, check_installed, export
+    from toolbox.onnx_model import FOLDER
+    from toolbox.runs import run_of_file
+
+    check_installed()
+    state, run, path = load_state(args)
+    if run is None:
+        run = run_of_file(path, state)
+        run.config["options"] = stored_options(run.options, path)
+        if run.path == path.parent and "root_dir" not in args.given:
+            args.root_dir = str(run.path.parents[2])
+    args = continued(args, run, FREE_FLAGS)
+    args.test, args.disable_cuda, args.compile = True, True, False  # as it is scored, on the CPU
+    session = build(args)
+    session.load_model(state, run)
+    row, options = describe_row(args, session.data), vars(args)
+    source = Source(
+        session.setting.model, fold_batch_norm, session.data, Batches, row, options, run.config, state, path
+    )
+    found = export(source, Path(args.out) if args.out else path.parent / FOLDER)
+    return {"run": str(run.path), **found}
