@@ -66,7 +66,8 @@ def whole_reader(classifier: Any, args: Namespace) -> Any:
     """`classifier`; UserError when it has to know a whole recording and is to read one that comes live."""
     if classifier.recipe and (args.live or args.predict == ["-"]):
         raise UserError(
-            f"{classifier.name} compares a beat with the whole recording, which --live and --predict - do not know yet"
+            f"{classifier.name} reads windows, which only a whole recording is cut into; --live and --predict - take "
+            "networks of Kaggle's rows"
         )
     return classifier
 

@@ -83,8 +83,8 @@ class Source:
 
     @property
     def held_out(self) -> Any:
-        """The validation rows, None where they are the test rows."""
-        return None if self.data.val is self.data.test else self.data.val
+        """The validation rows, None where they are test or training rows."""
+        return self.data.val if self.options["validate_on"] == "val" else None
 
 
 def check_installed() -> None:
