@@ -42,5 +42,5 @@ class ResNet1dWide(nn.Module):
 
 
 def resnet1d_wide(num_classes: int = 5, in_channels: int = 1) -> ResNet1dWide:
-    """352,709 parameters at 5 classes; the network of recipes/best.yaml and recipes/balanced.yaml."""
+    """352,709 parameters at 5 classes; the network of recipes/best_rows.yaml and balanced_rows.yaml."""
     return ResNet1dWide(num_classes, in_channels)
