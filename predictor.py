@@ -207,28 +207,27 @@ def judge(recording: Recording, lead: int, classifier: Classifier, settings: Set
     recipe = classifier.recipe
     leads = other_leads(recording, lead, recipe.leads) if recipe else [lead]  # too few are told before all is read
     tracing, scale = Tracing(), 0.0
-    parts, skipped = [], []
+    parts, named, skipped = [], [], []
     for part in reading:
         if not scale:  # in an unknown unit, the average beat is drawn as high as 1 mV
             scale = 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
         if len(part.sample):
-            named = np.zeros((0, 0)) if recipe else classifier.probabilities(part.rows)
-            parts.append((part.sample, part.begins, named))
+            parts.append((part.sample, part.begins))
+            if recipe is None:
+                named.append(classifier.probabilities(part.rows))
         skipped += part.skipped
         tracing.add(part.shown * scale)
-    sample, begins, probabilities = (
-        (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (np.zeros(0),) * 3
-    )
     skipped = merged(skipped)
     lost = sum(stretch.stop - stretch.start for stretch in skipped)
-    if not len(sample):
+    if not parts:
         flat = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
         raise UserError(f"{recording.path}: no heartbeat in lead {reading.lead.name}{flat}")
-    if recipe:  # what a window is compared with is known when all beats are
+    sample, begins = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if recipe is not None:  # what a window is compared with is known when all beats are
         rows = read_windows(recording, leads, reading.inverted, sample, recipe)
-        probabilities = np.concatenate([classifier.probabilities(x, features) for x, features in rows])
-    names = classifier.class_names
-    found = Annotated(sample, begins, probabilities, names, reading.lead.fs, reading.samples, skipped, tracing.finish())
+        named = [classifier.probabilities(x, features) for x, features in rows]
+    told = np.concatenate(named), classifier.class_names
+    found = Annotated(sample, begins, *told, reading.lead.fs, reading.samples, skipped, tracing.finish())
     return found, reading
 
 

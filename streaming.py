@@ -93,7 +93,7 @@ class Stream:
             raise UserError(f"gain={gain}: expected what 1 mV is given as, a number above 0")
         if polarity not in ("keep", "invert"):
             raise UserError(f"polarity={polarity!r}: expected 'keep' or 'invert'; a stream cannot know before it ends")
-        if getattr(classifier, "recipe", None) is not None:
+        if classifier.recipe is not None:
             raise UserError(f"{classifier.name} reads windows; a stream takes networks of Kaggle's rows")
         self.classifier = classifier
         self.fs, self.gain = fs, gain

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actions.session import build, find_run
-from args import FREE_FLAGS, stored_options
+from args import FREE_FLAGS, get_parser, stored_options
 from toolbox.runs import Run, continued
 from toolbox.utils import UserError
 
@@ -34,13 +34,13 @@ def predict_recordings(args: Namespace) -> dict[str, Any]:
 
 def load_classifier(args: Namespace) -> Any:
     """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given)."""
+    from loaders.recipe import Recipe
+
     if args.engine == "onnx" or (args.model_file and args.model_file.endswith(".onnx")):
-        from loaders.recipe import Recipe
         from toolbox.onnx_model import OnnxClassifier, exported
 
         path = args.model_file or exported(find_run(args).path, args.resume)
         return whole_reader(OnnxClassifier(path, Recipe.from_plain), args)
-    from loaders.recipe import Recipe
     from models import get_model
     from toolbox.checkpoint import load_weights
     from toolbox.classifier import Classifier
@@ -48,17 +48,18 @@ def load_classifier(args: Namespace) -> Any:
 
     state, run, path = load_state(args)
     name = run.name if run else str(path)
-    options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
-    windows = options.get("context", "kaggle") != "kaggle"
-    if options.get("neighbours") or (options.get("features") and not windows):
+    defaults = vars(get_parser().parse_args([]))  # of flags that there were not when it was trained
+    options = Namespace(**{**defaults, "num_classes": len(state["class_names"]), **state["log"]["options"]})
+    windows = options.context != "kaggle"
+    if options.neighbours or (options.features and not windows):
         raise UserError(
             f"{name} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of Kaggle's "
             "rows alone, and of windows (--context window) with features or without"
         )
-    recipe = Recipe.of(Namespace(**options)) if windows else None
-    model = get_model(Namespace(**options), **(recipe.shape() if recipe else {}))
+    recipe = Recipe.of(options) if windows else None
+    model = get_model(options, **(recipe.shape() if recipe else {}))
     load_weights(model, state["model"], path)
-    called = f"{options['model_name']}, epoch {state['epoch']} of {name}"
+    called = f"{options.model_name}, epoch {state['epoch']} of {name}"
     return whole_reader(Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe), args)
 
 

@@ -22,8 +22,8 @@ tune_process()  # as commander does, before torch is imported
 
 from actions.session import build  # noqa: E402
 from args import parse_args  # noqa: E402
+from benchmarks.markdown import table  # noqa: E402
 from benchmarks.reference import Plain  # noqa: E402
-from benchmarks.speed import table  # noqa: E402
 from commander import main as command  # noqa: E402
 
 RESNET = ["--model-name", "resnet1d_10", "--lr", "0.005", "--epochs", "4", "--scheduler", "onecycle", "--ema", "0"]

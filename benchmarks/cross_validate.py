@@ -32,17 +32,16 @@ from toolbox.figures import by_group, figures  # noqa: E402
 SHOWN = ("accuracy", "F1 S", "Se S", "+P S", "F1 V", "Se V", "+P V", "F1 F", "kappa", "j_kappa")
 
 
-def fold_outcome(flags: list[str], names: list[str] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, called classes and records, each (n,), of a fold's validation beats after the last epoch."""
+def fold_outcome(flags: list[str]) -> tuple[tuple[str, ...], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The classes; and labels, called classes and records, each (n,), of a fold's validation beats at its end."""
     args = parse_args(flags)
     session = build(args)
     training = session.training()
     while training.epoch < args.epochs:
         outcome = training.advance(args.epochs)
     records = session.data.val.origin(outcome.ids)["record"]
-    if names is not None:
-        names[:] = session.setting.class_names
-    return outcome.labels.numpy(), outcome.probabilities.numpy().argmax(axis=1), records
+    called = outcome.probabilities.numpy().argmax(axis=1)
+    return session.setting.class_names, (outcome.labels.numpy(), called, records)
 
 
 def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
@@ -50,11 +49,10 @@ def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[fl
     found: dict[str, list[float]] = {}
     of_record: dict[str, Any] = {}
     for seed in range(seeds):
-        names: list[str] = []
-        parts = [
-            fold_outcome([*flags, "--fold", f"{fold}/{folds}", "--seed", str(seed)], names)
-            for fold in range(1, folds + 1)
-        ]
+        parts = []
+        for fold in range(1, folds + 1):
+            names, part = fold_outcome([*flags, "--fold", f"{fold}/{folds}", "--seed", str(seed)])
+            parts.append(part)
         labels, called, records = (np.concatenate(column) for column in zip(*parts, strict=True))
         patients, confusion = by_group(labels, called, records, len(names))
         for name, one in zip(patients.tolist(), confusion, strict=True):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.markdown import table
 from loaders.recipe import Recipe
 from models import get_model
 from toolbox.checkpoint import BEST, load_checkpoint, load_weights
@@ -60,16 +61,15 @@ def main() -> None:
     torch.set_num_threads(1)
     engines = of_run(run)
     rng = np.random.default_rng(0)
-    print(f"{processor()}, one thread\n\n| beats per second | a beat at a time | {SIZES[1]:,} at a time |")
-    print("|---|---:|---:|")
     best: dict[tuple[str, int], float] = {}
     for size in SIZES:
         rows = rng.random((size, 187), dtype=np.float32)
         for _ in range(ROUNDS):
             for name, classify in engines.items():
                 best[name, size] = max(best.get((name, size), 0.0), rate(classify, rows))
-    for name in engines:
-        print(f"| {name} | {' | '.join(f'{best[name, size]:,.0f}' for size in SIZES)} |")
+    lines = [[name, *(f"{best[name, size]:,.0f}" for size in SIZES)] for name in engines]
+    head = ["beats per second", "a beat at a time", f"{SIZES[1]:,} at a time"]
+    print(f"{processor()}, one thread\n\n{table(head, lines)}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
+from benchmarks.markdown import table  # noqa: E402
 from loaders.synthetic import patient_record  # noqa: E402
 
 HALF_HOUR = 30 * 60 * 360  # samples
@@ -87,11 +88,11 @@ def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> N
         for name, command in what.items():
             found[name].append(cost(command(k)))
     bare = statistics.median(one.memory for one in found["import torch"])
-    print(f"| {hours:g} h, two leads, 360 Hz | wall s | CPU s | peak MB | MB above torch |")
-    print("| --- | --- | --- | --- | --- |")
+    rows = []
     for name, costs in found.items():
         wall, cpu, memory = (statistics.median(column) for column in zip(*costs, strict=True))
-        print(f"| {name} | {wall:.1f} | {cpu:.1f} | {memory:.0f} | {memory - bare:.0f} |")
+        rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}", f"{memory - bare:.0f}"])
+    print(table([f"{hours:g} h, two leads, 360 Hz", "wall s", "CPU s", "peak MB", "MB above torch"], rows))
     summary = json.loads((folder / "out0" / "day.ecg.json").read_text())
     print(f"\n{summary['beats']['all']} beats", flush=True)
 

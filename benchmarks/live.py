@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 
 from actions.recordings import load_classifier  # noqa: E402
 from args import parse_args  # noqa: E402
-from benchmarks.speed import table  # noqa: E402
+from benchmarks.markdown import table  # noqa: E402
 from loaders.patients import DS2  # noqa: E402
 from loaders.pieces import pieces  # noqa: E402
 from loaders.reading import Reader  # noqa: E402

@@ -27,7 +27,7 @@ tune_process()  # as commander does, before torch is imported
 
 import numpy as np  # noqa: E402
 
-from loaders.records import Record, read_wfdb  # noqa: E402
+from loaders.records import Record, read_wfdb, write_wfdb  # noqa: E402
 from loaders.synthetic import FS, band_noise  # noqa: E402
 
 MEASURED = 300  # QRS complexes, and seconds of noise, that amounts are measured over
@@ -94,31 +94,17 @@ def noisy(record: Record, snr: float, rng: np.random.Generator, quiet: float = Q
         power = noise_power(noise[:, lead % 2], record.fs)
         gain = np.sqrt(qrs_power(signal[:, lead], record) / power / 10 ** (snr / 10))
         signal[:, lead] += np.cumsum(np.where(on, gain * np.diff(noise[:, lead % 2], prepend=0), 0))
-    digital = np.rint(signal * record.gain + record.baseline).astype(np.int64)
+    digital = np.clip(np.rint(signal * record.gain + record.baseline), -32767, 32767).astype(np.int64)  # format 16
     return Record(
         record.name, record.patient, record.fs, record.leads, digital, record.gain, record.baseline,
         record.sample, record.symbol,
     )  # fmt: skip
 
 
-def write_record(folder: Path, record: Record) -> Path:
-    """`record` with its annotations as a WFDB record of format 16; its path without extension."""
-    import wfdb
-
-    folder.mkdir(parents=True, exist_ok=True)
-    wfdb.wrsamp(
-        record.name, record.fs, ["mV"] * len(record.leads), record.leads,
-        d_signal=np.clip(record.digital, -32767, 32767), fmt=["16"] * len(record.leads),
-        adc_gain=record.gain.tolist(), baseline=record.baseline.astype(int).tolist(), write_dir=str(folder),
-    )  # fmt: skip
-    wfdb.wrann(record.name, "atr", record.sample, record.symbol, fs=record.fs, write_dir=str(folder))
-    return folder / record.name
-
-
 def main() -> None:
     """Measure, print the table, and write all figures."""
+    from benchmarks.markdown import table
     from benchmarks.raw_signal import HEADER, annotate_and_score, percent
-    from benchmarks.speed import table
     from toolbox.utils import write_json
 
     parser = argparse.ArgumentParser(
@@ -136,8 +122,8 @@ def main() -> None:
             clean = read_wfdb(args.records_dir / name)
             for snr in (float("inf"), *args.snr):
                 where = Path(folder) / f"{name}e{snr:g}"
-                made = write_record(where, noisy(clean, snr, np.random.default_rng(args.seed)))
-                result: dict[str, Any] = annotate_and_score([made], model, [], where / "out")
+                write_wfdb(noisy(clean, snr, np.random.default_rng(args.seed)), where)
+                result: dict[str, Any] = annotate_and_score([where / name], model, [], where / "out")
                 entry = {"record": name, "snr": None if np.isinf(snr) else snr, **result["gross"]}
                 lost = annotated_share(where / "out" / f"{name}.ecg.json")
                 found.append({**entry, "usable": lost, "model": result["model"]})

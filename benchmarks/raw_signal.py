@@ -26,7 +26,7 @@ from toolbox.utils import tune_process  # noqa: E402
 
 tune_process()  # as commander does, before torch is imported
 
-from benchmarks.speed import table  # noqa: E402
+from benchmarks.markdown import table  # noqa: E402
 from commander import main as command  # noqa: E402
 from loaders.patients import DS2  # noqa: E402
 from toolbox.utils import UserError, write_json  # noqa: E402

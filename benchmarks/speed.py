@@ -34,6 +34,7 @@ import torch  # noqa: E402
 
 from actions.session import Session, build  # noqa: E402
 from args import parse_args  # noqa: E402
+from benchmarks.markdown import table  # noqa: E402
 from benchmarks.reference import BATCH, Predecessor, write_csv  # noqa: E402
 from loaders.rows import FILES  # noqa: E402
 from models import MODELS  # noqa: E402
@@ -212,11 +213,6 @@ def memory_row(root: str) -> list[str]:
         "peak memory, an epoch of resnet1d_10 on ecg, MB",
         f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f}",
     ]
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown."""
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def main() -> None:

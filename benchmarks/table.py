@@ -28,6 +28,7 @@ tune_process()  # as commander does, before torch is imported
 
 import commander  # noqa: E402
 from args import NAME_FLAGS, parse_args, run_options  # noqa: E402
+from benchmarks.markdown import table  # noqa: E402
 from toolbox.flags import read_config  # noqa: E402
 from toolbox.interrupt import Interrupted  # noqa: E402
 from toolbox.logger import Experiment  # noqa: E402
@@ -144,7 +145,7 @@ def markdown(recipe: dict[str, Any], lines: list[dict[str, Any]]) -> str:
         "epochs",
         *(f"{score}: {what}" for score in scores for what in ("published", *protocols)),
     ]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     known = {(cell.model, cell.sampling, cell.protocol): find(lines, cell) for cell in cells(recipe)}
     for model, own in recipe["models"].items():
         epochs = str({**recipe["flags"], **own}.get("epochs", ""))
@@ -154,7 +155,7 @@ def markdown(recipe: dict[str, Any], lines: list[dict[str, Any]]) -> str:
                 row.append(f"{recipe['published'][score][model][place]:.3f}")
                 row += [number(known[model, sampling, protocol], score) for protocol in protocols]
             rows.append(row)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return table(head, rows)
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:

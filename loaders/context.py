@@ -23,7 +23,7 @@ from loaders.recipe import Recipe
 from loaders.records import Record, list_records, read_wfdb
 from loaders.sources import RECORD_FILES, Finder, cut_all, open_cache, say, warn_flat
 from loaders.spliced import EVERY, is_spliced, spliced_from, splices
-from loaders.windows import positions, prepared
+from loaders.windows import positions, prepared, scaled
 from toolbox.utils import UserError, progress
 
 VERSION = 2  # to be raised when the same recipe gives other rows: caches made before are then rebuilt
@@ -54,7 +54,7 @@ def rows_of(record: Record, recipe: Recipe) -> Beats:
     at, times = positions(sample, record.fs, recipe.rate, len(signal)), sample / record.fs
     if recipe.context == "kaggle":
         beats = cut(record, whole=True)
-        beats.time, beats.features = times, recipe.numbers(signal, at, times)
+        beats.time, beats.features = times, recipe.numbers(scaled(signal, at, recipe.rate), at, times)
         return beats
     x, features = recipe.values(signal, at, times)
     parts = [_beats(x, features, labels, record.symbol[chosen], record.name, record.patient, sample, times)]
@@ -187,7 +187,9 @@ def load(args: Namespace, kind: type[ECGLoader]) -> Data:
     else:
         number, _, folds = (args.fold or "").partition("/")
         fold = (int(number), int(folds)) if folds else None
-        real = np.flatnonzero(~is_spliced(beats.record))
+        # Of rows that were spliced from a record, none is anybody's to validate or test on.
+        made = is_spliced(beats.record) if recipe.spliced else np.zeros(len(beats), dtype=bool)
+        real = np.flatnonzero(~made)
         division = patients.divide(
             without_signal(beats, real), args.split, fold, args.val_fraction, args.seed, args.validate_on == "train"
         )
@@ -196,11 +198,11 @@ def load(args: Namespace, kind: type[ECGLoader]) -> Data:
         warnings += ["Synthetic recordings: scores on them say nothing about people."] if made_up else []
         lines += patients.describe(division)
         warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
-    if recipe.spliced:  # of who trains, and of nobody else
-        inside = is_spliced(beats.record) & np.isin(spliced_from(beats.record), division.records["train"])
-        made = np.flatnonzero(inside & (beats.y < patients.SCORED))
-        division.rows["train"] = np.sort(np.concatenate([division.rows["train"], made]))
-        lines += spliced_lines(beats, made)
+        if made.any():  # they teach, where their record does
+            rows = np.flatnonzero(made & (beats.y < patients.SCORED))
+            rows = rows[np.isin(spliced_from(beats.record[rows]), division.records["train"])]
+            division.rows["train"] = np.sort(np.concatenate([division.rows["train"], rows]))
+            lines += spliced_lines(beats, rows)
     if args.validate_on == "train":
         warnings.append(LEARNED_WARNING)
     parts = {part: kind(beats, rows, args.neighbours, recipe.frame()) for part, rows in division.rows.items()}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from loaders import FEATURES
-from loaders.templates import align, likeness, stretch
+from loaders.templates import QRS, align, likeness, stretch
 from loaders.windows import cut_windows
 
 USUAL = 0.8  # s, the interval whose logarithm is counted as 0: 75 beats a minute
@@ -24,6 +24,7 @@ WIDE = (21, 81)  # beats around a beat, itself in the middle, that make its loca
 EARLY = 0.88  # of the local interval: what comes sooner is early
 REACH = 8  # intervals to either side that the pattern holds
 LIMIT = 3.0  # of any feature's size
+DOMINANT = 0.9  # correlation with the median QRS complex from which on a beat is a dominant one
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Recording:
     def aligned(self) -> np.ndarray:
         """(n,) `at`, each mark moved to where the recording's dominant QRS complex fits best."""
         return align(self.signal, self.at, self.rate)
+
+    @cached_property
+    def complexes(self) -> np.ndarray:
+        """(n, leads, samples): the QRS complexes around the aligned peaks."""
+        return self.around_peaks(*QRS)
+
+    @cached_property
+    def dominant(self) -> np.ndarray:
+        """(n,) bool: whose QRS complex is like the recording's median one in the first lead."""
+        return likeness(self.complexes, np.median(self.complexes, axis=0))[:, 0] > DOMINANT
 
     def around_peaks(self, before: float, after: float) -> np.ndarray:
         """(n, leads, samples): the signal from `before` s ahead of each aligned R peak to `after` s behind it."""

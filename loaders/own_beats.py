@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loaders.features import Group, Recording, following, intervals, recent_mean
-from loaders.templates import QRS, likeness, template
+from loaders.templates import likeness, template
 
 SHORTEST, LONGEST = 0.2, 3.0  # s; an interval outside is counted as that
 NEAR, FAR = 10, 25  # beats to either side of a beat
@@ -27,7 +27,6 @@ WIDTH = (0.14, 0.20)
 P_WAVE = (0.24, -0.06)  # s before the R peak: from, to
 P_END = 6 / 360  # s at the end of a P wave's stretch whose mean is its level
 ALIKE = 0.93  # correlation from which on two QRS complexes count as of one shape
-DOMINANT = 0.9  # correlation with the median QRS complex from which on a beat is a dominant one
 BESIDE = 5  # neighbours to either side that a QRS complex is compared with
 SAMPLED = 300  # beats, spread over the recording, that one is compared with
 
@@ -80,11 +79,6 @@ def tempo(recording: Recording) -> np.ndarray:
     return np.stack([*columns, log - np.roll(log, 1)], axis=1)
 
 
-def dominant(beats: np.ndarray) -> np.ndarray:
-    """(n,) bool: whose QRS complex (n, leads, samples) is like the recording's median one in the first lead."""
-    return likeness(beats, np.median(beats, axis=0))[:, 0] > DOMINANT
-
-
 def peakedness(beat: np.ndarray, rate: float) -> np.ndarray:
     """(..., ): log of area over height of |beat| (..., samples), s: how wide a QRS complex is, whatever its shape."""
     size = np.abs(beat)
@@ -96,8 +90,8 @@ def qrs(recording: Recording) -> np.ndarray:
     n, leads = len(recording.at), recording.signal.shape[1]
     if not n:
         return np.zeros((0, len(QRS_NAMES) * leads))
-    beats, wholes, wides = (recording.around_peaks(*part) for part in (QRS, BEAT, WIDTH))
-    usual = dominant(beats)
+    beats, usual = recording.complexes, recording.dominant
+    wholes, wides = (recording.around_peaks(*part) for part in (BEAT, WIDTH))
     wides = wides - np.median(wides, axis=-1, keepdims=True)
     width = peakedness(wides, recording.rate) - peakedness(template(wides, usual), recording.rate)  # (n, leads)
     spread = np.linspace(0, n - 1, min(n, SAMPLED)).astype(int)
@@ -119,9 +113,8 @@ def pwave(recording: Recording) -> np.ndarray:
         return np.zeros((0, len(P_NAMES) * leads))
     rate = recording.rate
     late_by = lateness(clipped_intervals(recording)[0])
-    usual = dominant(recording.around_peaks(*QRS))
-    late = usual & (late_by.local >= 0) & (late_by.mean >= -0.02)
-    early = usual & (late_by.local < -0.1) & (late_by.mean < -0.1)
+    late = recording.dominant & (late_by.local >= 0) & (late_by.mean >= -0.02)
+    early = recording.dominant & (late_by.local < -0.1) & (late_by.mean < -0.1)
     waves = recording.around_peaks(*P_WAVE)
     waves = waves - waves[..., -max(round(P_END * rate), 1) :].mean(axis=-1, keepdims=True)
     of_late, of_early = template(waves, late), template(waves, early)

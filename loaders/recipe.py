@@ -54,11 +54,9 @@ class Recipe:
         if args.context == "kaggle":
             return cls(features=tuple(args.features))
         window = {"before": args.window_before, "after": args.window_after, "rate": args.window_rate}
-        known = {"baseline": "highpass", "spliced": "none", **vars(args)}  # runs of before lack these
-        baseline = known["baseline"]
-        highpass = args.highpass if baseline == "highpass" else 0.0
-        rest = {"leads": args.leads, "scale": args.scale, "highpass": highpass, "baseline": baseline}
-        spliced = tuple(splicing(known["spliced"]).items())
+        highpass = args.highpass if args.baseline == "highpass" else 0.0
+        rest = {"leads": args.leads, "scale": args.scale, "highpass": highpass, "baseline": args.baseline}
+        spliced = tuple(splicing(args.spliced).items())
         return cls("window", **window, **rest, features=tuple(args.features), spliced=spliced)
 
     @classmethod
@@ -108,14 +106,16 @@ class Recipe:
             at: (n,) samples of the R peaks.
             times: (n,) s, when they are.
         """
-        x = windows(signal, at, round(self.before * self.rate), round(self.after * self.rate), self.rate, self.scale)
-        return x, self.numbers(signal, at, times)
+        own = scaled(signal, at, self.rate) if self.features or self.scale == "record" else signal
+        shown = own if self.scale == "record" else signal
+        x = windows(shown, at, round(self.before * self.rate), round(self.after * self.rate), self.scale == "window")
+        return x, self.numbers(own, at, times)
 
     def numbers(self, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> np.ndarray | None:
-        """The features of `values` alone."""
+        """The features of `values` alone; of a signal in units of the recording's typical beat."""
         if not self.features:
             return None
-        return compute(self.features, Recording(times, scaled(signal, at, self.rate), at, self.rate))
+        return compute(self.features, Recording(times, signal, at, self.rate))
 
 
 def describe_row(args: Namespace, data: Data) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def spliced_from(names: np.ndarray) -> np.ndarray:
 
 
 def join(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rhythm: Rhythm, rate: float, rng: np.random.Generator
-         ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+         ) -> Made:  # fmt: skip
     """Beats drawn from a record, one after the other at the intervals of `rhythm`.
 
     From an R peak on, the signal goes on as it did in the record until the next beat's share begins; where the new

@@ -12,12 +12,12 @@ import numpy as np
 
 from loaders.beats import RATE
 from loaders.pieces import Piece, pieces
+from loaders.reading import BLOCK
 from loaders.recipe import Recipe
 from loaders.recordings import Recording
 from loaders.windows import cleaned
 from toolbox.utils import UserError
 
-BLOCK = 1 << 20  # samples read at once
 WHOLE = 3600.0  # s; up to that a recording is looked at as a whole
 LENGTH, CONTEXT = 1680.0, 60.0  # s of a piece of a longer one, and before and after it
 

@@ -99,18 +99,15 @@ def positions(sample: np.ndarray, fs: float, rate: float, length: int) -> np.nda
     return np.minimum(np.round(np.asarray(sample) * (rate / fs)).astype(np.int64), length - 1)
 
 
-def windows(signal: np.ndarray, at: np.ndarray, before: int, after: int, rate: float, scale: str) -> np.ndarray:
-    """(n, leads, before + after) float32: windows of a cleaned signal (samples, leads) at `rate` Hz around R peaks.
+def windows(signal: np.ndarray, at: np.ndarray, before: int, after: int, standardized: bool) -> np.ndarray:
+    """(n, leads, before + after) float32: windows of a cleaned signal (samples, leads) around R peaks.
 
     Args:
         at: (n,) samples of the R peaks; the peak is sample `before` of a window.
-        scale: "record": units of the recording's typical beat; "window": each window and lead has mean 0 and standard
-            deviation 1; "none": mV.
+        standardized: each window and lead has mean 0 and standard deviation 1; else the signal's own unit.
     """
-    if scale == "record":
-        signal = scaled(signal, at, rate)
     x = cut_windows(signal, at, before, after)  # (n, leads, samples)
-    if scale == "window":
+    if standardized:
         spread = x.std(axis=2, keepdims=True)
         x = (x - x.mean(axis=2, keepdims=True)) / np.where(spread > 0, spread, 1)
     return np.ascontiguousarray(x, dtype=np.float32)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models import ROW
 
-BOUND = 2.0
+BOUND = 2.0  # standard deviations that a number is squashed to
 
 
 class MLP(nn.Module):

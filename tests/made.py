@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import wfdb
 
+import commander
 from loaders.records import Record
 from loaders.synthetic import patient_record
+from tests.conftest import SMALL
 
 GAIN = 40  # units per mV: everything fits into 8 bits
 CLASSES = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
@@ -45,6 +47,15 @@ class Slow(Rule):
         """See `Rule`."""
         time.sleep(0.7)
         return super().probabilities(*rows)
+
+
+def exported(root: Path) -> Path:
+    """ROOT with a run of synthetic recordings in it, and its export."""
+    flags = ["--dataset", "synthetic", "--model-name", "resnet1d_lean", "--epochs", "4", "--lr", "0.003"]
+    flags += ["--ema", "0", "--batch-size", "32", "--precision", "fp32"]
+    commander.main([*flags, "--root-dir", str(root), *SMALL])
+    commander.main(["--export", "onnx", "--root-dir", str(root)])
+    return root
 
 
 def small_record(minutes: float = 1.5, patient: int = 1) -> Record:

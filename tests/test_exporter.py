@@ -21,6 +21,7 @@ from loaders.recipe import Recipe
 from models import MODELS, get_model, takes
 from models.layers import fold_batch_norm
 from tests.conftest import ROOT, SMALL
+from tests.made import exported
 from toolbox import exporter, onnx_model, quantizer
 from toolbox.checkpoint import load_checkpoint, save_checkpoint
 from toolbox.exporter import arrays, convert, labelled, onnx_logits, torch_logits
@@ -137,13 +138,7 @@ def test_of_the_ways_to_8_bits_the_one_that_loses_least_is_taken_unless_it_leave
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ROOT with a run and its export."""
-    root = tmp_path_factory.mktemp("root")
-    flags = ["--dataset", "synthetic", "--model-name", "resnet1d_lean", "--epochs", "4", "--lr", "0.003"]
-    flags += ["--ema", "0", "--batch-size", "32", "--precision", "fp32"]
-    commander.main([*flags, "--root-dir", str(root), *SMALL])
-    commander.main(["--export", "onnx", "--root-dir", str(root)])
-    return root
+    return exported(tmp_path_factory.mktemp("root"))
 
 
 def run_of(root: Path) -> Path:

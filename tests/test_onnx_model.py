@@ -18,7 +18,7 @@ import torch
 import commander
 from loaders.recipe import Recipe
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
-from tests.made import small_record, write_format
+from tests.made import exported, small_record, write_format
 from toolbox.onnx_model import FACTS, INT8, MODEL, OnnxClassifier, intact, sealed, softmax
 from toolbox.utils import UserError, read_json, write_json
 
@@ -43,13 +43,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ROOT with a run and its export."""
-    root = tmp_path_factory.mktemp("root")
-    flags = ["--dataset", "synthetic", "--model-name", "resnet1d_lean", "--epochs", "4", "--lr", "0.003"]
-    flags += ["--ema", "0", "--batch-size", "32", "--precision", "fp32"]
-    commander.main([*flags, "--root-dir", str(root), *SMALL])
-    commander.main(["--export", "onnx", "--root-dir", str(root)])
-    return root
+    return exported(tmp_path_factory.mktemp("root"))
 
 
 @pytest.fixture(scope="module")
