@@ -152,8 +152,8 @@ def predict(item: Item, classifier: Classifier, settings: Settings) -> dict[str,
         if before and before.get("fingerprint") == mark and _whole(before, target.parent):
             return {**_short(before), **extra, "done_before": True}
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_json(paths["json"], {"fingerprint": mark, "outputs": None})  # says whose the other files are
         try:
+            write_json(paths["json"], {"fingerprint": mark, "outputs": None})  # says whose the other files are
             return {**_short(write_files(recording, classifier, settings, target, paths, mark)), **extra}
         except BaseException:
             if not target.exists():  # there are no others yet

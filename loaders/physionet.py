@@ -63,9 +63,15 @@ def _record_files(fetcher: Fetcher, digests: dict[str, str]) -> list[str]:
 
 def _fetch_all(fetcher: Fetcher, digests: dict[str, str], jobs: int, progress: bool) -> None:
     """Fetch the files in `digests`, `jobs` at once. The first failure, or Ctrl-C, stops the others."""
+    failures: list[BaseException] = []  # the first one's reason is told: others may fail for being stopped
 
     def one(name: str) -> None:
-        fetcher.fetch(name, partial(_digest_problem, expected=digests[name]))
+        try:
+            fetcher.fetch(name, partial(_digest_problem, expected=digests[name]))
+        except Exception as error:
+            failures.append(error)
+            fetcher.stop.set()
+            raise
 
     with ThreadPool(jobs) as pool:
         done: Iterable[None] = pool.imap_unordered(one, digests)
@@ -73,11 +79,13 @@ def _fetch_all(fetcher: Fetcher, digests: dict[str, str], jobs: int, progress: b
             for _ in progress_bar(done, "downloading", total=len(digests)) if progress else done:
                 pass
         except BaseException as error:
+            first = (failures or [error])[0]
             fetcher.stop.set()
-            if isinstance(error, Exception):  # Ctrl-C does not wait for lines that hang; the threads are daemons
-                pool.close()
-                pool.join()
-            raise
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C does not wait for lines that hang; the threads are daemons
+            pool.close()
+            pool.join()
+            raise first from None
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from loaders.beats import Beats, cut
 from loaders.cache import Cache, Source
 from loaders.patients import SAME_PATIENT
 from loaders.records import MITDB, list_records, read_wfdb, write_wfdb
-from loaders.workers import born_quiet, leave_signals
-from toolbox.utils import UserError, progress, sync_folder
+from loaders.workers import ENDING, leave_signals
+from toolbox.utils import UserError, held_back, progress, sync_folder
 
 RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
 
@@ -55,7 +55,7 @@ def cut_all(paths: list[Path], rows: Callable[[Path], Beats] = read_and_cut) -> 
     if len(paths) < 4:
         return Beats.join(rows(path) for path in paths)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=leave_signals) as pool:
-        with born_quiet():
+        with held_back(*ENDING):
             parts = pool.map(rows, paths, chunksize=2)
         try:
             return Beats.join(progress(parts, "cutting beats", total=len(paths)))

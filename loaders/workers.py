@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import signal
 import sys
-from collections.abc import Iterator
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -20,16 +18,3 @@ def leave_signals(_: int = 0) -> None:
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # prctl(2): 1 is PR_SET_PDEATHSIG
-
-
-@contextlib.contextmanager
-def born_quiet() -> Iterator[None]:
-    """Signals that come inside wait for the end of it; processes started inside never get any (POSIX)."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

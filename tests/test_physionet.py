@@ -159,6 +159,29 @@ def test_a_body_that_is_always_cut_ends_in_an_error(server: FaultyServer, tmp_pa
     assert "\n" not in message
     assert len(server.requests("100.atr")) == 4
     assert not (tmp_path / "100.atr").exists()
+    assert not server.requests("x_108.hea")  # the first failure stops all
+
+
+def test_of_several_files_at_once_the_first_failure_is_told(
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.always["100.dat"] = Fault(status=403)
+    stopped, fetch_one = threading.Event(), fetch.Fetcher.fetch
+
+    def lag(self: fetch.Fetcher, name: str, problem: Any, reuse: bool = True) -> None:
+        """x_108.dat is at work when 100.dat fails, and ends first."""
+        if name == "x_108.dat":
+            assert self.stop.wait(10)
+        try:
+            fetch_one(self, name, problem, reuse)
+        finally:
+            if name == "x_108.dat":
+                stopped.set()
+
+    monkeypatch.setattr(fetch.Fetcher, "fetch", lag)
+    with pytest.raises(UserError, match=r"100\.dat: the server answers 403"):
+        physionet.download(tmp_path, server.url, jobs=6, **QUICK)
+    assert stopped.is_set() and not server.requests("x_108.dat")
 
 
 @pytest.mark.parametrize("fault", [Fault(stall=True), Fault(stall=True, cut=1000)])

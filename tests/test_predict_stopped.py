@@ -78,10 +78,9 @@ def test_a_signal_ends_it_in_one_line_and_the_same_command_goes_on(
     )
     assert line is not None, told
     finished = int(line[1])
-    assert 1 <= finished < COUNT and finished == 1 + rest.count("\n")
     assert nobody_left(process.pid)
     whole = {path.name.partition(".")[0] for path in out.glob("*.json") if json.loads(path.read_text())["outputs"]}
-    assert len(whole) == finished
+    assert 1 + rest.count("\n") <= finished <= len(whole) < COUNT  # some may get done while the signal is under way
     names = {path.name for path in out.iterdir()}
     assert not [name for name in names if name.endswith(".tmp")]
     for name in names:  # an annotation file of one that was being written may be there, with the note whose it is
@@ -90,5 +89,5 @@ def test_a_signal_ends_it_in_one_line_and_the_same_command_goes_on(
     again = start(folder, out, 0)
     lines, told = again.communicate(timeout=120)
     assert (again.returncode, told) == (0, "")
-    assert lines.count("done before") == finished and lines.count("\n") == COUNT
+    assert lines.count("done before") == len(whole) and lines.count("\n") == COUNT
     assert {path.name for path in out.iterdir()} == {f"r{k}.ecg{end}" for k in range(COUNT) for end in ENDINGS}

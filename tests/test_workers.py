@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from toolbox.utils import UserError
 from toolbox.workers import spread
 
@@ -48,6 +51,21 @@ def test_in_processes_of_their_own_and_one_that_dies_takes_nothing_with_it() -> 
     assert isinstance(found["6 exit"], UserError) and "exit code 7" in str(found["6 exit"])
     assert isinstance(found["3 refuse"], UserError)
     assert "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"]
+
+
+def deaf_to_ctrl_c(_: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")
+def test_no_process_is_ever_told_of_ctrl_c() -> None:
+    program = (  # in a new one: the first process that is spawned is a case of its own
+        "from tests.test_workers import deaf_to_ctrl_c; from toolbox.workers import spread\n"
+        "print([came for _, came in spread(deaf_to_ctrl_c, [0, 1], 2)])"
+    )
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert (told.stdout, told.stderr) == ("[True, True]\n", "")
 
 
 def wait(item: int) -> int:

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import secrets
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -200,6 +201,22 @@ SPINS = "5000"  # some 50 to 100 microseconds
 THREAD_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
 KEPT = 256 << 20  # bytes
+
+
+@contextlib.contextmanager
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Signals that come inside wait for the end of it; processes started inside never get any (POSIX only)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # started by the first process that is spawned, it would let signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def tune_process() -> None:

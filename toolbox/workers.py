@@ -5,7 +5,6 @@ A process works at one item at a time, so that it is known what one that dies wa
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import signal
@@ -16,7 +15,7 @@ from multiprocessing import connection, get_context
 from typing import Any
 
 from toolbox.distributed import of_everyone, rank_and_world
-from toolbox.utils import UserError
+from toolbox.utils import UserError, held_back
 
 PATIENCE = 5.0  # s for a process to end in by itself
 
@@ -119,27 +118,13 @@ def _start(work: Callable[[Any], Any], processes: int) -> tuple[Any, Any]:
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
     try:
-        with _without_ctrl_c():
+        with held_back(signal.SIGINT):  # Ctrl-C is this process's to handle
             process.start()
     finally:
         if threads is None:
             del os.environ["OMP_NUM_THREADS"]
     there.close()
     return here, process
-
-
-@contextlib.contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Hold SIGINT back: a process that is started meanwhile never gets any, as Ctrl-C is the main process's to handle.
-    On Windows, which knows no such thing, `_serve` ignores it from its start on."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(processes: Sequence[Any]) -> None:
@@ -154,7 +139,7 @@ def _end(processes: Sequence[Any]) -> None:
 
 
 def _serve(pipe: Any, pickled: bytes) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows, where it could not be held back
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` is run
     work = pickle.loads(pickled)
     while True:
