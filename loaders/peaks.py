@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolbox.utils import UserError
+from toolbox.utils import UserError, one_blas_thread
 
 RATE = 90  # Hz that the network reads
 STRIDE = 3  # samples of it in a step of the network: it answers 30 times a second
@@ -57,9 +57,10 @@ def _unit(slow: np.ndarray) -> np.ndarray:
     """(m,) the local height of beats, in mV."""
     seconds = -(-len(slow) // RATE)
     height = np.abs(np.pad(slow, (0, seconds * RATE - len(slow)))).reshape(seconds, RATE).max(axis=1)
-    before = np.array(
-        [np.median(height[max(0, k - HEIGHTS) : k] if k >= 4 else height[:4]) for k in range(seconds + 1)]
-    )
+    before = np.array([np.median(height[: max(k, 4)]) for k in range(min(HEIGHTS, seconds + 1))])
+    if seconds >= HEIGHTS:
+        past = np.lib.stride_tricks.sliding_window_view(height, HEIGHTS)
+        before = np.append(before, np.median(past, axis=1))
     return np.interp(np.arange(len(slow)) / RATE, np.arange(seconds + 1), np.maximum(before, FLOOR))
 
 
@@ -145,7 +146,8 @@ def detect(
         at = np.arange(len(signal))
         signal = np.interp(at, at[known], signal[known])
     conditioned = condition(signal, fs)
-    likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
+    with one_blas_thread():
+        likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
     found, _ = find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
     if not len(found):
         return np.zeros(0, dtype=np.int64)

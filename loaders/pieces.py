@@ -80,9 +80,10 @@ def pieces(
     high: float = np.inf,
     live: bool = False,
     span: tuple[float, float] | None = None,
+    judge: bool = True,
 ) -> Iterator[Piece]:
     """A signal that comes in `blocks` in pieces at 360 Hz; see `Cutter`."""
-    cutter = Cutter(fs, low, high, live, span)
+    cutter = Cutter(fs, low, high, live, span, judge)
     for block in blocks:
         yield from cutter.push(block)
     yield from cutter.finish()
@@ -96,6 +97,7 @@ class Cutter:
         low, high: mV, the digitizer's limits.
         live: short pieces, each at the latest 3 s after it began, instead of long ones.
         span: s of a piece itself, and before and after it, instead of 20 minutes and 20 s.
+        judge: whether to look for what cannot be judged; if not, pieces name nothing as bad.
     """
 
     def __init__(
@@ -105,8 +107,9 @@ class Cutter:
         high: float = np.inf,
         live: bool = False,
         span: tuple[float, float] | None = None,
+        judge: bool = True,
     ) -> None:
-        self.fs, self.limits = fs, (low, high)
+        self.fs, self.limits, self.judge = fs, (low, high), judge
         unit = ratio(fs).denominator  # every so many samples, both rates have one
 
         def whole(seconds: float) -> int:
@@ -144,12 +147,13 @@ class Cutter:
         start, self.start = self.start, stop
         first = max(0, (start - self.before) // self.grid * self.grid)
         self._held, self._first = self._held[first - self._first :], first
-        return _piece(self._held[: stop + self.after - first], first, start, stop, self.fs, *self.limits)
+        signal = self._held[: stop + self.after - first]
+        bad = bad_stretches(signal, self.fs, *self.limits) if self.judge else []
+        return _piece(signal, bad, first, start, stop, self.fs)
 
 
-def _piece(signal: np.ndarray, first: int, start: int, stop: int, fs: float, low: float, high: float) -> Piece:
+def _piece(signal: np.ndarray, bad: list[Stretch], first: int, start: int, stop: int, fs: float) -> Piece:
     """The piece from `start` to `stop` of a recording whose samples from `first` on are `signal`."""
-    bad = bad_stretches(signal, fs, low, high)
     resampled = resample(fill_gaps(signal), fs)
     step = float(fs / RATE)
     scaled = [Stretch(int(s.start / step), min(int(np.ceil(s.stop / step)), len(resampled)), s.kind) for s in bad]

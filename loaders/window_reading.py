@@ -6,7 +6,9 @@ as in training; of a longer one, from the half hour around each beat, so that me
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -16,10 +18,11 @@ from loaders.reading import BLOCK
 from loaders.recipe import Recipe
 from loaders.recordings import Recording
 from loaders.windows import cleaned
-from toolbox.utils import UserError
+from toolbox.utils import UserError, one_blas_thread
 
 WHOLE = 3600.0  # s; up to that a recording is looked at as a whole
 LENGTH, CONTEXT = 1680.0, 60.0  # s of a piece of a longer one, and before and after it
+THREADS = 2  # pieces at once; each takes some 100 MB
 
 
 def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
@@ -55,25 +58,36 @@ def read_windows(
     fs = recording.leads[leads[0]].fs
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
-    streams = [
-        pieces(recording.stream(k, BLOCK), fs, recording.leads[k].low, recording.leads[k].high, span=(length, context))
-        for k in leads
-    ]
-    done = 0
-    for together in zip(*streams, strict=False):  # a lead that is shorter than the others ends them all
-        first = together[0]
-        signal = _stacked(together, inverted)
-        signal = cleaned(signal, RATE, recipe.rate, recipe.highpass, recipe.baseline)
-        stop = len(sample) if first.stop == len(first.signal) else np.searchsorted(sample, _own_stop(first))
-        low, high = np.searchsorted(sample, [first.first, first.first + len(first.signal) * first.step])
-        near = sample[low:high]
-        if stop <= done or not len(near):
-            continue
+    streams = [pieces(recording.stream(k, BLOCK), fs, span=(length, context), judge=False) for k in leads]
+
+    def values(together: tuple[Piece, ...], low: int, high: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Those of the beats from `low` to `high`, which are all in these pieces and their context."""
+        first, near = together[0], sample[low:high]
+        signal = cleaned(_stacked(together, inverted), RATE, recipe.rate, recipe.highpass, recipe.baseline)
         at = np.round((near - first.first) / first.step * (recipe.rate / RATE)).astype(np.int64)
-        x, features = recipe.values(signal, np.minimum(at, len(signal) - 1), near / fs)
-        inside = slice(done - low, stop - low)
-        yield x[inside], None if features is None else features[inside]
-        done = int(stop)
+        return recipe.values(signal, np.minimum(at, len(signal) - 1), near / fs)
+
+    done = 0
+    waiting: deque[tuple[Future[tuple[np.ndarray, np.ndarray | None]], slice]] = deque()
+    with one_blas_thread(), ThreadPoolExecutor(THREADS) as pool:
+        for together in zip(*streams, strict=False):  # a lead that is shorter than the others ends them all
+            first = together[0]
+            stop = len(sample) if first.stop == len(first.signal) else int(np.searchsorted(sample, _own_stop(first)))
+            end = first.first + len(first.signal) * first.step
+            low, high = np.searchsorted(sample, [first.first, end]).tolist()
+            if stop <= done or low == high:
+                continue
+            waiting.append((pool.submit(values, together, low, high), slice(done - low, stop - low)))
+            done = stop
+            if len(waiting) == THREADS:
+                yield _part(*waiting.popleft())
+        while waiting:
+            yield _part(*waiting.popleft())
+
+
+def _part(made: Future[tuple[np.ndarray, np.ndarray | None]], inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
+    x, features = made.result()
+    return x[inside], None if features is None else features[inside]
 
 
 def _own_stop(piece: Piece) -> float:

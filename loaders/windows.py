@@ -78,9 +78,16 @@ def cleaned(signal: np.ndarray, fs: float, rate: float, highpass: float, baselin
 
 def cut_windows(signal: np.ndarray, at: np.ndarray, before: int, after: int) -> np.ndarray:
     """(n, leads, before + after): the samples around each of `at` (n,); zeros beyond the signal's ends."""
-    padded = np.pad(signal, ((before, after), (0, 0)))  # `at` now stands at at + before
-    view = np.lib.stride_tricks.sliding_window_view(padded, before + after, axis=0)  # (starts, leads, before + after)
-    return view[at]
+    start, width = at - before, before + after
+    x = np.zeros((len(at), signal.shape[1], width), dtype=signal.dtype)
+    inside = (start >= 0) & (start + width <= len(signal))
+    if inside.any():
+        x[inside] = np.lib.stride_tricks.sliding_window_view(signal, width, axis=0)[start[inside]]
+    for beat in np.flatnonzero(~inside):
+        low, high = max(start[beat], 0), min(start[beat] + width, len(signal))
+        if low < high:
+            x[beat, :, low - start[beat] : high - start[beat]] = signal[low:high].T
+    return x
 
 
 def scaled(signal: np.ndarray, at: np.ndarray, rate: float) -> np.ndarray:

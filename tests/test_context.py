@@ -43,6 +43,15 @@ def test_a_window_has_the_r_peak_where_it_should_and_zeros_beyond_the_ends() -> 
     assert rows[:, 1].tolist() == [[0, 0, 101, 102, 103], [103, 104, 105, 106, 107], [108, 109, 110, 0, 0]]
 
 
+@pytest.mark.parametrize("samples", [1, 4, 5, 200])
+def test_windows_are_those_of_a_signal_with_zeros_around_it(samples: int) -> None:
+    rng = np.random.default_rng(samples)
+    signal, at = rng.normal(size=(samples, 2)), rng.integers(0, samples, 50)
+    padded = np.pad(signal, ((7, 9), (0, 0)))
+    expected = np.stack([padded[k : k + 16].T for k in at])
+    assert (cut_windows(signal, at, 7, 9) == expected).all()
+
+
 @pytest.mark.parametrize("rate", [120.0, 125.0, 250.0, 360.0, 500.0])
 def test_resampling_keeps_a_slow_wave_and_takes_out_what_would_alias(rate: float) -> None:
     seconds = np.arange(3600) / 360

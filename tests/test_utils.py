@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from loaders import DATASETS
 from models import MODELS
@@ -24,6 +25,7 @@ from toolbox.utils import (
     UserError,
     atomic_write,
     nearest,
+    one_blas_thread,
     progress,
     read_json,
     sha256_array,
@@ -214,6 +216,17 @@ def test_digest_of_an_array(array: np.ndarray) -> None:
 def test_progress_gives_the_items_and_draws_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress(iter([3, 1, 2]), "counting", total=3)) == [3, 1, 2]
     assert capsys.readouterr() == ("", "")
+
+
+def test_inside_numpy_multiplies_with_one_thread_and_afterwards_as_before() -> None:
+    def threads() -> list[int]:
+        return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+
+    before = threads()
+    with one_blas_thread():
+        inside = threads()
+    assert len(inside) >= 1 and set(inside) == {1}
+    assert threads() == before
 
 
 @pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])

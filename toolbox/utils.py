@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import difflib
+import functools
 import hashlib
 import importlib
 import json
@@ -236,6 +237,20 @@ def tune_process() -> None:
         if mallopt is not None:
             mallopt(MMAP_THRESHOLD, 32 << 20)  # the most that it takes
             mallopt(TRIM_THRESHOLD, KEPT)
+
+
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
+    """A context in which numpy multiplies matrices with one thread. Its threads wait for work by spinning, which takes
+    longer than they save where matrices are small."""
+    limited: contextlib.AbstractContextManager[Any] = _blas().limit(limits=1)
+    return limited
 
 
 def pick_device(disable_cuda: bool = False) -> Any:
