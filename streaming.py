@@ -66,10 +66,16 @@ class Stream:
       is going to be bridged. A beat within 2 s before may be told that --predict skips, or differ.
     - Whether the lead is upside down, which takes minutes to tell: `polarity` says it.
 
+    A network of windows is fed the same windows as by --predict, and the same features, provided that they are causal
+    but for what lies within 2.75 s (`Recipe.check_live`): one lead, scaled by itself or not at all, beside it the
+    intervals of the last beats (`rr_past`) and to the next (`rr`; one that has not come within some 2.5 s counts as
+    long as the last). With baseline "median" or no high-pass filter they are equal; a zero-phase high-pass of 0.5 Hz
+    feels what comes later still, by some hundredths of a window's standard deviation.
+
     `--predict --live` gives exactly these beats for a recording, to be scored.
 
     Args:
-        classifier: the network, of Kaggle's rows.
+        classifier: the network, of Kaggle's rows or of windows.
         fs: samples per second, at least 50; of any rate.
         gain: what 1 mV is given as: 1000 for microvolts.
         polarity: "keep", or "invert" for a lead that is upside down.
@@ -80,7 +86,7 @@ class Stream:
         quality: "gap", "flat" or "saturated" when the signal at hand cannot be judged, else "".
 
     Raises:
-        UserError: a rate too low for an ECG, a gain that is none, another polarity, or a network of other rows.
+        UserError: a rate too low for an ECG, a gain that is none, another polarity, or a network that has to know more.
     """
 
     def __init__(
@@ -94,13 +100,13 @@ class Stream:
         if polarity not in ("keep", "invert"):
             raise UserError(f"polarity={polarity!r}: expected 'keep' or 'invert'; a stream cannot know before it ends")
         if classifier.recipe is not None:
-            raise UserError(f"{classifier.name} reads windows; a stream takes networks of Kaggle's rows")
+            classifier.recipe.check_live(classifier.name)
         self.classifier = classifier
         self.fs, self.gain = fs, gain
         self.names = tuple(LETTERS[name] for name in classifier.class_names)
         self.quality = ""
         self._cutter = Cutter(fs, low / gain, high / gain, live=True)
-        self._reader = Reader(fs, polarity)
+        self._reader = Reader(fs, polarity, recipe=classifier.recipe)
         self._last = 0
         self._finished = False
 
@@ -137,7 +143,8 @@ class Stream:
             if not len(part.sample):
                 continue
             columns = (part.sample.tolist(), part.begins.tolist(), part.seen.tolist())
-            for sample, begins, seen, likely in zip(*columns, self.classifier.probabilities(part.rows), strict=True):
+            likelihoods = self.classifier.probabilities(part.rows, part.features)
+            for sample, begins, seen, likely in zip(*columns, likelihoods, strict=True):
                 letter = self.names[int(likely.argmax())]
                 rr = None if begins else (sample - self._last) / self.fs
                 self._last = sample

@@ -40,7 +40,7 @@ def load_classifier(args: Namespace) -> Any:
         from toolbox.onnx_model import OnnxClassifier, exported
 
         path = args.model_file or exported(find_run(args).path, args.resume)
-        return whole_reader(OnnxClassifier(path, Recipe.from_plain), args)
+        return checked(OnnxClassifier(path, Recipe.from_plain), args)
     from models import get_model
     from toolbox.checkpoint import load_weights
     from toolbox.classifier import Classifier
@@ -60,16 +60,13 @@ def load_classifier(args: Namespace) -> Any:
     model = get_model(options, **(recipe.shape() if recipe else {}))
     load_weights(model, state["model"], path)
     called = f"{options.model_name}, epoch {state['epoch']} of {name}"
-    return whole_reader(Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe), args)
+    return checked(Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe), args)
 
 
-def whole_reader(classifier: Any, args: Namespace) -> Any:
+def checked(classifier: Any, args: Namespace) -> Any:
     """`classifier`; UserError when it has to know a whole recording and is to read one that comes live."""
     if classifier.recipe and (args.live or args.predict == ["-"]):
-        raise UserError(
-            f"{classifier.name} reads windows, which only a whole recording is cut into; --live and --predict - take "
-            "networks of Kaggle's rows"
-        )
+        classifier.recipe.check_live(classifier.name)
     return classifier
 
 

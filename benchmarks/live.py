@@ -27,6 +27,8 @@ from loaders.patients import DS2  # noqa: E402
 from loaders.pieces import pieces  # noqa: E402
 from loaders.reading import Reader  # noqa: E402
 from loaders.records import read_wfdb  # noqa: E402
+from loaders.windows import positions  # noqa: E402
+from predictor import Classifier  # noqa: E402
 from streaming import Stream  # noqa: E402
 
 CHUNK = 36  # samples pushed at once, 0.1 s
@@ -34,13 +36,18 @@ HEADER = ["record", "beats", "streamed", "at the same sample", "same probabiliti
 ALIKE = 1e-4
 
 
-def compared(signal: np.ndarray, fs: float, classifier: object) -> np.ndarray:
+def compared(signal: np.ndarray, fs: float, classifier: Classifier) -> np.ndarray:
     """What a row of the table counts, for one lead."""
-    reader = Reader(fs, "keep")
+    reader, recipe = Reader(fs, "keep"), classifier.recipe
     parts = [reader.part(piece) for piece in pieces([signal], fs)]
     sample = np.concatenate([part.sample for part in parts])
-    whole = classifier.probabilities(np.concatenate([part.rows for part in parts]))  # type: ignore[attr-defined]
-    stream, beats, latest = Stream(classifier, fs), [], 0.0  # type: ignore[arg-type]
+    if recipe is None:
+        whole = classifier.probabilities(np.concatenate([part.rows for part in parts]))
+    else:
+        clean = recipe.cleaned(signal[:, None].astype(np.float64), fs)
+        at = positions(sample, fs, recipe.rate, len(clean))
+        whole = classifier.probabilities(*recipe.values(clean, at, sample / fs))
+    stream, beats, latest = Stream(classifier, fs), [], 0.0
     start = time.process_time()
     for k in range(0, len(signal), CHUNK):
         found = stream.push(signal[k : k + CHUNK])

@@ -72,12 +72,14 @@ class Group:
         future: what of the time after the R peak goes into them.
         compute: a recording to (n, number of names).
         tempo: which names are logarithms of intervals, so that a faster or slower heart shifts them all alike.
+        live: whether they need nothing but the last beats and the next, so that a stream can tell them.
     """
 
     names: Callable[[int], list[str]]
     future: str
     compute: Callable[[Recording], np.ndarray]
     tempo: tuple[str, ...] = ()
+    live: bool = False
 
 
 def intervals(times: np.ndarray) -> np.ndarray:
@@ -175,8 +177,8 @@ WIDE_NAMES = ("median", "RR/median", "RR after/median", "spread", "change", "ear
 RHYTHM_NAMES = [f"{name} of {width}" for width in WIDE for name in WIDE_NAMES] + ["RR/record", "local/record"]
 SHAPE_NAMES = ("QRS", "beat", "P", "QRS before", "height", "area", "P height")
 
-RR_PAST = Group(lambda leads: PAST_NAMES, "nothing", rr_past, ("RR", "recent"))
-RR = Group(lambda leads: BOTH_NAMES, "the next beat's time", rr_both, ("RR", "recent", "RR after"))
+RR_PAST = Group(lambda leads: PAST_NAMES, "nothing", rr_past, ("RR", "recent"), live=True)
+RR = Group(lambda leads: BOTH_NAMES, "the next beat's time", rr_both, ("RR", "recent", "RR after"), live=True)
 RHYTHM = Group(
     lambda leads: RHYTHM_NAMES,
     f"{WIDE[-1] // 2} beats, and the recording's median interval",

@@ -9,15 +9,18 @@ import numpy as np
 
 from loaders.beat_files import read_beats
 from loaders.beats import RATE
+from loaders.features import RECENT
 from loaders.peaks import detect
 from loaders.pieces import Piece, bridged, cut_piece, pieces
 from loaders.quality import Stretch, polarity
+from loaders.recipe import Recipe
 from loaders.recordings import Recording
 
 BLOCK = 1 << 20  # samples read at once
 REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two pieces
 OVERLAP = 0.1  # s before a piece in which its neighbour may have missed a beat at the edge
 SEEN = 2  # R peaks after a beat that its row reaches to
+REMEMBERED = RECENT + 2  # beats before one that its features look at
 ENOUGH = 10  # beats that tell which way up a lead is
 PLAUSIBLE = (0.03, 20.0)  # mV of a QRS complex; anything else is in another unit
 
@@ -29,7 +32,8 @@ class Part(NamedTuple):
         sample: (n,) int64, where its beats are, in the recording's own samples.
         begins: (n,) whether a beat begins a stretch: no RR interval leads to it.
         seen: (n,) how many of the two R peaks that a row's end depends on were there: 0, 1 or 2.
-        rows: (n, 187) float32.
+        rows: (n, 187) float32, or (n, 1, samples) windows where a recipe of those is given.
+        features: (n, k) float32 beside windows, None where there are none.
         skipped: what could not be judged, in the recording's samples.
         shown: (m,) the signal at 360 Hz as it was recorded, NaN where there is none.
     """
@@ -38,6 +42,7 @@ class Part(NamedTuple):
     begins: np.ndarray
     seen: np.ndarray
     rows: np.ndarray
+    features: np.ndarray | None
     skipped: list[Stretch]
     shown: np.ndarray
 
@@ -49,6 +54,7 @@ class Reader:
         fs: Hz, of the lead.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
         given: where its beats are, in its own samples; None to detect them.
+        recipe: of windows to cut instead of Kaggle's rows; one that `Recipe.check_live` lets pass.
 
     Attributes:
         samples: how many have been read.
@@ -56,7 +62,7 @@ class Reader:
         inverted: whether the lead is turned around.
     """
 
-    def __init__(self, fs: float, polarity: str, given: np.ndarray | None = None) -> None:
+    def __init__(self, fs: float, polarity: str, given: np.ndarray | None = None, recipe: Recipe | None = None) -> None:
         self.fs = fs
         self.polarity = polarity
         self.given = given
@@ -65,6 +71,8 @@ class Reader:
         self.inverted = polarity == "invert"
         self._looked_at = False  # which way up the lead is
         self._last = -1  # the beat before
+        self._recipe = recipe
+        self._before = np.zeros(0, dtype=np.int64)  # the last beats, whose rhythm features tell
 
     def part(self, piece: Piece) -> Part:
         """What the next piece gives."""
@@ -73,11 +81,28 @@ class Reader:
         self._look(piece, peaks)
         signal = -piece.signal if self.inverted else piece.signal
         kept, rows, begins = cut_piece(piece, signal, peaks, begin)
-        sample = own[kept]
+        sample, features = own[kept], None
         if len(kept):
             begins[0] |= self._last < 0
             self._last = int(sample[-1])
-        return Part(sample, begins, np.minimum(len(peaks) - 1 - kept, SEEN), rows, _skipped(piece), _shown(piece))
+            if self._recipe is not None:
+                rows, features = self._windows(piece, signal, sample, own[kept[-1] + 1 : kept[-1] + 2])
+        seen = np.minimum(len(peaks) - 1 - kept, SEEN)
+        return Part(sample, begins, seen, rows, features, _skipped(piece), _shown(piece))
+
+    def _windows(
+        self, piece: Piece, signal: np.ndarray, sample: np.ndarray, following: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Windows and features of the beats at `sample`; `following` is the beat after them, if it has come."""
+        recipe, before = self._recipe, self._before
+        assert recipe is not None
+        near = np.concatenate([before, sample, following])
+        clean = recipe.cleaned(signal[:, None].astype(np.float64), RATE)
+        at = np.round((near - piece.first) / piece.step * (recipe.rate / RATE)).astype(np.int64)
+        x, features = recipe.values(clean, np.minimum(at, len(clean) - 1), near / self.fs)
+        inside = slice(len(before), len(before) + len(sample))
+        self._before = np.concatenate([before, sample])[-REMEMBERED:]
+        return x[inside], None if features is None else features[inside]
 
     def _look(self, piece: Piece, peaks: np.ndarray) -> None:
         if not self._looked_at:
@@ -108,19 +133,28 @@ class Reading(Reader):
         peaks: "detect", or the annotator whose beats are taken.
         polarity: see `Reader`.
         live: read it as if it came live: a beat knows the 3 s after its R peak.
+        recipe: see `Reader`.
 
     Raises:
         UserError: the signal or the annotations are damaged.
     """
 
-    def __init__(self, recording: Recording, lead: int, peaks: str, polarity: str, live: bool = False) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        lead: int,
+        peaks: str,
+        polarity: str,
+        live: bool = False,
+        recipe: Recipe | None = None,
+    ) -> None:
         self.recording = recording
         self.lead = recording.leads[lead]
         self.position = lead
         self.live = live
         given = None if peaks == "detect" else read_beats(recording.stem, peaks, self.lead.fs)
         # Which way up a lead is takes minutes to tell.
-        super().__init__(self.lead.fs, "keep" if live and polarity == "auto" else polarity, given)
+        super().__init__(self.lead.fs, "keep" if live and polarity == "auto" else polarity, given, recipe)
 
     @property
     def in_millivolts(self) -> bool:

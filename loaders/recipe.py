@@ -14,7 +14,9 @@ from loaders.beats import DECIMATION, TAIL
 from loaders.beats import RATE as DIGITIZED
 from loaders.features import Recording, compute, group, names_of, tempo_columns
 from loaders.frame import KAGGLE_FRAME, Frame
-from loaders.windows import FIRST_LEAD, MEDIANS, scaled, windows
+from loaders.pieces import LIVE_AHEAD
+from loaders.windows import FIRST_LEAD, MEDIANS, cleaned, scaled, windows
+from toolbox.utils import UserError
 
 if TYPE_CHECKING:
     from loaders.ecg_loader import Data
@@ -88,11 +90,33 @@ class Recipe:
             lines.append("row: 1.56 s at most; its end and its scale reach 0.2 RR intervals behind the next annotation")
         else:
             scale = {"record": "; its scale is the whole recording's", "window": "", "none": ""}[self.scale]
-            smooth = f"; the high-pass filter feels about {0.5 / self.highpass:.2g} s more" if self.highpass else ""
+            smooth = f"; the high-pass filter feels about {self._felt():.2g} s more" if self.highpass else ""
             if self.baseline == "median":
-                smooth = f"; the medians and the low-pass feel {sum(MEDIANS) / 2 + 0.1:g} s more"
+                smooth = f"; the medians and the low-pass feel {self._felt():g} s more"
             lines.append(f"row: {self.after:g} s{smooth}; resampling, {10 / self.rate:.2g} s more{scale}")
         return lines + [f"{name}: {group(name).future}" for name in self.features]
+
+    def _felt(self) -> float:
+        """s behind a window that its filters feel."""
+        if self.baseline == "median":
+            return sum(MEDIANS) / 2 + 0.1
+        return 0.5 / self.highpass if self.highpass else 0.0
+
+    def check_live(self, name: str) -> None:
+        """UserError unless rows can be had of a recording that is still coming; `name` is who reads them."""
+        reach = self.after + self._felt() + 10 / self.rate
+        late = [each for each in self.features if not group(each).live]
+        if self.leads > 1:
+            why = f"of {self.leads} leads; a stream is one (--leads 1)"
+        elif self.scale == "record":
+            why = "in units of the whole recording, which a stream does not know (--scale window)"
+        elif late:
+            why = f"and {', '.join(late)} of what comes long after; a stream knows rr_past and rr (--features)"
+        elif reach > LIVE_AHEAD:
+            why = f"that depend on {reach:.3g} s behind an R peak; a stream knows {LIVE_AHEAD:g} s (--window-after)"
+        else:
+            return
+        raise UserError(f"{name} reads windows {why}")
 
     def known_by(self) -> dict[str, Any]:
         """The same as plain values, for JSON."""
@@ -110,6 +134,10 @@ class Recipe:
         shown = own if self.scale == "record" else signal
         x = windows(shown, at, round(self.before * self.rate), round(self.after * self.rate), self.scale == "window")
         return x, self.numbers(own, at, times)
+
+    def cleaned(self, signal: np.ndarray, fs: float) -> np.ndarray:
+        """(samples at `rate`, leads) of a signal (samples at `fs`, leads), as `values` takes it."""
+        return cleaned(signal, fs, self.rate, self.highpass, self.baseline)
 
     def numbers(self, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> np.ndarray | None:
         """The features of `values` alone; of a signal in units of the recording's typical beat."""

@@ -17,7 +17,6 @@ from loaders.pieces import Piece, pieces
 from loaders.reading import BLOCK
 from loaders.recipe import Recipe
 from loaders.recordings import Recording
-from loaders.windows import cleaned
 from toolbox.utils import UserError, one_blas_thread
 
 WHOLE = 3600.0  # s; up to that a recording is looked at as a whole
@@ -63,7 +62,7 @@ def read_windows(
     def values(together: tuple[Piece, ...], low: int, high: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Those of the beats from `low` to `high`, which are all in these pieces and their context."""
         first, near = together[0], sample[low:high]
-        signal = cleaned(_stacked(together, inverted), RATE, recipe.rate, recipe.highpass, recipe.baseline)
+        signal = recipe.cleaned(_stacked(together, inverted), RATE)
         at = np.round((near - first.first) / first.step * (recipe.rate / RATE)).astype(np.int64)
         return recipe.values(signal, np.minimum(at, len(signal) - 1), near / fs)
 

@@ -17,9 +17,12 @@ from scipy.signal import resample_poly
 
 import commander
 from actions import recordings
+from loaders.features import Recording as Reference
+from loaders.features import compute
 from loaders.listing import Item
 from loaders.pieces import pieces
 from loaders.reading import Reader
+from loaders.recipe import Recipe
 from loaders.recordings import CsvFormat
 from loaders.records import Record, read_wfdb
 from predictor import Settings, predict
@@ -198,7 +201,7 @@ def test_units_and_polarity(lead: np.ndarray) -> None:
     assert streamed(signal.tolist()) == plain  # type: ignore[arg-type]
 
 
-def test_what_a_stream_refuses(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_stream_refuses(lead: np.ndarray) -> None:
     for options, said in (
         ({"fs": 10}, "at least 50"),
         ({"fs": float("nan")}, "at least 50"),
@@ -207,10 +210,6 @@ def test_what_a_stream_refuses(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch
     ):
         with pytest.raises(UserError, match=said):
             Stream(Rule(), **options)
-    windows = Rule()
-    monkeypatch.setattr(windows, "recipe", object(), raising=False)
-    with pytest.raises(UserError, match="reads windows"):
-        Stream(windows, 360)
     stream = Stream(Rule(), 360)
     with pytest.raises(UserError, match=r"shape \(5, 2\)"):
         stream.push(np.zeros((5, 2)))
@@ -219,6 +218,93 @@ def test_what_a_stream_refuses(lead: np.ndarray, monkeypatch: pytest.MonkeyPatch
     assert stream.push([]) == [] and stream.finish() == []
     with pytest.raises(UserError, match="finished"):
         stream.push(lead)
+
+
+# networks of windows
+
+
+class Looker(Rule):
+    """Remembers what it was shown; what it says depends on all of it."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe  # type: ignore[assignment]
+        self.rows: list[np.ndarray] = []
+        self.features: list[np.ndarray] = []
+
+    def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        self.rows.append(rows)
+        self.features.append(np.zeros((len(rows), 0)) if features is None else features)
+        seen = np.concatenate([self.rows[-1][:, 0], self.features[-1]], axis=1)
+        logits = np.tanh(seen @ np.random.default_rng(0).normal(size=(seen.shape[1], 5)) / 5)
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    def shown(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate(self.rows), np.concatenate(self.features)
+
+
+CAUSAL = {
+    "medians": Recipe("window", 0.3, 0.5, 120.0, 1, "window", 0.0, ("rr_past",), "median"),
+    "no filter, as it is": Recipe("window", 1.5, 1.0, 90.0, 1, "none", 0.0, ("rr_past", "rr")),
+    "high-pass": Recipe("window", 0.3, 0.5, 360.0, 1, "window", 0.5),
+}
+
+
+@pytest.mark.parametrize("fs", [250, 360])
+@pytest.mark.parametrize("name", CAUSAL)
+def test_windows_of_a_stream_are_those_of_the_whole_recording(
+    name: str, fs: int, record: Record, tmp_path: Path
+) -> None:
+    """Every beat's row and every number beside it; the next beat's time too, as hearts here beat faster than that."""
+    recipe = CAUSAL[name]
+    signal = resample_poly(record.signal[:, 0].astype(np.float64), fs, 360)
+    live, whole = Looker(recipe), Looker(recipe)
+    stream = Stream(live, fs)
+    beats = [beat for k in range(0, len(signal), 97) for beat in stream.push(signal[k : k + 97])] + stream.finish()
+    np.savetxt(tmp_path / "r.csv", signal, "%.9f", header="MLII [mV]", comments="")
+    predict(Item(tmp_path / "r.csv"), whole, Settings(csv=CsvFormat(fs)))
+    (rows, features), (all_rows, all_features) = live.shown(), whole.shown()
+    assert len(beats) == len(rows) == len(all_rows) > 50
+    assert np.abs(rows - all_rows).max() < (0.1 if name == "high-pass" else 1e-3)  # it feels all that comes, a little
+    assert features.shape == all_features.shape == (len(beats), recipe.shape()["features"])
+    assert np.abs(features - all_features).max(initial=0) < 1e-6
+
+
+def test_the_first_beats_have_the_past_that_there_is(lead: np.ndarray) -> None:
+    """Their rhythm is told as at the start of a record in training, wherever the stream is cut."""
+    live = Looker(CAUSAL["medians"])
+    stream = Stream(live, 360)
+    found = [beat for k in range(0, 8000, 400) for beat in stream.push(lead[k : k + 400])]
+    times = np.array([beat.time for beat in found])
+    expected = compute(("rr_past",), Reference(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
+    assert len(times) > 15 and np.allclose(live.shown()[1], expected, atol=1e-6)
+
+
+def test_live_predictions_of_windows_are_those_of_the_stream(record: Record, tmp_path: Path) -> None:
+    header = write_format(tmp_path, "r", record.digital, "16")
+    recipe = CAUSAL["no filter, as it is"]
+    stream = Stream(Looker(recipe), 360)
+    beats = stream.push(record.signal[:, 0]) + stream.finish()
+    predict(Item(header), Looker(recipe), Settings(live=True))
+    with open(tmp_path / "r.ecg.csv", newline="") as handle:
+        table = list(csv.DictReader(handle))
+    assert [int(row["sample"]) for row in table] == [beat.sample for beat in beats]
+    written = np.array([[float(row[f"p_{letter}"]) for letter in "NSVFQ"] for row in table])
+    assert np.allclose(written, matrix(beats), atol=6e-5)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (Recipe("window", 0.3, 0.5, scale="record"), r"in units of the whole recording.*\(--scale window\)"),
+        (Recipe("window", 0.3, 0.5, leads=2, scale="window"), r"of 2 leads; a stream is one"),
+        (Recipe("window", 0.3, 0.5, scale="none", features=("rr", "tempo")), r"and tempo of what comes long after"),
+        (Recipe("window", 0.3, 2.8, scale="none"), r"that depend on 3\.88 s behind an R peak; a stream knows 2\.75 s"),
+    ],
+)
+def test_windows_that_a_stream_cannot_know(recipe: Recipe, said: str) -> None:
+    with pytest.raises(UserError, match=f"reads windows {said}"):
+        Stream(Looker(recipe), 360)
 
 
 # lines of standard input

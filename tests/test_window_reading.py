@@ -118,5 +118,5 @@ def test_a_network_of_windows_annotates_a_recording_as_it_was_trained(tmp_path: 
         symbols = dict(zip(found.sample.tolist(), found.symbol, strict=True))
         same = [symbols[int(data.beats.sample[row])] == "NSVF"[called[str(row)][1]] for row in rows]
         assert len(rows) > 50 and np.mean(same) > 0.98  # features of quality-marked stretches may differ
-    with pytest.raises(UserError, match="--live and --predict - take"):
+    with pytest.raises(UserError, match="of 2 leads; a stream is one"):
         commander.main([*root, *run, "--predict", *asked, "--live"])
