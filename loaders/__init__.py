@@ -54,6 +54,8 @@ FEATURES = Registry(
         "tempo": "loaders.own_beats:TEMPO",
         "qrs": "loaders.own_beats:QRS_GROUP",
         "pwave": "loaders.own_beats:PWAVE",
+        "past": "loaders.past_beats:PAST",
+        "tempo_past": "loaders.past_beats:TEMPO_PAST",
     },
 )
 
@@ -91,6 +93,8 @@ def augmentation(text: str) -> dict[str, float]:
     found = {}
     for part in text.split("+"):
         name, colon, size = part.partition(":")
+        if name in PRESETS:
+            raise UserError(f"{name!r} stands alone; joined by + are single changes: {', '.join(AUGMENTATIONS)}")
         if name not in AUGMENTATIONS:
             hint = nearest(name, [*PRESETS, *AUGMENTATIONS]) or ";"
             raise UserError(

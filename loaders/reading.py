@@ -9,7 +9,7 @@ import numpy as np
 
 from loaders.beat_files import read_beats
 from loaders.beats import RATE
-from loaders.features import RECENT
+from loaders.past_beats import LAST
 from loaders.peaks import detect
 from loaders.pieces import Piece, bridged, cut_piece, pieces
 from loaders.quality import Stretch, polarity
@@ -20,7 +20,7 @@ BLOCK = 1 << 20  # samples read at once
 REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two pieces
 OVERLAP = 0.1  # s before a piece in which its neighbour may have missed a beat at the edge
 SEEN = 2  # R peaks after a beat that its row reaches to
-REMEMBERED = RECENT + 2  # beats before one that its features look at
+REMEMBERED = LAST + 2  # beats before one that its features look at
 ENOUGH = 10  # beats that tell which way up a lead is
 PLAUSIBLE = (0.03, 20.0)  # mV of a QRS complex; anything else is in another unit
 

@@ -15,6 +15,7 @@ from loaders.beats import Beats
 from loaders.context import Recipe, rows_of
 from loaders.ecg_loader import Data, ECGLoader
 from loaders.features import LIMIT, Recording, around, compute, group, intervals, names_of, recent_mean
+from loaders.past_beats import LAST
 from loaders.records import Record
 from loaders.synthetic import synthesize
 from loaders.windows import cut_windows, leads_of, positions, prepared, resampled, scaled
@@ -216,11 +217,25 @@ def test_groups_know_no_more_of_the_future_than_they_say(name: str, record: Reco
         compute([name], Recording(each, recording.signal, recording.at, 120.0)) for each in (recording.times, times)
     )
     same = np.array_equal(found[: k + 1], changed[: k + 1])
-    assert same == (name in ("rr", "rr_past", "shape", "qrs"))
+    assert same == (name in ("rr", "rr_past", "shape", "qrs", "past", "tempo_past"))
     times = recording.times.copy()
     times[k + 1 :] += 0.2 * np.arange(1, len(times) - k)
     next_moved = compute([name], Recording(times, recording.signal, recording.at, 120.0))
-    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in ("rr_past", "shape", "qrs"))
+    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in ("rr_past", "shape", "qrs", "past"))
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_groups_for_streams_see_no_more_than_the_beat_and_the_next_ones_time(name: str, record: Record) -> None:
+    """What comes 0.5 s after a beat is another signal in another unit, and the beats before 20 s ago are forgotten."""
+    whole, k = seen(record), 60
+    end, first = whole.at[k] + 60, k - LAST - 2
+    other = whole.signal.copy()
+    other[end:] = np.random.default_rng(0).standard_normal(other[end:].shape)
+    start = whole.at[first] - 60
+    near = slice(first, k + 2)
+    late = Recording(whole.times[near], 3 * other[start:] + 1, whole.at[near] - start, 120.0)
+    found, again = compute([name], whole)[k], compute([name], late)[k - first]
+    assert np.allclose(found, again, atol=1e-5) == group(name).live
 
 
 # neighbours, and the data as a whole

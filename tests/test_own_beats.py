@@ -7,6 +7,7 @@ import pytest
 
 from loaders.features import Recording, compute, names_of, tempo_columns
 from loaders.own_beats import lateness, rolling
+from loaders.past_beats import LAST
 from loaders.templates import align, likeness, stretch
 
 RATE = 360.0
@@ -92,6 +93,31 @@ def test_qrs_tells_a_wide_complex_from_the_patients_own() -> None:
     assert column("QRS after in lead 2", other, "qrs")[40] > 0.9 > column("QRS before in lead 2", other, "qrs")[40]
     assert column("alike of all in lead 1", other, "qrs")[[40, 50]] == pytest.approx([2 / 80, 78 / 80])
     assert column("alike of 10 in lead 1", other, "qrs")[39] == pytest.approx(0.8, abs=1e-6)
+
+
+def test_a_wide_complex_is_told_from_the_last_beats() -> None:
+    rr = np.full(80, 0.8)
+    rr[40], rr[41] = 0.5, 1.1
+    seen = recording(rr)
+    wide = seen.signal.copy()
+    seconds = np.arange(len(wide)) / RATE
+    near = slice(seen.at[40] - 100, seen.at[40] + 130)
+    wide[near] = -1.2 * np.exp(-(((seconds[near] - seen.times[40] - 0.02) / 0.06) ** 2))[:, None]
+    other = Recording(seen.times, wide, seen.at, RATE)
+    known = column("known in lead 2", other, "past")
+    assert known[:3].tolist() == pytest.approx([0, 1 / LAST, 2 / LAST]) and (known[LAST:] == 1).all()
+    for lead in ("lead 1", "lead 2"):
+        likeness_, share, best, before, width = (
+            column(f"{name} in {lead}", other, "past") for name in ("QRS", "alike", "best", "before", "width")
+        )
+        assert likeness_[40] < 0.6 and best[40] < 0.8 and share[40] == 0 and width[40] > 0.5
+        assert likeness_[41] > 0.95 and best[41] > 0.95 and before[41] < 0.6 and abs(width[41]) < 0.2
+        assert share[41] == pytest.approx(1 - 1 / LAST) and share[0] == likeness_[0] == 0
+    assert column("P in lead 1", other, "past")[40] < 0.5 < np.median(column("P in lead 1", other, "past"))
+    early = column(f"RR/median of {LAST}", other, "tempo_past")
+    assert early[40] == pytest.approx(np.log(0.5 / 0.8), abs=0.01) and early[45] == pytest.approx(0, abs=0.01)
+    assert column(f"RR after/median of {LAST}", other, "tempo_past")[40] == pytest.approx(np.log(1.1 / 0.8), abs=0.01)
+    assert column(f"RR-1/median of {LAST}", other, "tempo_past")[41] == pytest.approx(np.log(0.5 / 0.8), abs=0.01)
 
 
 def test_p_waves_are_compared_with_those_of_late_beats_though_early_ones_are_the_majority() -> None:

@@ -17,7 +17,7 @@ from loaders.recipe import Recipe
 from loaders.recordings import CsvFormat, Recording, open_recording
 from loaders.records import Record, read_wfdb
 from loaders.window_reading import other_leads, read_windows
-from tests.conftest import RECORDS, needs_records
+from tests.conftest import RECORDS, ROOT, needs_records
 from tests.made import small_record, write_format
 from toolbox.utils import UserError, read_json
 
@@ -120,3 +120,21 @@ def test_a_network_of_windows_annotates_a_recording_as_it_was_trained(tmp_path: 
         assert len(rows) > 50 and np.mean(same) > 0.98  # features of quality-marked stretches may differ
     with pytest.raises(UserError, match="of 2 leads; a stream is one"):
         commander.main([*root, *run, "--predict", *asked, "--live"])
+
+
+def test_the_recipe_for_streams_annotates_live_as_afterwards(tmp_path: Path) -> None:
+    """Trained by its file, on synthetic recordings; a file streamed and one looked at as a whole are called alike."""
+    flags = "--dataset synthetic --synthetic-patients 6 --synthetic-minutes 2 --split kfold --fold 1/3".split()
+    recipe = ["--config", str(ROOT / "recipes" / "live.yaml"), "--spliced", "none", "--epochs", "2"]
+    root, made = ["--root-dir", str(tmp_path / "data")], tmp_path / "records"
+    commander.main([*flags, *root, "--prepare", "--write-records", str(made)])
+    commander.main([*flags, *root, *recipe])
+    headers = [str(path) for path in sorted(made.glob("*.hea"))[:2]]
+    run = [*root, "--dataset", "synthetic", "--model-name", "mlp", "--resume", "best"]
+    for out, live in (("live", ["--live"]), ("whole", [])):
+        commander.main([*run, "--predict", *headers, *live, "--polarity", "keep", "--out", str(tmp_path / out)])
+    for name in (Path(header).stem for header in headers):
+        live, whole = (wfdb.rdann(str(tmp_path / out / name), "ecg") for out in ("live", "whole"))
+        common, mine, theirs = np.intersect1d(live.sample, whole.sample, return_indices=True)
+        assert len(common) > 0.98 * len(whole.sample) > 100
+        assert np.mean(np.array(live.symbol)[mine] == np.array(whole.symbol)[theirs]) > 0.99
