@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loaders import splicing
+from loaders import FEATURES, splicing
 from loaders.beats import DECIMATION, TAIL
 from loaders.beats import RATE as DIGITIZED
 from loaders.features import Recording, compute, group, names_of, tempo_columns
 from loaders.frame import KAGGLE_FRAME, Frame
-from loaders.pieces import LIVE_AHEAD
+from loaders.pieces import CONTEXT, LIVE_AHEAD
 from loaders.windows import FIRST_LEAD, MEDIANS, cleaned, scaled, windows
 from toolbox.utils import UserError
 
@@ -104,16 +104,19 @@ class Recipe:
 
     def check_live(self, name: str) -> None:
         """UserError unless rows can be had of a recording that is still coming; `name` is who reads them."""
-        reach = self.after + self._felt() + 10 / self.rate
+        ahead, back = (part + self._felt() + 10 / self.rate for part in (self.after, self.before))
         late = [each for each in self.features if not group(each).live]
         if self.leads > 1:
             why = f"of {self.leads} leads; a stream is one (--leads 1)"
         elif self.scale == "record":
             why = "in units of the whole recording, which a stream does not know (--scale window)"
         elif late:
-            why = f"and {', '.join(late)} of what comes long after; a stream knows rr_past and rr (--features)"
-        elif reach > LIVE_AHEAD:
-            why = f"that depend on {reach:.3g} s behind an R peak; a stream knows {LIVE_AHEAD:g} s (--window-after)"
+            known = ", ".join(name for name in FEATURES if group(name).live)
+            why = f"and {', '.join(late)}, which take what comes long after; a stream knows {known} (--features)"
+        elif ahead > LIVE_AHEAD:
+            why = f"that depend on {ahead:.3g} s after an R peak; a stream knows {LIVE_AHEAD:g} s (--window-after)"
+        elif back > CONTEXT:
+            why = f"that depend on {back:.3g} s before an R peak; a stream keeps {CONTEXT:g} s (--window-before)"
         else:
             return
         raise UserError(f"{name} reads windows {why}")

@@ -314,8 +314,12 @@ def test_live_predictions_of_windows_are_those_of_the_stream(record: Record, tmp
     [
         (Recipe("window", 0.3, 0.5, scale="record"), r"in units of the whole recording.*\(--scale window\)"),
         (Recipe("window", 0.3, 0.5, leads=2, scale="window"), r"of 2 leads; a stream is one"),
-        (Recipe("window", 0.3, 0.5, scale="none", features=("rr", "tempo")), r"and tempo of what comes long after"),
-        (Recipe("window", 0.3, 2.8, scale="none"), r"that depend on 3\.88 s behind an R peak; a stream knows 2\.75 s"),
+        (
+            Recipe("window", 0.3, 0.5, scale="none", features=("rr", "tempo")),
+            r"and tempo, which .* a stream knows rr, rr_past, past",
+        ),
+        (Recipe("window", 0.3, 2.8, scale="none"), r"that depend on 3\.88 s after an R peak; a stream knows 2\.75 s"),
+        (Recipe("window", 30, 0.5, scale="none"), r"that depend on 31\.1 s before an R peak; a stream keeps 20 s"),
     ],
 )
 def test_windows_that_a_stream_cannot_know(recipe: Recipe, said: str) -> None:
