@@ -69,8 +69,9 @@ class Stream:
     A network of windows is fed the same windows as by --predict, and the same features, provided that they are causal
     but for what lies within 2.75 s (`Recipe.check_live`): one lead, scaled by itself or not at all, beside it
     comparisons with the last beats (`rr_past`, `past`) and the time of the next (`rr`, `tempo_past`; an interval that
-    has not ended within some 2.5 s counts as long as the last). With baseline "median" or no high-pass filter they are equal; a zero-phase high-pass of 0.5 Hz
-    feels what comes later still, by some hundredths of a window's standard deviation.
+    has not ended within some 2.5 s counts as long as the last). With baseline "median" or no high-pass filter they are
+    equal; a zero-phase high-pass of 0.5 Hz feels what comes later still, by some hundredths of a window's standard
+    deviation.
 
     `--predict --live` gives exactly these beats for a recording, to be scored.
 
