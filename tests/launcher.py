@@ -2,7 +2,8 @@
 
 Each line on stdin is a JSON object {"argv", "cwd", "output"} and, all optional: "kill" (send "signals" after so many
 seconds, counted from when "after" is printed, if given), "signals" (their numbers, SIGKILL by itself), "gap" (seconds
-from one to the next) and "group" (send them to the workers too). The answer, a line on stdout, is {"status": exit
+from one to the next), "group" (send them to the workers too) and "saves" (it kills itself when it has saved so many
+times within epochs). The answer, a line on stdout, is {"status": exit
 code, negative for the signal that ended it; "seconds": how long it ran}.
 
 One thread only: a fork of a process whose thread pools have run is not safe.
@@ -28,12 +29,25 @@ import toolbox.losses
 import toolbox.provenance
 import toolbox.results
 import toolbox.resume
-import trainer  # noqa: F401
+import trainer
 
 # They take most of a small run's time and are tested elsewhere.
 toolbox.board.Board.pictures = toolbox.board.NullBoard.pictures
 toolbox.results.write_pictures = lambda folder, logged: []
 toolbox.provenance.git_state = lambda folder=None: {"commit": None, "dirty": None}
+
+
+def kill_after_saves(count: int) -> None:
+    """End this process when the trainer has saved `count` times; it does so within epochs."""
+    save, saves = trainer.save_checkpoint, []
+
+    def counted(path: Path, state: dict) -> Path:
+        saves.append(save(path, state))
+        if len(saves) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return saves[-1]
+
+    trainer.save_checkpoint = counted
 
 
 def child(order: dict) -> None:
@@ -48,6 +62,8 @@ def child(order: dict) -> None:
         output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        if "saves" in order:
+            kill_after_saves(order["saves"])
         sys.argv = ["commander.py", *order["argv"]]
         code = commander.cli()
     except SystemExit as error:

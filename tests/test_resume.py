@@ -171,7 +171,9 @@ def kill_again_and_again(name: str, launcher: Launcher, place: Any, each: int) -
             version = run.name.rpartition("_")[2] if run else ""  # a trial is not the latest by itself
             argv = ["--resume", "latest", "--version", version] if run else start(RECIPES[name])
             order = {}
-            if kills < each:  # every third anywhere, the others where it trains
+            if not kills and not finished:  # the one that a random moment may never hit: between two saves within an epoch
+                order = {"saves": 1}
+            elif kills < each:  # every third anywhere, the others where it trains
                 reach = answer["seconds"] / (1 + finished)  # less when runs end before they are killed
                 anywhere = {"kill": rng.uniform(0, 0.4 * reach)}
                 order = {"kill": rng.uniform(0, 0.15 * reach), "after": TRAINS} if kills % 3 else anywhere
