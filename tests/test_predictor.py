@@ -309,7 +309,7 @@ def test_an_error_of_ours_is_told_with_where_it_came_from(
     record: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Broken(Rule):
-        def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        def probabilities(self, *rows: Any) -> np.ndarray:
             raise ZeroDivisionError("a bug")
 
     header = write_format(tmp_path, "r", record.digital, "16")
