@@ -203,9 +203,10 @@ def judge(recording: Recording, lead: int, classifier: Classifier, settings: Set
     Raises:
         UserError: the signal is damaged, or holds no beat that can be judged.
     """
-    recipe, live = classifier.recipe, settings.live
-    reading = Reading(recording, lead, settings.peaks, settings.polarity, live, recipe if live else None)
-    leads = other_leads(recording, lead, recipe.leads) if recipe else [lead]  # too few are told before all is read
+    # What a window is compared with is known when all beats are, unless it is to be read as if it came live.
+    later, now = (None, classifier.recipe) if settings.live else (classifier.recipe, None)
+    reading = Reading(recording, lead, settings.peaks, settings.polarity, settings.live, now)
+    leads = other_leads(recording, lead, later.leads) if later else [lead]  # too few are told before all is read
     tracing, scale = Tracing(), 0.0
     parts, named, skipped = [], [], []
     for part in reading:
@@ -213,7 +214,7 @@ def judge(recording: Recording, lead: int, classifier: Classifier, settings: Set
             scale = 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
         if len(part.sample):
             parts.append((part.sample, part.begins))
-            if recipe is None or live:
+            if later is None:
                 named.append(classifier.probabilities(part.rows, part.features))
         skipped += part.skipped
         tracing.add(part.shown * scale)
@@ -223,8 +224,8 @@ def judge(recording: Recording, lead: int, classifier: Classifier, settings: Set
         flat = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
         raise UserError(f"{recording.path}: no heartbeat in lead {reading.lead.name}{flat}")
     sample, begins = (np.concatenate(column) for column in zip(*parts, strict=True))
-    if recipe is not None and not live:  # what a window is compared with is known when all beats are
-        rows = read_windows(recording, leads, reading.inverted, sample, recipe)
+    if later is not None:
+        rows = read_windows(recording, leads, reading.inverted, sample, later)
         named = [classifier.probabilities(x, features) for x, features in rows]
     told = np.concatenate(named), classifier.class_names
     found = Annotated(sample, begins, *told, reading.lead.fs, reading.samples, skipped, tracing.finish())

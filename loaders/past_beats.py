@@ -1,6 +1,6 @@
-"""Numbers that compare a beat with the patient's last beats, and with nothing that comes later: a stream can tell them.
+"""Numbers that compare a beat with the patient's last beats, so that a stream can tell them.
 
-For `features.py`. Of what comes after the R peak they see 0.4 s of signal, the beat itself.
+For `features.py`. Of what comes after the R peak they see 0.4 s of signal, the beat itself, and the next beat's time.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy as np
 
 from loaders.beat_files import read_beats
 from loaders.beats import RATE
+from loaders.features import RECENT
 from loaders.past_beats import LAST
 from loaders.peaks import detect
 from loaders.pieces import Piece, bridged, cut_piece, pieces
@@ -20,7 +21,7 @@ BLOCK = 1 << 20  # samples read at once
 REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two pieces
 OVERLAP = 0.1  # s before a piece in which its neighbour may have missed a beat at the edge
 SEEN = 2  # R peaks after a beat that its row reaches to
-REMEMBERED = LAST + 2  # beats before one that its features look at
+REMEMBERED = max(RECENT, LAST) + 2  # beats before one that its features look at
 ENOUGH = 10  # beats that tell which way up a lead is
 PLAUSIBLE = (0.03, 20.0)  # mV of a QRS complex; anything else is in another unit
 
@@ -72,7 +73,7 @@ class Reader:
         self._looked_at = False  # which way up the lead is
         self._last = -1  # the beat before
         self._recipe = recipe
-        self._before = np.zeros(0, dtype=np.int64)  # the last beats, whose rhythm features tell
+        self._before = np.zeros(0, dtype=np.int64)  # the last beats, which features compare one with
 
     def part(self, piece: Piece) -> Part:
         """What the next piece gives."""
@@ -97,9 +98,7 @@ class Reader:
         recipe, before = self._recipe, self._before
         assert recipe is not None
         near = np.concatenate([before, sample, following])
-        clean = recipe.cleaned(signal[:, None].astype(np.float64), RATE)
-        at = np.round((near - piece.first) / piece.step * (recipe.rate / RATE)).astype(np.int64)
-        x, features = recipe.values(clean, np.minimum(at, len(clean) - 1), near / self.fs)
+        x, features = recipe.values_in(piece, signal[:, None], near, self.fs)
         inside = slice(len(before), len(before) + len(sample))
         self._before = np.concatenate([before, sample])[-REMEMBERED:]
         return x[inside], None if features is None else features[inside]

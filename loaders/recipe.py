@@ -14,7 +14,7 @@ from loaders.beats import DECIMATION, TAIL
 from loaders.beats import RATE as DIGITIZED
 from loaders.features import Recording, compute, group, names_of, tempo_columns
 from loaders.frame import KAGGLE_FRAME, Frame
-from loaders.pieces import CONTEXT, LIVE_AHEAD
+from loaders.pieces import CONTEXT, LIVE_AHEAD, Piece
 from loaders.windows import FIRST_LEAD, MEDIANS, cleaned, scaled, windows
 from toolbox.utils import UserError
 
@@ -141,6 +141,15 @@ class Recipe:
     def cleaned(self, signal: np.ndarray, fs: float) -> np.ndarray:
         """(samples at `rate`, leads) of a signal (samples at `fs`, leads), as `values` takes it."""
         return cleaned(signal, fs, self.rate, self.highpass, self.baseline)
+
+    def values_in(
+        self, piece: Piece, signal: np.ndarray, sample: np.ndarray, fs: float
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """`values` of beats at `sample` (n,), in the recording's own samples at `fs` Hz, of a piece of it whose leads
+        are `signal` (samples, leads), the right way up."""
+        clean = self.cleaned(signal.astype(np.float64, copy=False), DIGITIZED)
+        at = np.round((sample - piece.first) / piece.step * (self.rate / DIGITIZED)).astype(np.int64)
+        return self.values(clean, np.minimum(at, len(clean) - 1), sample / fs)
 
     def numbers(self, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> np.ndarray | None:
         """The features of `values` alone; of a signal in units of the recording's typical beat."""

@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from loaders.beats import RATE
 from loaders.pieces import Piece, pieces
 from loaders.reading import BLOCK
 from loaders.recipe import Recipe
@@ -59,15 +58,13 @@ def read_windows(
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
     streams = [pieces(recording.stream(k, BLOCK), fs, span=(length, context), judge=False) for k in leads]
 
-    def values(together: tuple[Piece, ...], low: int, high: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Those of the beats from `low` to `high`, which are all in these pieces and their context."""
-        first, near = together[0], sample[low:high]
-        signal = recipe.cleaned(_stacked(together, inverted), RATE)
-        at = np.round((near - first.first) / first.step * (recipe.rate / RATE)).astype(np.int64)
-        return recipe.values(signal, np.minimum(at, len(signal) - 1), near / fs)
+    def values(together: tuple[Piece, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        """Those `inside` of the beats `near`, which are all in these pieces and their context."""
+        x, features = recipe.values_in(together[0], _stacked(together, inverted), sample[near], fs)
+        return x[inside], None if features is None else features[inside]
 
     done = 0
-    waiting: deque[tuple[Future[tuple[np.ndarray, np.ndarray | None]], slice]] = deque()
+    waiting: deque[Future[tuple[np.ndarray, np.ndarray | None]]] = deque()
     with one_blas_thread(), ThreadPoolExecutor(THREADS) as pool:
         for together in zip(*streams, strict=False):  # a lead that is shorter than the others ends them all
             first = together[0]
@@ -76,17 +73,12 @@ def read_windows(
             low, high = np.searchsorted(sample, [first.first, end]).tolist()
             if stop <= done or low == high:
                 continue
-            waiting.append((pool.submit(values, together, low, high), slice(done - low, stop - low)))
+            waiting.append(pool.submit(values, together, slice(low, high), slice(done - low, stop - low)))
             done = stop
             if len(waiting) == THREADS:
-                yield _part(*waiting.popleft())
+                yield waiting.popleft().result()
         while waiting:
-            yield _part(*waiting.popleft())
-
-
-def _part(made: Future[tuple[np.ndarray, np.ndarray | None]], inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
-    x, features = made.result()
-    return x[inside], None if features is None else features[inside]
+            yield waiting.popleft().result()
 
 
 def _own_stop(piece: Piece) -> float:

@@ -123,6 +123,7 @@ def test_names_of_changes() -> None:
     [
         ("stong", "did you mean 'strong'"),
         ("noise+inverted", "did you mean 'invert'"),
+        ("strong+invert", "'strong' stands alone"),
         ("noise:2", "expected a size from 0 to 1"),
         ("noise:x", "expected a size from 0 to 1"),
         ("", "known: none, light, strong"),

@@ -30,6 +30,15 @@ def recording(rr: np.ndarray, p_of: dict[int, tuple[float, float]] | None = None
     return Recording(at / RATE, signal, at, RATE)
 
 
+def widened(seen: Recording, *numbers: int) -> Recording:
+    """The same with other, wide complexes in place of these beats."""
+    signal, seconds = seen.signal.copy(), np.arange(len(seen.signal)) / RATE
+    for k in numbers:
+        near = slice(seen.at[k] - 100, seen.at[k] + 130)
+        signal[near] = -1.2 * np.exp(-(((seconds[near] - seen.times[k] - 0.02) / 0.06) ** 2))[:, None]
+    return Recording(seen.times, signal, seen.at, RATE)
+
+
 def column(name: str, seen: Recording, group: str) -> np.ndarray:
     return compute([group], seen)[:, names_of([group], seen.signal.shape[1]).index(f"{group}: {name}")]
 
@@ -80,13 +89,7 @@ def test_stretches_may_end_before_the_peak_and_reach_over_the_ends() -> None:
 
 def test_qrs_tells_a_wide_complex_from_the_patients_own() -> None:
     seen = recording(np.full(80, 0.8))
-    wide = seen.signal.copy()
-    seconds = np.arange(len(wide)) / RATE
-    for k in (40, 41):
-        peak = seen.times[k]
-        near = slice(seen.at[k] - 100, seen.at[k] + 130)
-        wide[near] = -1.2 * np.exp(-(((seconds[near] - peak - 0.02) / 0.06) ** 2))[:, None]
-    other = Recording(seen.times, wide, seen.at, RATE)
+    other = widened(seen, 40, 41)
     assert column("QRS in lead 1", other, "qrs")[40] < 0.5
     assert column("QRS in lead 1", other, "qrs")[50] > 0.95
     assert column("width in lead 1", other, "qrs")[40] > 0.5 > abs(column("width in lead 1", other, "qrs")[50])
@@ -99,11 +102,7 @@ def test_a_wide_complex_is_told_from_the_last_beats() -> None:
     rr = np.full(80, 0.8)
     rr[40], rr[41] = 0.5, 1.1
     seen = recording(rr)
-    wide = seen.signal.copy()
-    seconds = np.arange(len(wide)) / RATE
-    near = slice(seen.at[40] - 100, seen.at[40] + 130)
-    wide[near] = -1.2 * np.exp(-(((seconds[near] - seen.times[40] - 0.02) / 0.06) ** 2))[:, None]
-    other = Recording(seen.times, wide, seen.at, RATE)
+    other = widened(seen, 40)
     known = column("known in lead 2", other, "past")
     assert known[:3].tolist() == pytest.approx([0, 1 / LAST, 2 / LAST]) and (known[LAST:] == 1).all()
     for lead in ("lead 1", "lead 2"):

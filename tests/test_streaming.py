@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,11 @@ def beats(lead: np.ndarray) -> list[Beat]:
     return streamed(lead)
 
 
-def streamed(signal: np.ndarray, fs: float = 360, size: int = 500, **options: Any) -> list[Beat]:
+def streamed(
+    signal: np.ndarray, fs: float = 360, size: int = 500, network: Rule | None = None, **options: Any
+) -> list[Beat]:
     """All beats of a signal that is pushed `size` samples at a time."""
-    stream = Stream(Rule(), fs, **options)
+    stream = Stream(network or Rule(), fs, **options)
     found = [beat for k in range(0, len(signal), size) for beat in stream.push(signal[k : k + size])]
     return found + stream.finish()
 
@@ -139,9 +142,13 @@ def test_a_beat_is_as_if_the_recording_had_ended_when_it_came(lead: np.ndarray, 
             assert beat.seen == min(len(sample) - 1 - at, 2)
 
 
-def test_live_predictions_of_a_file_are_those_of_the_stream(record: Record, beats: list[Beat], tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", [Rule, lambda: Looker(CAUSAL["no filter, as it is"])], ids=["rows", "windows"])
+def test_live_predictions_of_a_file_are_those_of_the_stream(
+    network: Callable[[], Rule], record: Record, lead: np.ndarray, tmp_path: Path
+) -> None:
+    beats = streamed(lead, network=network())
     header = write_format(tmp_path, "r", record.digital, "16")
-    summary = predict(Item(header), Rule(), Settings(live=True))
+    summary = predict(Item(header), network(), Settings(live=True))
     with open(tmp_path / "r.ecg.csv", newline="") as handle:
         table = list(csv.DictReader(handle))
     assert summary["live"] and [int(row["sample"]) for row in table] == [beat.sample for beat in beats]
@@ -260,8 +267,7 @@ def test_windows_of_a_stream_are_those_of_the_whole_recording(
     recipe = CAUSAL[name]
     signal = resample_poly(record.signal[:, 0].astype(np.float64), fs, 360)
     live, whole = Looker(recipe), Looker(recipe)
-    stream = Stream(live, fs)
-    beats = [beat for k in range(0, len(signal), 97) for beat in stream.push(signal[k : k + 97])] + stream.finish()
+    beats = streamed(signal, fs, 97, live)
     np.savetxt(tmp_path / "r.csv", signal, "%.9f", header="MLII [mV]", comments="")
     predict(Item(tmp_path / "r.csv"), whole, Settings(csv=CsvFormat(fs)))
     (rows, features), (all_rows, all_features) = live.shown(), whole.shown()
@@ -277,8 +283,7 @@ def test_windows_of_real_records_are_those_of_the_whole(name: str) -> None:
     recipe = CAUSAL["last beats"]
     signal = read_wfdb(RECORDS / name).signal[: 360 * 90, 0].astype(np.float64)
     live = Looker(recipe)
-    stream = Stream(live, 360)
-    beats = [beat for k in range(0, len(signal), 360) for beat in stream.push(signal[k : k + 360])] + stream.finish()
+    beats = streamed(signal, network=live)
     sample = np.array([beat.sample for beat in beats])
     x, features = recipe.values(recipe.cleaned(signal[:, None], 360.0), sample, sample / 360)
     rows, told = live.shown()
@@ -294,19 +299,6 @@ def test_the_first_beats_have_the_past_that_there_is(lead: np.ndarray) -> None:
     times = np.array([beat.time for beat in found])
     expected = compute(("rr_past",), Reference(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
     assert len(times) > 15 and np.allclose(live.shown()[1], expected, atol=1e-6)
-
-
-def test_live_predictions_of_windows_are_those_of_the_stream(record: Record, tmp_path: Path) -> None:
-    header = write_format(tmp_path, "r", record.digital, "16")
-    recipe = CAUSAL["no filter, as it is"]
-    stream = Stream(Looker(recipe), 360)
-    beats = stream.push(record.signal[:, 0]) + stream.finish()
-    predict(Item(header), Looker(recipe), Settings(live=True))
-    with open(tmp_path / "r.ecg.csv", newline="") as handle:
-        table = list(csv.DictReader(handle))
-    assert [int(row["sample"]) for row in table] == [beat.sample for beat in beats]
-    written = np.array([[float(row[f"p_{letter}"]) for letter in "NSVFQ"] for row in table])
-    assert np.allclose(written, matrix(beats), atol=6e-5)
 
 
 @pytest.mark.parametrize(

@@ -204,22 +204,6 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
 KEPT = 256 << 20  # bytes
 
 
-@contextlib.contextmanager
-def held_back(*numbers: signal.Signals) -> Iterator[None]:
-    """Signals that come inside wait for the end of it; processes started inside never get any (POSIX only)."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # started by the first process that is spawned, it would let signals in again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def tune_process() -> None:
     """Set this process up for work of many short steps; to be called before torch is imported.
 
@@ -237,6 +221,22 @@ def tune_process() -> None:
         if mallopt is not None:
             mallopt(MMAP_THRESHOLD, 32 << 20)  # the most that it takes
             mallopt(TRIM_THRESHOLD, KEPT)
+
+
+@contextlib.contextmanager
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Signals that come inside wait for the end of it; processes started inside never get any (POSIX only)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # started by the first process that is spawned, it would let signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @functools.cache
