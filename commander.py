@@ -16,15 +16,15 @@ from argparse import Namespace
 from typing import Any, NoReturn
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
-from toolbox.interrupt import Endings, Interrupted
-from toolbox.runs import continued
-from toolbox.utils import UserError, explained, os_reason, tune_process
+from toolbox.runs.folders import merge_run_options
+from toolbox.utils import UserError, os_error_text, torch_advice, tune_process
+from toolbox.utils.signals import Endings, Interrupted
 
 
 def __getattr__(name: str) -> Any:
     """save_checkpoint and load_checkpoint, where the predecessor had them; they bring torch, so only when asked for."""
     if name in ("save_checkpoint", "load_checkpoint"):
-        from toolbox import checkpoint
+        from toolbox.runs import checkpoint
 
         return getattr(checkpoint, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -42,9 +42,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     try:
         return act(args)
     except OSError as error:  # what nobody closer to the file could say more about
-        raise UserError(f"{os_reason(error)}; what was there before is kept") from error
+        raise UserError(f"{os_error_text(error)}; what was there before is kept") from error
     except RuntimeError as error:
-        if told := explained(error):
+        if told := torch_advice(error):
             raise UserError(told) from error
         raise
 
@@ -52,31 +52,31 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 def act(args: Namespace) -> dict[str, Any]:
     """Do the one thing that `args` ask for."""
     if args.prepare or args.score:
-        from actions.data import prepare, score
+        from commands.score import prepare, score
 
         return prepare(args) if args.prepare else score(args)
     if args.predict or args.export:
-        from actions.recordings import export_model, predict_recordings
+        from commands.predict import export_model, predict_recordings
 
         return predict_recordings(args) if args.predict else export_model(args)
     if args.seeds > 1:
         return run_experiment(args)
-    from actions.session import find_run
-    from actions.testing import test_run
-    from actions.training import train_run
+    from commands.build import find_run
+    from commands.test import test_run
+    from commands.train import train_run
 
     if not (args.test or args.resume):
         return train_run(args)
     run = find_run(args)
-    args = continued(args, run, FREE_FLAGS)
+    args = merge_run_options(args, run, FREE_FLAGS)
     return test_run(args, run) if args.test else train_run(args, run)
 
 
 def run_experiment(args: Namespace) -> dict[str, Any]:
     """Train several seeds as one experiment, or score them."""
-    from actions.testing import test_run
-    from actions.training import train_run
-    from toolbox.seeds import Actions, run_seeds
+    from commands.seeds import Actions, run_seeds
+    from commands.test import test_run
+    from commands.train import train_run
 
     return run_seeds(args, extract_name(args), Actions(train_run, test_run, run_options, NAME_FLAGS, FREE_FLAGS))
 

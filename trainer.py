@@ -12,22 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toolbox.board import NullBoard
-from toolbox.checkpoint import LATEST, generator_states, restore_generators, save_checkpoint, save_epoch
-from toolbox.finite import check_losses, check_weights, finite
-from toolbox.gathered import Gathered, Outcome
-from toolbox.interrupt import Signals, Timer
-from toolbox.learner import Learner
 from toolbox.logger import Experiment, epoch_line, print_predictions
 from toolbox.losses import mixed_loss
-from toolbox.metrics import better, evaluate, make_meters, monitored, ranking_scores
+from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores
 from toolbox.optimizers import learning_rate, load_optimizer
-from toolbox.results import write_val_results
+from toolbox.reports.run_files import write_val_results
+from toolbox.reports.tensorboard import NullLogger
+from toolbox.runs.checkpoint import LATEST, generator_states, restore_generators, save_checkpoint, save_epoch
+from toolbox.training.nonfinite import check_losses, check_weights, finite
+from toolbox.training.outputs import EpochOutputs, EpochResult
+from toolbox.training.step import OptimizerStep
 from toolbox.utils import progress
+from toolbox.utils.signals import Signals, Timer
 
 
 @dataclass
-class Setting:
+class TrainContext:
     """What the three passes have in common.
 
     Attributes:
@@ -46,13 +46,13 @@ class Setting:
 
 
 def run_epoch(
-    setting: Setting,
+    setting: TrainContext,
     batches: Any,
     what: str,
-    learner: Learner | None = None,
-    gathered: Gathered | None = None,
-    after_step: Callable[[Gathered], None] | None = None,
-) -> Outcome:
+    learner: OptimizerStep | None = None,
+    gathered: EpochOutputs | None = None,
+    after_step: Callable[[EpochOutputs], None] | None = None,
+) -> EpochResult:
     """Go through `batches` once.
 
     Args:
@@ -63,7 +63,7 @@ def run_epoch(
         gathered: what the batches before those that `batches` gives now have given, when a pass is gone on with.
         after_step: called after each step of the learner but the last, with what the batches have given so far.
     """
-    gathered = gathered or Gathered()
+    gathered = gathered or EpochOutputs()
     device, first, total = setting.device, gathered.batches + 1, len(batches)
     rate = 0.0  # of the step that a batch belongs to
     setting.model.train(learner is not None)
@@ -95,10 +95,10 @@ def run_epoch(
         meters["loss"].update(setting.criterion(logits, y), len(y))
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}
     scores["seconds"] = gathered.seconds
-    return Outcome(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
+    return EpochResult(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
 
 
-def train(setting: Setting, batches: Any, learner: Learner, what: str = "train", **rest: Any) -> Outcome:
+def train(setting: TrainContext, batches: Any, learner: OptimizerStep, what: str = "train", **rest: Any) -> EpochResult:
     """One epoch of training, or the `rest` of one (see `run_epoch`).
 
     Raises:
@@ -108,7 +108,7 @@ def train(setting: Setting, batches: Any, learner: Learner, what: str = "train",
     return finite(outcome, "training")
 
 
-def validate(setting: Setting, batches: Any, what: str = "validate", rate: float | None = None) -> Outcome:
+def validate(setting: TrainContext, batches: Any, what: str = "validate", rate: float | None = None) -> EpochResult:
     """Scores on rows that the model does not learn from, ranking scores included; `rate` is told when they are none.
 
     Raises:
@@ -120,7 +120,7 @@ def validate(setting: Setting, batches: Any, what: str = "validate", rate: float
     return outcome
 
 
-def test(setting: Setting, batches: Any) -> Outcome:
+def test(setting: TrainContext, batches: Any) -> EpochResult:
     """The same on the test rows."""
     return validate(setting, batches, "test")
 
@@ -156,8 +156,8 @@ class Training:
         broken_off: what the first batches of the epoch under way have given before a resume.
     """
 
-    setting: Setting
-    learner: Learner
+    setting: TrainContext
+    learner: OptimizerStep
     batches: Any
     held_out: Any
     log: Experiment
@@ -167,12 +167,12 @@ class Training:
     best: dict[str, Any] | None = None
     rate: float = 0.0
     scored: dict[str, Tensor] = field(init=False)
-    broken_off: Gathered | None = None
+    broken_off: EpochOutputs | None = None
 
     def __post_init__(self) -> None:
         self._keep_scored()
 
-    def fit(self, folder: Path, epochs: int, board: NullBoard, verbose: bool = False, minutes: float = 0.0) -> None:
+    def fit(self, folder: Path, epochs: int, board: NullLogger, verbose: bool = False, minutes: float = 0.0) -> None:
         """Go on to the last epoch; after each, and every `minutes` within, all that a resume needs is in `folder`.
 
         Raises:
@@ -181,7 +181,7 @@ class Training:
         with Signals() as signals:
             timer = Timer(minutes)
 
-            def after_step(gathered: Gathered) -> None:
+            def after_step(gathered: EpochOutputs) -> None:
                 if signals.received or timer.is_due():
                     where = f"epoch {self.epoch + 1}"
                     check_losses(gathered, self.learner.accumulate, where)
@@ -203,7 +203,7 @@ class Training:
                     print_predictions(results, self.setting.class_names)
                 signals.check(f"epoch {self.epoch}")
 
-    def advance(self, epochs: int, after_step: Callable[[Gathered], None] | None = None) -> Outcome:
+    def advance(self, epochs: int, after_step: Callable[[EpochOutputs], None] | None = None) -> EpochResult:
         """Train and validate the next one of `epochs` epochs; the validation's outcome."""
         what = f"epoch {self.epoch + 1}/{epochs}"
         if self.first_samples < SAMPLES:
@@ -231,7 +231,7 @@ class Training:
             self.best = {"epoch": self.epoch, "monitor": self.monitor, "score": score}
         return outcome
 
-    def show(self, what: str, outcome: Outcome, board: NullBoard) -> None:
+    def show(self, what: str, outcome: EpochResult, board: NullLogger) -> None:
         """The epoch as a line on the terminal and in TensorBoard."""
         learned, held_out = self.log.logged["train"][-1], outcome.scores
         mark = "  best so far" if self.best and self.best["epoch"] == self.epoch else ""
@@ -243,7 +243,7 @@ class Training:
         board.flush()  # the pictures of the epoch before, drawn while this one trained
         self.draw(outcome, board)
 
-    def make_up(self, board: NullBoard) -> None:
+    def make_up(self, board: NullLogger) -> None:
         """Draw the pictures of the last epoch that a process which was killed was still drawing."""
         scores = self.log.at("val", self.epoch)
         if scores is None or not board.lacks("val", scores, self.epoch):
@@ -254,13 +254,13 @@ class Training:
         self.setting.model.load_state_dict(live)
         self.draw(outcome, board)
 
-    def draw(self, outcome: Outcome, board: NullBoard) -> None:
+    def draw(self, outcome: EpochResult, board: NullLogger) -> None:
         """The pictures of the last epoch's validation in TensorBoard."""
         names, n = self.setting.class_names, self.epoch
         confusion = np.array(outcome.scores["confusion"])
         board.pictures("val", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, n)
 
-    def state(self, gathered: Gathered | None = None) -> dict[str, Any]:
+    def state(self, gathered: EpochOutputs | None = None) -> dict[str, Any]:
         """Tensors and plain values from which `restore` goes on as if nothing had happened.
 
         Args:
@@ -305,7 +305,7 @@ class Training:
         if losses is not None and known is not None and known.shape == losses.shape:  # else the data are others
             losses.copy_(known)
         if within:
-            self.rate, self.broken_off = within["rate"], Gathered(within["gathered"], self.setting.device)
+            self.rate, self.broken_off = within["rate"], EpochOutputs(within["gathered"], self.setting.device)
             self.check_broken_off(self.broken_off)
             self.batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
         log = Experiment.from_dict(state["log"])
@@ -313,7 +313,7 @@ class Training:
         self.log = log
         restore_generators(state["generators"])
 
-    def check_broken_off(self, gathered: Gathered) -> None:
+    def check_broken_off(self, gathered: EpochOutputs) -> None:
         """ValueError when what the first batches of an epoch have given cannot come from these batches."""
         ids, labels, outputs = gathered.whole()
         classes, rows = len(self.setting.class_names), len(self.batches.dataset.y)

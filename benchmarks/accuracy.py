@@ -20,11 +20,11 @@ from toolbox.utils import tune_process  # noqa: E402
 
 tune_process()  # as commander does, before torch is imported
 
-from actions.session import build  # noqa: E402
 from args import parse_args  # noqa: E402
 from benchmarks.markdown import table  # noqa: E402
 from benchmarks.reference import Plain  # noqa: E402
 from commander import main as command  # noqa: E402
+from commands.build import build  # noqa: E402
 
 RESNET = ["--model-name", "resnet1d_10", "--lr", "0.005", "--epochs", "4", "--scheduler", "onecycle", "--ema", "0"]
 FAST = ["--config", str(ROOT / "recipes" / "fast.yaml")]

@@ -25,9 +25,9 @@ tune_process()  # as commander does, before torch is imported
 
 import numpy as np  # noqa: E402
 
-from actions.session import build  # noqa: E402
 from args import parse_args  # noqa: E402
-from toolbox.figures import by_group, figures  # noqa: E402
+from commands.build import build  # noqa: E402
+from toolbox.metrics.confusion import confusion_by_group, figures  # noqa: E402
 
 SHOWN = ("accuracy", "F1 S", "Se S", "+P S", "F1 V", "Se V", "+P V", "F1 F", "kappa", "j_kappa")
 
@@ -54,7 +54,7 @@ def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[fl
             names, part = fold_outcome([*flags, "--fold", f"{fold}/{folds}", "--seed", str(seed)])
             parts.append(part)
         labels, called, records = (np.concatenate(column) for column in zip(*parts, strict=True))
-        patients, confusion = by_group(labels, called, records, len(names))
+        patients, confusion = confusion_by_group(labels, called, records, len(names))
         for name, one in zip(patients.tolist(), confusion, strict=True):
             of_record[name] = of_record.get(name, 0) + one
         for name, value in figures(confusion.sum(axis=0), names).items():

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from benchmarks.markdown import table
-from loaders.recipe import Recipe
+from inference.torch_classifier import Classifier
+from loaders.beats.input_spec import InputSpec
 from models import get_model
-from toolbox.checkpoint import BEST, load_checkpoint, load_weights
-from toolbox.classifier import Classifier
-from toolbox.onnx_model import FOLDER, INT8, MODEL, OnnxClassifier
-from toolbox.provenance import processor
+from toolbox.export.onnx_file import FOLDER, INT8, MODEL, OnnxClassifier
+from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
+from toolbox.runs.provenance import processor
 
 ROUNDS = 7  # each engine in its turn; the best of them counts, as what else runs only takes time
 SECONDS = 0.5  # of each turn
@@ -39,7 +39,7 @@ def of_run(run: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     engines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
     engines["torch"] = Classifier(model, state["class_names"], "torch", torch.device("cpu")).probabilities
     for name in (MODEL, INT8):
-        engines[f"onnxruntime, {name}"] = OnnxClassifier(run / FOLDER / name, Recipe.from_plain).probabilities
+        engines[f"onnxruntime, {name}"] = OnnxClassifier(run / FOLDER / name, InputSpec.from_plain).probabilities
     return engines
 
 

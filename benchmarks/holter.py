@@ -28,15 +28,15 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from benchmarks.markdown import table  # noqa: E402
-from loaders.synthetic import patient_record  # noqa: E402
+from loaders.sources.synthetic import patient_record  # noqa: E402
 
 HALF_HOUR = 30 * 60 * 360  # samples
 DETECTOR = """
 import sys
 from pathlib import Path
-from loaders.peaks import detect
-from loaders.pieces import bridged, pieces
-from loaders.recordings import CsvFormat, open_recording
+from loaders.dsp.rpeaks import detect
+from loaders.dsp.chunks import bridged, pieces
+from loaders.io.recording import CsvFormat, open_recording
 recording = open_recording(Path(sys.argv[1]), CsvFormat())
 lead = recording.leads[0]
 for piece in pieces(recording.stream(0, 1 << 20), lead.fs, lead.low, lead.high):

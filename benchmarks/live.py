@@ -20,16 +20,16 @@ tune_process()  # as commander does, before torch is imported
 
 import numpy as np  # noqa: E402
 
-from actions.recordings import load_classifier  # noqa: E402
 from args import parse_args  # noqa: E402
 from benchmarks.markdown import table  # noqa: E402
-from loaders.patients import DS2  # noqa: E402
-from loaders.pieces import pieces  # noqa: E402
-from loaders.reading import Reader  # noqa: E402
-from loaders.records import read_wfdb  # noqa: E402
-from loaders.windows import positions  # noqa: E402
-from predictor import Classifier  # noqa: E402
-from streaming import Stream  # noqa: E402
+from commands.predict import load_classifier  # noqa: E402
+from inference.annotate import Classifier  # noqa: E402
+from inference.stream import Stream  # noqa: E402
+from loaders.beats.segmenter import Reader  # noqa: E402
+from loaders.beats.windows import positions  # noqa: E402
+from loaders.datasets.splits import DS2  # noqa: E402
+from loaders.dsp.chunks import iter_chunks  # noqa: E402
+from loaders.io.wfdb_record import read_wfdb  # noqa: E402
 
 CHUNK = 36  # samples pushed at once, 0.1 s
 HEADER = ["record", "beats", "streamed", "at the same sample", "same probabilities", "other class", "latest, s", "ms/s"]
@@ -39,7 +39,7 @@ ALIKE = 1e-4
 def compared(signal: np.ndarray, fs: float, classifier: Classifier) -> np.ndarray:
     """What a row of the table counts, for one lead."""
     reader, recipe = Reader(fs, "keep"), classifier.recipe
-    parts = [reader.part(piece) for piece in pieces([signal], fs)]
+    parts = [reader.part(piece) for piece in iter_chunks([signal], fs)]
     sample = np.concatenate([part.sample for part in parts])
     if recipe is None:
         whole = classifier.probabilities(np.concatenate([part.rows for part in parts]))

@@ -27,8 +27,8 @@ tune_process()  # as commander does, before torch is imported
 
 import numpy as np  # noqa: E402
 
-from loaders.records import Record, read_wfdb, write_wfdb  # noqa: E402
-from loaders.synthetic import FS, band_noise  # noqa: E402
+from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb  # noqa: E402
+from loaders.sources.synthetic import FS, band_noise  # noqa: E402
 
 MEASURED = 300  # QRS complexes, and seconds of noise, that amounts are measured over
 TRIMMED = 0.05  # of the measurements, at each end

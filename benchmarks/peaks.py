@@ -19,11 +19,11 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from loaders.patients import DS1, DS2  # noqa: E402
-from loaders.peaks import detect  # noqa: E402
-from loaders.records import Record, read_wfdb  # noqa: E402
-from toolbox.ec57 import compare  # noqa: E402
-from toolbox.ec57_report import scores  # noqa: E402
+from loaders.datasets.splits import DS1, DS2  # noqa: E402
+from loaders.dsp.rpeaks import detect  # noqa: E402
+from loaders.io.wfdb_record import Record, read_wfdb  # noqa: E402
+from toolbox.metrics.ec57 import compare  # noqa: E402
+from toolbox.metrics.ec57_scores import scores  # noqa: E402
 
 # de Chazal et al., IEEE TBME 51(7), 2004
 
@@ -60,7 +60,7 @@ def neurokit2(record: Record, lead: np.ndarray) -> np.ndarray:
 
 
 def ours(record: Record, lead: np.ndarray) -> np.ndarray:
-    """loaders.peaks.detect."""
+    """loaders.dsp.rpeaks.detect."""
     return detect(lead, record.fs)
 
 

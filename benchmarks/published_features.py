@@ -12,9 +12,9 @@ import numpy as np
 from scipy.ndimage import median_filter
 from scipy.stats import kurtosis, skew
 
-from loaders.beats import labels_of
-from loaders.patients import SCORED
-from loaders.records import Record
+from loaders.beats.table import labels_of
+from loaders.datasets.splits import SCORED
+from loaders.io.wfdb_record import Record
 from toolbox.utils import UserError
 
 BEFORE = AFTER = 90  # samples of a beat's window, 0.25 s to either side

@@ -28,7 +28,7 @@ tune_process()  # as commander does, before torch is imported
 
 from benchmarks.markdown import table  # noqa: E402
 from commander import main as command  # noqa: E402
-from loaders.patients import DS2  # noqa: E402
+from loaders.datasets.splits import DS2  # noqa: E402
 from toolbox.utils import UserError, write_json  # noqa: E402
 
 # What --predict is told besides the model.

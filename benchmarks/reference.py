@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from loaders import cache
-from loaders.rows import FILES
+from loaders.sources import cache
+from loaders.sources.kaggle_csv import FILES
 from models import get_model, layers
 from models.cnn1d import CNN1d
 from models.resnet1d import ResNet1d

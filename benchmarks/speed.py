@@ -32,13 +32,13 @@ tune_process()  # as commander does, before torch is imported
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from actions.session import Session, build  # noqa: E402
 from args import parse_args  # noqa: E402
 from benchmarks.markdown import table  # noqa: E402
 from benchmarks.reference import BATCH, Predecessor, write_csv  # noqa: E402
-from loaders.rows import FILES  # noqa: E402
+from commands.build import BuiltRun, build  # noqa: E402
+from loaders.sources.kaggle_csv import FILES  # noqa: E402
 from models import MODELS  # noqa: E402
-from toolbox.provenance import describe  # noqa: E402
+from toolbox.runs.provenance import describe  # noqa: E402
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -61,7 +61,7 @@ def interleaved(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[st
     return {name: statistics.median(listed) for name, listed in times.items()}
 
 
-def session(root: str, model: str, *flags: str) -> Session:
+def session(root: str, model: str, *flags: str) -> BuiltRun:
     """A session of the project on the real rows."""
     return build(parse_args(["--root-dir", root, "--model-name", model, "--lr", "0.001", *flags]))
 
@@ -100,14 +100,14 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
     return [model, f"{epoch:.1f}", *(f"{np.median(ratio):.{digits}f}" for ratio, digits in ((a / b, 3), (c / a, 2)))]
 
 
-def build_twin(ours: Session) -> Callable[[torch.Tensor, torch.Tensor], None]:
+def build_twin(ours: BuiltRun) -> Callable[[torch.Tensor, torch.Tensor], None]:
     """A bare training step of a copy of the session's model: forward, loss, backward, optimizer, average."""
-    from toolbox.learner import Average
     from toolbox.optimizers import get_optimizer
+    from toolbox.training.step import WeightEMA
 
     model = copy.deepcopy(ours.setting.model).train()
     device, bf16 = ours.setting.device, ours.setting.bf16
-    optimizer, average = get_optimizer(ours.args, model), Average(model, ours.args.ema)
+    optimizer, average = get_optimizer(ours.args, model), WeightEMA(model, ours.args.ema)
     criterion = ours.setting.criterion
 
     def step(x: torch.Tensor, y: torch.Tensor) -> None:
@@ -169,7 +169,7 @@ def child(program: str, *argv: str) -> float:
 
 FIRST_STEP = """
 import sys, commander
-from actions.session import build
+from commands.build import build
 args = commander.parse_args(["--root-dir", sys.argv[1], "--model-name", "resnet1d_10"])
 training = build(args).training()
 training.batches.limit = 1

@@ -29,11 +29,11 @@ tune_process()  # as commander does, before torch is imported
 import commander  # noqa: E402
 from args import NAME_FLAGS, parse_args, run_options  # noqa: E402
 from benchmarks.markdown import table  # noqa: E402
-from toolbox.flags import read_config  # noqa: E402
-from toolbox.interrupt import Interrupted  # noqa: E402
 from toolbox.logger import Experiment  # noqa: E402
-from toolbox.runs import Run, list_runs  # noqa: E402
-from toolbox.utils import UserError, misfit, read_json, write_json  # noqa: E402
+from toolbox.runs.folders import Run, list_runs  # noqa: E402
+from toolbox.utils import UserError, read_json, schema_error, write_json  # noqa: E402
+from toolbox.utils.options import read_config  # noqa: E402
+from toolbox.utils.signals import Interrupted  # noqa: E402
 
 SCORES = ("acc1", "acc_class", "macro_f1")
 SHAPE = {"flags": dict, "models": dict, "samplings": [str], "protocols": dict, "published": dict}
@@ -67,7 +67,7 @@ def read_recipe(path: str) -> dict[str, Any]:
         UserError: it is none.
     """
     recipe = read_config(path)
-    if problem := misfit(recipe, SHAPE, "it"):
+    if problem := schema_error(recipe, SHAPE, "it"):
         raise UserError(f"{path} is no recipe of a table: {problem}")
     for score, rows in recipe["published"].items():
         lengths = [len(rows.get(model) or ()) for model in recipe["models"]]

@@ -1,6 +1,6 @@
-"""Trains the network of loaders/peaks.py on the first 22 of the inter-patient lists (DS1) and writes its weights.
+"""Trains the network of loaders/dsp/rpeaks.py on the first 22 of the inter-patient lists (DS1) and writes its weights.
 
-python benchmarks/train_peaks.py --records-dir DIR --out loaders/peaks.npz
+python benchmarks/train_peaks.py --records-dir DIR --out loaders/dsp/rpeaks.npz
 python benchmarks/train_peaks.py --records-dir DIR --out folds.npz --folds 4      (cross-validation within DS1)
 
 Both leads of each record are learned from, as recordings of their own.
@@ -22,10 +22,10 @@ import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from loaders.patients import DS1  # noqa: E402
-from loaders.peaks import DILATIONS, RATE, STRIDE, condition  # noqa: E402
-from loaders.records import read_wfdb  # noqa: E402
-from toolbox.ec57 import CLASSES, OTHER  # noqa: E402
+from loaders.datasets.splits import DS1  # noqa: E402
+from loaders.dsp.rpeaks import DILATIONS, RATE, STRIDE, condition  # noqa: E402
+from loaders.io.wfdb_record import read_wfdb  # noqa: E402
+from toolbox.metrics.ec57 import CLASSES, OTHER  # noqa: E402
 
 CROP = 10 * RATE  # samples of an example
 NEAR, FAR = 0.05, 0.1  # s: up to NEAR from a beat the answer is yes, beyond FAR no, between the two it does not matter
@@ -34,7 +34,7 @@ NOISE = 0.03  # share of examples that hold no heart at all
 
 
 class Net(nn.Module):
-    """What loaders.peaks.probability computes, up to the logistic function: (batch, 1, n) -> (batch, n // STRIDE)."""
+    """The network of rpeaks.probability without the logistic function: (batch, 1, n) -> (batch, n // STRIDE)."""
 
     def __init__(self, first: int = 16, width: int = 16) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Net(nn.Module):
         return self.last(hidden)[:, 0]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The weights as loaders.peaks reads them."""
+        """The weights as loaders.dsp.rpeaks reads them."""
         own = {name: value.numpy() for name, value in self.state_dict().items()}
         out = {"first": own["first.weight"][:, 0].T, "last": own["last.weight"][0, :, 0], "offset": own["last.bias"][0]}
         for k in range(len(self.layers)):

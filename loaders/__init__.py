@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from toolbox.utils import Registry, UserError, nearest
 
 if TYPE_CHECKING:
-    from loaders.ecg_loader import Data
+    from loaders.datasets.dataset import Data
 
 DATASETS = Registry(
     "dataset",
     {
-        "ecg": "loaders.ecg_loader:ecg",
-        "ecg_bin": "loaders.ecg_loader:ecg_bin",
-        "synthetic": "loaders.ecg_loader:synthetic",
-        "synthetic_bin": "loaders.ecg_loader:synthetic_bin",
+        "ecg": "loaders.datasets.dataset:ecg",
+        "ecg_bin": "loaders.datasets.dataset:ecg_bin",
+        "synthetic": "loaders.datasets.dataset:synthetic",
+        "synthetic_bin": "loaders.datasets.dataset:synthetic_bin",
     },
 )
 NUM_CLASSES = {"ecg": 5, "ecg_bin": 2, "synthetic": 5, "synthetic_bin": 2}
@@ -26,7 +26,7 @@ SAMPLINGS = ("equal", "importance", "effective")
 SAMPLERS = (*SAMPLINGS, "patients")
 AUGMENTATIONS = Registry(
     "change of rows",
-    {name: f"loaders.augment:{name}" for name in (
+    {name: f"loaders.datasets.augment:{name}" for name in (
         "amplitude", "stretch", "shift", "wander", "noise", "invert", "droplead", "droprr", "tempo"
     )},
 )  # fmt: skip
@@ -37,7 +37,7 @@ SIZES = {
 }  # fmt: skip
 PRESETS: dict[str, dict[str, float]] = {
     "none": {},
-    "light": {},  # of its own, see loaders/augment.py
+    "light": {},  # of its own, see loaders/datasets/augment.py
     "strong": {name: size for name, size in SIZES.items() if name not in ("shift", "droplead", "tempo")},
 }
 SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold")
@@ -46,22 +46,22 @@ BASELINES = ("highpass", "median")
 FEATURES = Registry(
     "feature group",
     {
-        "rr": "loaders.features:RR",
-        "rr_past": "loaders.features:RR_PAST",
-        "rhythm": "loaders.features:RHYTHM",
-        "pattern": "loaders.features:PATTERN",
-        "shape": "loaders.features:SHAPE",
-        "tempo": "loaders.own_beats:TEMPO",
-        "qrs": "loaders.own_beats:QRS_GROUP",
-        "pwave": "loaders.own_beats:PWAVE",
-        "past": "loaders.past_beats:PAST",
-        "tempo_past": "loaders.past_beats:TEMPO_PAST",
+        "rr": "loaders.beats.features.rr:RR",
+        "rr_past": "loaders.beats.features.rr:RR_PAST",
+        "rhythm": "loaders.beats.features.rr:RHYTHM",
+        "pattern": "loaders.beats.features.rr:PATTERN",
+        "shape": "loaders.beats.features.rr:SHAPE",
+        "tempo": "loaders.beats.features.morphology:TEMPO",
+        "qrs": "loaders.beats.features.morphology:QRS_GROUP",
+        "pwave": "loaders.beats.features.morphology:PWAVE",
+        "past": "loaders.beats.features.causal:PAST",
+        "tempo_past": "loaders.beats.features.causal:TEMPO_PAST",
     },
 )
 
 SPLICES = Registry(
     "kind of spliced patient",
-    {name: f"loaders.spliced:{name}" for name in ("atrial", "block", "fibrillation", "noisy")},
+    {name: f"loaders.beats.spliced:{name}" for name in ("atrial", "block", "fibrillation", "noisy")},
 )
 
 

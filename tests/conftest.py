@@ -13,9 +13,10 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from loaders import sources, splits  # noqa: E402
-from loaders.beats import Beats, cut  # noqa: E402
-from loaders.rows import FILES  # noqa: E402
+from loaders.beats.table import Beats, cut  # noqa: E402
+from loaders.datasets import kaggle_split as splits  # noqa: E402
+from loaders.sources import finder as sources  # noqa: E402
+from loaders.sources.kaggle_csv import FILES  # noqa: E402
 
 SMALL = ["--synthetic-patients", "4", "--synthetic-minutes", "4"]
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,17 +24,17 @@ import torch
 from torch.utils import data  # noqa: F401
 
 import commander
-import toolbox.board
 import toolbox.losses
-import toolbox.provenance
-import toolbox.results
-import toolbox.resume
+import toolbox.reports.run_files
+import toolbox.reports.tensorboard
+import toolbox.runs.provenance
+import toolbox.runs.resume
 import trainer
 
 # They take most of a small run's time and are tested elsewhere.
-toolbox.board.Board.pictures = toolbox.board.NullBoard.pictures
-toolbox.results.write_pictures = lambda folder, logged: []
-toolbox.provenance.git_state = lambda folder=None: {"commit": None, "dirty": None}
+toolbox.reports.tensorboard.TensorBoardLogger.pictures = toolbox.reports.tensorboard.NullLogger.pictures
+toolbox.reports.run_files.write_pictures = lambda folder, logged: []
+toolbox.runs.provenance.git_state = lambda folder=None: {"commit": None, "dirty": None}
 
 
 def kill_after_saves(count: int) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import wfdb
 
 import commander
-from loaders.records import Record
-from loaders.synthetic import patient_record
+from loaders.io.wfdb_record import Record
+from loaders.sources.synthetic import patient_record
 from tests.conftest import SMALL
 
 GAIN = 40  # units per mV: everything fits into 8 bits

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import commander
-from actions import session
+from commands import build as session
 from loaders import NUM_CLASSES
 from models import MODELS
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records

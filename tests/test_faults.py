@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 
 import commander
-import toolbox.results
-from actions import session
-from loaders import cache
-from loaders.beats import Beats
-from loaders.cache import Source
-from toolbox.checkpoint import BEST, LATEST, load_checkpoint, save_checkpoint
-from toolbox.importer import import_weights
+import toolbox.reports.run_files
+from commands import build as session
+from loaders.beats.table import Beats
+from loaders.sources import cache
+from loaders.sources.cache import Source
 from toolbox.logger import Experiment
-from toolbox.runs import list_runs
+from toolbox.runs.checkpoint import BEST, LATEST, load_checkpoint, save_checkpoint
+from toolbox.runs.folders import list_runs
+from toolbox.runs.pickle_reader import import_weights
 from toolbox.utils import UserError, atomic_write, read_json, write_json
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
@@ -142,8 +142,8 @@ def leftovers(root: Path) -> list[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A ROOT with a run of one epoch; plots are a few bytes, as drawing them takes longer than all the rest."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(toolbox.results, "plot_history", lambda _: {"loss": None})
-        patch.setattr(toolbox.results, "save_plot", _tiny_plot)
+        patch.setattr(toolbox.reports.run_files, "plot_history", lambda _: {"loss": None})
+        patch.setattr(toolbox.reports.run_files, "save_plot", _tiny_plot)
         patch.setattr(session, "TRIAL_BATCHES", 1)
         root = tmp_path_factory.mktemp("finished")
         commander.main([*TRAIN, "--epochs", "1", "--root-dir", str(root)])

@@ -1,133 +1,207 @@
 """The house rules that can be read off the files: which way imports go, what is pinned, what start-up brings in."""
 
+from __future__ import annotations
+
 import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("commands", "inference", "loaders", "models", "toolbox", "benchmarks")
 CODE = sorted(
-    path
-    for folder in ("", "actions", "loaders", "models", "toolbox", "benchmarks")
-    for path in (ROOT / folder).glob("*.py")
+    path.relative_to(ROOT)
+    for folder in ("", *PACKAGES)
+    for path in ((ROOT / folder).rglob("*.py") if folder else ROOT.glob("*.py"))
 )
-OWN = {
-    "benchmarks",
-    "loaders",
-    "models",
-    "toolbox",
-    "trainer",
-    "predictor",
-    "streaming",
-    "args",
-    "commander",
-    "actions",
+OWN = {*PACKAGES, "args", "commander", "trainer"}
+
+# Layers, ground floor first: a room imports from itself and from lower layers. No arrow goes up, lazy or not.
+TOOLBOX = (
+    ("toolbox.utils",),
+    ("toolbox.options", "toolbox.metrics", "toolbox.logger", "toolbox.plotter"),
+    ("toolbox.losses", "toolbox.optimizers", "toolbox.schedulers", "toolbox.runs"),
+    ("toolbox.training",),
+    ("toolbox.reports",),
+    ("toolbox.holter",),
+    ("toolbox.export",),
+)
+LOADERS = (
+    ("toolbox.utils",),
+    ("loaders.options", "loaders.io", "loaders.dsp"),
+    ("loaders.beats",),
+    ("loaders.sources",),
+    ("loaders.datasets",),
+    ("loaders",),
+)
+MODELS = (("toolbox.utils",), ("models.options",), ("models",))
+OPTIONS = ("commands.options", "inference.options", "loaders.options", "models.options", "toolbox.options")
+# What the rooms on top may import beside themselves: whole packages, or single modules.
+ON_TOP = {
+    "trainer": ("toolbox",),
+    "inference": ("loaders", "toolbox"),
+    "args": (*OPTIONS, "toolbox.utils", "toolbox.runs.folders"),
+    "commands": ("args", "trainer", "inference", "loaders", "models", "toolbox"),
+    "commander": ("args", "commands", "inference", "loaders", "models", "toolbox", "trainer"),
+    "benchmarks": tuple(OWN),
 }
 
 
-def imports(path: Path, top_level_only: bool = False) -> set[str]:
-    """The modules that a file imports, as dotted names."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_level_only else ast.walk(tree)
-    found = set()
-    for node in nodes:
+def module_name(path: Path) -> str:
+    """The dotted name of a file of this project."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """The syntax tree of a file of this project."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names that a file imports, inside functions, too."""
+    names: set[str] = set()
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def own(path: Path) -> set[str]:
     """The modules of this project that a file imports."""
-    return {name for name in imports(path) if name.split(".")[0] in OWN}
+    modules = {module_name(each) for each in CODE}
+    return {name for name in imports(path) if name.split(".")[0] in OWN and name in modules}
 
 
-@pytest.mark.parametrize("path", [p for p in CODE if p.parent.name in ("models", "loaders")], ids=lambda p: p.stem)
-def test_models_and_loaders_know_only_themselves_and_the_utilities(path):
+def place_of(name: str, layers: tuple[tuple[str, ...], ...]) -> tuple[int, str]:
+    """The layer and the room that a module stands in: the longest room that its name begins with."""
+    rooms = {room: level for level, layer in enumerate(layers) for room in layer}
+    fitting = [room for room in rooms if name == room or name.startswith(f"{room}.")]
+    assert fitting, f"{name} stands in no room of {list(rooms)}"
+    room = max(fitting, key=len)
+    return rooms[room], room
+
+
+@pytest.mark.parametrize("path", [p for p in CODE if p.parts[0] in ("loaders", "models", "toolbox")], ids=str)
+def test_arrows_go_one_way(path: Path) -> None:
+    layers = {"loaders": LOADERS, "models": MODELS, "toolbox": TOOLBOX}[path.parts[0]]
+    me = module_name(path)
+    if me == "toolbox":
+        assert own(path) <= {"toolbox.utils"}
+        return
+    level, room = place_of(me, layers)
+    for name in own(path) - {"toolbox", path.parts[0]}:
+        below, other = place_of(name, layers)
+        assert below < level or other == room, f"{me} imports {name}"
+
+
+@pytest.mark.parametrize("path", [p for p in CODE if p.parts[0].removesuffix(".py") in ON_TOP], ids=str)
+def test_rooms_on_top_import_what_lies_below(path: Path) -> None:
+    me = path.parts[0].removesuffix(".py")
+    allowed = ON_TOP[me]
     for name in own(path):
-        assert name.startswith(path.parent.name) or name.startswith("toolbox.utils"), name
+        inside = name == me or name.startswith(f"{me}.") or name in ("commands", "inference", "loaders", "models")
+        assert inside or any(name == one or name.startswith(f"{one}.") for one in allowed), f"{me} imports {name}"
 
 
-@pytest.mark.parametrize("path", [p for p in CODE if p.parent.name == "toolbox"], ids=lambda p: p.stem)
-def test_the_toolbox_knows_only_itself(path):
-    assert all(name.startswith("toolbox") for name in own(path))
+def registered(path: Path) -> Iterator[str]:
+    """The modules that a file names in a table, as "package.module:function"."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            match = re.fullmatch(r"([\w.]+):\w+", node.value)
+            if match and match[1].split(".")[0] in OWN:
+                yield match[1]
 
 
-@pytest.mark.parametrize("stem", ["utils"])
-def test_the_utilities_know_nobody(stem):
-    assert own(ROOT / "toolbox" / f"{stem}.py") == set()
+def test_no_circle_is_left() -> None:
+    modules = {module_name(path): path for path in CODE}
+    graph = {name: (own(path) | {*registered(path)}) - {name} for name, path in modules.items()}
+    for name, others in graph.items():  # a package's own file is imported with each of its modules; that is no circle
+        graph[name] = {one for one in others if not name.startswith(f"{one}.")}
+    state: dict[str, int] = {}
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        state[name] = 1
+        for other in sorted(graph.get(name, ())):
+            assert state.get(other) != 1, f"circle: {' -> '.join((*trail[trail.index(other) :], other))}"
+            if other not in state:
+                visit(other, (*trail, other))
+        state[name] = 2
+
+    for name in sorted(graph):
+        if name not in state:
+            visit(name, (name,))
 
 
-def test_the_trainer_gets_models_and_batches_as_arguments():
-    assert all(name.startswith("toolbox") for name in own(ROOT / "trainer.py"))
+def test_commander_is_imported_by_nobody_and_commands_by_the_top_alone() -> None:
+    for path in CODE:
+        if path.parts[0] != "benchmarks":
+            assert not any(name.split(".")[0] == "commander" for name in imports(path)), path
+        if path.parts[0] not in ("benchmarks", "commands", "commander.py", "args.py"):
+            assert not any(name.split(".")[0] == "commands" for name in imports(path)), path
 
 
-@pytest.mark.parametrize("module", ["predictor", "streaming"])
-def test_who_annotates_gets_the_model_as_an_argument_and_needs_no_torch(module):
-    for name in own(ROOT / f"{module}.py"):
-        assert name.startswith(("toolbox", "loaders", "predictor")), name
+@pytest.mark.parametrize("module", ["inference", "inference.annotate", "inference.stream"])
+def test_annotating_needs_no_torch(module: str) -> None:
     program = f"import sys; import {module}; print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
 
 
-def test_the_command_line_reads_registries_and_run_folders_only():
-    allowed = ("models", "loaders", "loaders.augmentation", "loaders.splicing", "toolbox")
-    for name in own(ROOT / "args.py"):
-        module = name.rsplit(".", 1)[0] if name.split(".")[-1][0].isupper() or name.count(".") > 1 else name
-        assert module in (*allowed, "toolbox.flags", "toolbox.patient_flags", "toolbox.runs", "toolbox.utils"), name
-
-
-def test_nobody_imports_the_entry_point_and_it_alone_the_actions():
-    for path in CODE:
-        if path.parent.name != "benchmarks":
-            assert not any(name.split(".")[0] == "commander" for name in imports(path)), path
-        if path.parent.name not in ("benchmarks", "actions") and path.name != "commander.py":
-            assert not any(name.split(".")[0] == "actions" for name in imports(path)), path
-
-
-def test_help_and_flag_errors_need_no_torch():
+def test_help_and_flag_errors_need_no_torch() -> None:
     program = "import sys; import commander, args; args.get_parser().format_help(); print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
 
 
-def test_every_dependency_is_pinned_and_imported():
+def requirements() -> list[str]:
+    """The lines of requirements.txt that name a package."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_every_dependency_is_pinned_and_imported() -> None:
     names = {"scikit-learn": "sklearn", "PyYAML": "yaml"}
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
     imported = {name.split(".")[0] for path in CODE for name in imports(path)}
-    for line in lines:
+    for line in requirements():
         package, equals, version = line.partition("==")
         assert equals and re.fullmatch(r"[\d.]+", version), f"{line} is not pinned"
         # TensorBoard is what torch.utils.tensorboard writes with
         module = names.get(package, package)
         assert module in imported or (module == "tensorboard" and "torch" in imported), f"{package} is not imported"
-    assert "torch==2.13.0" in lines
+    assert "torch==2.13.0" in requirements()
 
 
-def test_third_parties_are_all_listed():
-    listed = {
-        line.split("==")[0].lower() for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line
-    }
-    listed |= {"sklearn", "yaml"}
-    benchmarks = {"pandas", "sleepecg", "neurokit2"}  # what the project is measured beside; wfdb brings pandas
+def test_third_parties_are_all_listed() -> None:
+    listed = {line.split("==")[0].lower() for line in requirements()} | {"sklearn", "yaml"}
+    optional = {"onnx", "onnxruntime"}
+    benchmarks = {"sleepecg", "neurokit2"}  # what the project is measured beside
     for path in CODE:
+        allowed = listed | optional | (benchmarks if path.parts[0] == "benchmarks" else set())
         for name in imports(path):
             module = name.split(".")[0]
-            allowed = listed | (benchmarks if path.parent.name == "benchmarks" else set())
-            assert module in sys.stdlib_module_names or module in OWN or module in allowed, f"{path.name}: {module}"
+            assert module in sys.stdlib_module_names or module in OWN or module in allowed, f"{path}: {module}"
 
 
-def test_the_readme_names_the_commands_that_ci_runs():
+def test_the_readme_names_the_commands_that_ci_runs() -> None:
     readme, ci = (ROOT / "README.md").read_text(encoding="utf-8"), (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "python -m pytest" in readme and "python -m pytest" in ci
 
 
-def test_the_readme_names_every_flag():
+def test_no_file_is_longer_than_300_lines() -> None:
+    lengths = {str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in CODE}
+    assert {path: lines for path, lines in lengths.items() if lines > 300} == {}
+
+
+def test_the_readme_names_every_flag() -> None:
     from args import get_parser
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -19,16 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from args import parse_args
-from loaders import cache, gdd, physionet
-from loaders.beat_files import read_beats
-from loaders.beats import Beats
-from loaders.cache import Source
-from loaders.recordings import CsvFormat, choose_lead, open_recording
-from loaders.records import list_records
-from toolbox.checkpoint import FORMAT, load_checkpoint
-from toolbox.importer import import_weights
+from loaders.beats.table import Beats
+from loaders.io.annotations import read_beats
+from loaders.io.recording import CsvFormat, choose_lead, open_recording
+from loaders.io.wfdb_record import list_records
+from loaders.sources import cache, physionet
+from loaders.sources import google_drive as gdd
+from loaders.sources.cache import Source
 from toolbox.logger import Experiment
-from toolbox.runs import list_runs
+from toolbox.runs.checkpoint import FORMAT, load_checkpoint
+from toolbox.runs.folders import list_runs
+from toolbox.runs.pickle_reader import import_weights
 from toolbox.utils import UserError, read_json
 
 # 35 for each reader, the same ones every time; tests/test_soak.py asks for more.

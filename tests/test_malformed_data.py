@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loaders import synthetic
-from loaders.records import Record, read_wfdb, write_wfdb
-from loaders.rows import read_csv
+from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
+from loaders.sources import synthetic
+from loaders.sources.kaggle_csv import read_csv
 from tests.test_malformed import TRIES, damage, read_or_refuse
 
 GOOD = "\n".join(",".join([f"{k / 187:.3f}" for k in range(187)] + [f"{label}.0"]) for label in range(5)) + "\n"

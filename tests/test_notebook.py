@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 from args import parse_args
 from loaders import get_loader
-from loaders.rows import FILES
+from loaders.sources.kaggle_csv import FILES
 
 REPO = Path(__file__).resolve().parents[1]
 NOTEBOOK = REPO / "notebooks" / "notebook1.ipynb"

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import commander
-from loaders.batches import Batches
+from loaders.datasets.batches import Batches
 from tests.conftest import ROOT, SMALL
-from toolbox.checkpoint import LATEST, load_checkpoint
+from toolbox.runs.checkpoint import LATEST, load_checkpoint
 from toolbox.utils import UserError, read_json
 
 FLAGS = ["--dataset", "synthetic", *SMALL, "--model-name", "cnn1d_3", "--precision", "fp32"]
@@ -80,7 +80,7 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_rows(tmp_path: Path, monk
     before = (run / LATEST).read_bytes()
     gather, seen = Batches._gather, []
 
-    def spoilt(self: Batches):
+    def runs_without_config(self: Batches):
         for number, batch in enumerate(gather(self), start=1):
             if number == 3 and self.generator is not None:
                 seen.append(batch.ids.tolist())
@@ -88,7 +88,7 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_rows(tmp_path: Path, monk
             else:
                 yield batch
 
-    monkeypatch.setattr(Batches, "_gather", spoilt)
+    monkeypatch.setattr(Batches, "_gather", runs_without_config)
     with pytest.raises(UserError, match=r"step 3 \(batch 3 of the epoch\), learning rate 0\.01") as caught:
         commander.main(["--resume", "latest", "--epochs", "2", "--root-dir", str(tmp_path)])
     assert ", ".join(map(str, seen[0])) in str(caught.value)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from loaders.ecg_loader import Batch
+from loaders.datasets.dataset import Batch
 from toolbox.losses import get_criterion
 from toolbox.utils import UserError
-from trainer import Setting, progressive_samples, run_epoch, validate
+from trainer import TrainContext, progressive_samples, run_epoch, validate
 
 
 class Fixed(nn.Module):
@@ -23,7 +23,7 @@ class Fixed(nn.Module):
 def setting(weight=None):
     """A setting with nothing to learn."""
     args = types.SimpleNamespace(criterion="nll")
-    return Setting(Fixed(), get_criterion(args, weight), ("a", "b", "c"), torch.device("cpu"))
+    return TrainContext(Fixed(), get_criterion(args, weight), ("a", "b", "c"), torch.device("cpu"))
 
 
 def rows(n=30):

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from toolbox.utils import UserError, misfit, read_json, write_json
+from toolbox.utils import UserError, read_json, schema_error, write_json
 
 NUMBER = (int, float, type(None))
 SCORES = {  # what files must hold where there are scores of an epoch
@@ -73,7 +73,7 @@ class Experiment:
     def from_json(cls, path: str | Path) -> Experiment:
         """Read the log in `path`; UserError when it is not one."""
         state = read_json(path)
-        if problem := misfit(state, LOG, "it"):
+        if problem := schema_error(state, LOG, "it"):
             raise UserError(f"{path} is not the log of a run: {problem}")
         return cls.from_dict(state)
 

@@ -98,7 +98,7 @@ def _check_moments(state: dict[str, Any], names: tuple[str, ...], weights: Tenso
             raise ValueError(f"the optimizer's {name} is no tensor of shape {tuple(shape)}")
 
 
-class Schedule:
+class LRSchedule:
     """A learning-rate schedule that knows when it moves.
 
     Args:
@@ -137,7 +137,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Clock:
+class StepClock:
     """Where in a training a step stands, so that every epoch has an equal part in a schedule.
 
     Attributes:
@@ -162,23 +162,23 @@ class Clock:
         return self.first + (step - self.first) * self.first / max(self.later, 1)
 
 
-def step_lr(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
+def step_lr(optimizer: Optimizer, args: Namespace, clock: StepClock) -> LRSchedule:
     """Times --lr-decay after every --step epochs."""
-    return Schedule(lr_scheduler.StepLR(optimizer, args.step, gamma=args.lr_decay), "epoch")
+    return LRSchedule(lr_scheduler.StepLR(optimizer, args.step, gamma=args.lr_decay), "epoch")
 
 
-def exponential_lr(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
+def exponential_lr(optimizer: Optimizer, args: Namespace, clock: StepClock) -> LRSchedule:
     """Times --lr-decay after every epoch."""
-    return Schedule(lr_scheduler.ExponentialLR(optimizer, gamma=args.lr_decay), "epoch")
+    return LRSchedule(lr_scheduler.ExponentialLR(optimizer, gamma=args.lr_decay), "epoch")
 
 
-def reduce_on_plateau(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
+def reduce_on_plateau(optimizer: Optimizer, args: Namespace, clock: StepClock) -> LRSchedule:
     """Times --lr-decay when the validation accuracy has not improved for more than --step epochs."""
     scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=args.lr_decay, patience=args.step)
-    return Schedule(scheduler, "score")
+    return LRSchedule(scheduler, "score")
 
 
-def cosine(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
+def cosine(optimizer: Optimizer, args: Namespace, clock: StepClock) -> LRSchedule:
     """A linear warm-up over --warmup of all steps, then half a cosine down to zero (Loshchilov & Hutter 2017)."""
     total = clock.total
     rise = round(args.warmup * total)
@@ -189,10 +189,10 @@ def cosine(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
             return (step + 1) / (rise + 1)
         return 0.5 * (1 + math.cos(math.pi * min((step - rise) / max(total - rise, 1), 1.0)))
 
-    return Schedule(lr_scheduler.LambdaLR(optimizer, factor), "step")
+    return LRSchedule(lr_scheduler.LambdaLR(optimizer, factor), "step")
 
 
-def onecycle(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
+def onecycle(optimizer: Optimizer, args: Namespace, clock: StepClock) -> LRSchedule:
     """One cycle (Smith & Topin 2018): from lr / 25 up to --lr over --warmup of all steps, then down to nearly zero.
 
     The values are those of torch's OneCycleLR without a cycle of the momentum, but for its refusals of few steps.
@@ -206,7 +206,7 @@ def onecycle(optimizer: Optimizer, args: Namespace, clock: Clock) -> Schedule:
             return _halfway(1 / 25, 1.0, step / top)
         return _halfway(1.0, 1 / 25e4, min((step - top) / (end - top), 1.0) if end > top else 1.0)
 
-    return Schedule(lr_scheduler.LambdaLR(optimizer, factor), "step")
+    return LRSchedule(lr_scheduler.LambdaLR(optimizer, factor), "step")
 
 
 def _halfway(start: float, end: float, share: float) -> float:
@@ -214,7 +214,7 @@ def _halfway(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
-def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int, later: int | None = None) -> Schedule:
+def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int, later: int | None = None) -> LRSchedule:
     """The schedule `args.scheduler` over `args.epochs` epochs.
 
     Args:
@@ -223,7 +223,7 @@ def get_scheduler(args: Namespace, optimizer: Optimizer, steps: int, later: int 
         steps: optimizer steps of an epoch, or of the first one.
         later: steps of each epoch after the first, where they differ.
     """
-    clock = Clock(args.epochs, steps, steps if later is None else later)
+    clock = StepClock(args.epochs, steps, steps if later is None else later)
     return SCHEDULERS[args.scheduler](optimizer, args, clock)
 
 

@@ -3,118 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Sequence
-
-from toolbox.flags import named, number
-from toolbox.utils import Registry, UserError
+from argparse import Namespace
 
 WINDOW_FLAGS = (
     "window_before", "window_after", "window_rate", "leads", "scale", "highpass", "baseline", "spliced"
 )  # fmt: skip
-
-
-def fold_name(text: str) -> str | None:
-    """An argparse type: "I/K" (1 <= I <= K, 2 <= K), or "none"."""
-    if text == "none":
-        return None
-    number_of, slash, folds = text.partition("/")
-    plain = all(part.isascii() and part.isdigit() for part in (number_of, folds))
-    if not slash or not plain or not 1 <= int(number_of) <= int(folds) or int(folds) < 2:
-        raise ArgumentTypeError(f"{text!r}: expected I/K, as 2/5: the second of five groups of patients")
-    return f"{int(number_of)}/{int(folds)}"
-
-
-def add_split_flags(parser: argparse.ArgumentParser, splits: Sequence[str]) -> None:
-    """--split and --fold."""
-    group = parser.add_argument_group("who trains and who tests")
-    group.add_argument(
-        "--split",
-        choices=splits,
-        default="kaggle",
-        help="kaggle mixes patients; interpatient: DS1/DS2 (de Chazal 2004), strict: without 202; kfold: by patient",
-    )
-    group.add_argument(
-        "--fold",
-        type=fold_name,
-        metavar="I/K",
-        help="which of K groups of patients tests (kfold), or validates within DS1 (interpatient)",
-    )
-
-
-def add_context_flags(
-    parser: argparse.ArgumentParser, contexts: Sequence[str], baselines: Sequence[str], features: Registry
-) -> None:
-    """What a row is, and the numbers beside it."""
-    group = parser.add_argument_group("what a beat may know (all but the defaults need raw records)")
-    group.add_argument(
-        "--context", choices=contexts, default="kaggle", help="a row: 187 samples from the R peak, or a window"
-    )
-    group.add_argument("--window-before", type=number(float, 0, 60), default=0.5, help="s before the R peak")
-    group.add_argument(
-        "--window-after", type=number(float, 0, 60, above=True), default=0.5, help="s from the R peak on, all future"
-    )
-    group.add_argument("--window-rate", type=number(int, 20, 2000), default=120, help="samples per s of a window")
-    group.add_argument("--leads", type=number(int, 1, 16), default=1, help="leads of a window, MLII first")
-    group.add_argument(
-        "--scale",
-        choices=("record", "window", "none"),
-        default="record",
-        help="unit of a window: the recording's typical beat, its own standard deviation, mV",
-    )
-    group.add_argument("--highpass", type=number(float, 0, 20), default=0.5, help="Hz, of a window's signal; 0: none")
-    group.add_argument(
-        "--baseline",
-        choices=baselines,
-        default="highpass",
-        help="how its wander is taken out: --highpass, or medians of 0.2 and 0.6 s and a low-pass (de Chazal 2004)",
-    )
-    group.add_argument(
-        "--features",
-        type=named(features),
-        nargs="*",
-        default=[],
-        metavar="GROUP",
-        help=f"numbers beside the row: {', '.join(features)}",
-    )
-    group.add_argument(
-        "--neighbours", type=number(int, 0, 100), default=0, help="rows of that many beats before and after come along"
-    )
-
-
-def add_imbalance_flags(
-    parser: argparse.ArgumentParser, augmentation: Callable[[str], object], splicing: Callable[[str], object]
-) -> None:
-    """What helps where rare classes and few patients are to be learned from."""
-    group = parser.add_argument_group("changes of rows, and rare classes")
-
-    def read_by(reader: Callable[[str], object]) -> Callable[[str], str]:
-        def check(text: str) -> str:
-            try:
-                reader(text)
-            except UserError as error:
-                raise ArgumentTypeError(str(error)) from error
-            return text
-
-        return check
-
-    group.add_argument(
-        "--spliced",
-        type=read_by(splicing),
-        default="none",
-        help="patients made of each training record's own beats: none, or kinds and how many, as atrial:10+block:2",
-    )
-    group.add_argument(
-        "--augment",
-        type=read_by(augmentation),
-        default="none",
-        help="change rows at random: none, light, strong, or changes with their sizes, as noise:0.05+invert+droprr:0.2",
-    )
-    group.add_argument("--mixup", type=number(float, 0, 10), default=0.0, help="alpha of mixup (Zhang 2018); 0: none")
-    group.add_argument(
-        "--effective-beta", type=number(float, 0, 0.9999999), default=0.999, help="of effective (Cui 2019)"
-    )
-    group.add_argument("--logit-tau", type=number(float, 0, 10), default=1.0, help="of logitadjusted (Menon 2021)")
 
 
 def check(args: Namespace, parser: argparse.ArgumentParser) -> None:

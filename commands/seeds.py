@@ -1,0 +1,211 @@
+"""Several seeds as one experiment: runs of their own, and a JSON file beside them with mean and spread of each score.
+
+The file ROOT/DATASET/runs/NAMEseedsN_V.json is claimed before the first run starts, and each run's config.json names
+it, so that an experiment that was broken off at any moment can be gone on with.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolbox.logger import Experiment
+from toolbox.runs.folders import Run, list_runs, merge_run_options
+from toolbox.runs.provenance import git_state
+from toolbox.utils import UserError, read_json, write_json
+from toolbox.utils.signals import Interrupted
+
+SHOWN = ("accuracy", "acc1", "acc_class", "macro_f1", "kappa", "j_kappa", "ece", "temperature")
+
+
+@dataclass
+class Actions:
+    """What an experiment does for one run.
+
+    Attributes:
+        train: starts a run (None) or goes on with one; its result names the run and its best epoch.
+        test: scores one.
+        options: flags -> what config.json keeps of them.
+        name_flags: those that find an experiment again.
+        free_flags: those that may differ when it is gone on with.
+    """
+
+    train: Callable[[Namespace, Run | None], dict[str, Any]]
+    test: Callable[[Namespace, Run], dict[str, Any]]
+    options: Callable[[Namespace], dict[str, Any]]
+    name_flags: Iterable[str]
+    free_flags: Iterable[str]
+
+
+def run_seeds(args: Namespace, prefix: str, actions: Actions) -> dict[str, Any]:
+    """Start an experiment of `args.seeds` seeds, go on with the newest one (--resume latest), or score it (--test).
+
+    Args:
+        prefix: what the flags call a run, up to its version.
+
+    Returns:
+        What its file holds: name, started, git, seeds, runs, options, and "val" and "test" as `spread` gives them.
+
+    Raises:
+        UserError: no experiment fits, or it is to be scored and has not been trained to its end.
+        Interrupted: a run was stopped; the experiment can be gone on with.
+    """
+    if args.test or args.resume:
+        path = find(args, actions.name_flags)
+    else:
+        path = claim(Path(args.root_dir) / args.dataset / "runs", prefix, args, actions.options(args))
+    experiment = Run(path, read_json(path))
+    state, seeds = experiment.config, experiment.config["seeds"]
+    if args.test and len(state["runs"]) < len(seeds):
+        raise UserError(
+            f"{state['name']} is trained for {len(state['runs'])} of {len(seeds)} seeds; go on with it by --resume "
+            f"latest --seeds {args.seeds}"
+        )
+    results = []
+    for number, seed in enumerate(seeds, start=1):
+        print(f"{state['name']}: seed {seed}, {number} of {len(seeds)}", flush=True)
+        run = runs_of(args, state["name"]).get(seed)
+        if args.test and run is not None:
+            results.append(actions.test(merge_run_options(args, run, actions.free_flags), run))
+            continue
+        results.append(train_seed(args, experiment, run, seed, actions))
+        state["runs"] = [Path(result["run"]).name for result in results]
+        state["val"] = spread([result["val"] for result in results])
+        write_json(path, state)
+    part = "test" if args.test else "val"
+    if args.test:
+        state["test"] = spread([{**result["test"], "patients": flat_maps(result["patients"])} for result in results])
+        write_json(path, state)
+    print(
+        "\n".join([f"{state['name']}, mean +- standard deviation of {len(seeds)} seeds, {part}:", *table(state[part])])
+    )
+    print(f"written {path}")
+    return {"experiment": str(path), **state}
+
+
+def runs_of(args: Namespace, name: str) -> dict[int, Run]:
+    """The runs of an experiment by their seeds."""
+    return {run.options["seed"]: run for run in list_runs(args.root_dir) if run.config.get("experiment") == name}
+
+
+def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int, actions: Actions) -> dict[str, Any]:
+    """Train the run of one seed to its end; its result, with the validation scores of its best epoch under "val"."""
+    own = Namespace(**{**vars(args), "experiment": experiment.config["name"], "resume": "latest" if run else ""})
+    if args.resume:  # the experiment's flags, for runs that had not been started
+        own = merge_run_options(own, run or experiment, actions.free_flags)
+    own.seed = seed
+    try:
+        result = actions.train(own, run)
+    except Interrupted as stop:
+        words = ["python", "commander.py", "--resume", "latest", "--seeds", str(args.seeds)]
+        stop.command = shlex.join([*words, *([] if args.root_dir == "ecg_data" else ["--root-dir", args.root_dir])])
+        raise
+    except BaseException:
+        if not runs_of(args, experiment.config["name"]):  # a failed start leaves nothing
+            experiment.path.unlink(missing_ok=True)
+        raise
+    best = (result["best"] or {}).get("epoch", result["epoch"])
+    scores = Experiment.from_json(Path(result["run"]) / "logger.json").at("val", best) or {}
+    return {**result, "val": {key: value for key, value in scores.items() if key not in ("epoch", "seconds")}}
+
+
+def claim(folder: Path, prefix: str, args: Namespace, options: dict[str, Any]) -> Path:
+    """The file of a new experiment, its version the next free one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    version = 1
+    while True:
+        name = f"{prefix}seeds{args.seeds}_{version}"
+        try:
+            os.close(os.open(folder / f"{name}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            break
+        except FileExistsError:
+            version += 1
+    state = {
+        "name": name,
+        "started": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "git": git_state(),
+        "seeds": list(range(args.seed, args.seed + args.seeds)),
+        "runs": [],
+        "options": options,
+        "val": None,
+        "test": None,
+    }
+    write_json(folder / f"{name}.json", state)
+    return folder / f"{name}.json"
+
+
+def find(args: Namespace, name_flags: Iterable[str]) -> Path:
+    """The newest experiment of so many seeds that the given flags fit."""
+    wanted = {key: getattr(args, key) for key in name_flags if key in args.given}
+    found, others = [], []
+    for path in Path(args.root_dir).glob("*/runs/*seeds*.json"):
+        try:
+            state = read_json(path)
+            fits = all(state["options"].get(key) == value for key, value in wanted.items())
+            if fits and len(state["seeds"]) == args.seeds:
+                found.append((state["started"], path))
+            others.append(f"{state['name']} ({len(state['seeds'])} seeds)")
+        except (UserError, KeyError, TypeError, AttributeError):
+            continue  # a stranger's file, or one that was claimed and not yet filled
+    if not found:
+        there = f"; there are: {', '.join(others)}" if others else "; there are none: train one by --seeds N first"
+        raise UserError(f"no experiment of {args.seeds} seeds fits these flags{there}")
+    return max(found)[1]
+
+
+def flat_maps(patients: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of toolbox.metrics.patients, without intervals and records: nested mappings of numbers."""
+    found = {}
+    for name, result in patients["maps"].items():
+        figures = {key: result[key]["value"] for key in ("accuracy", "macro_f1", "kappa", "j_kappa")}
+        per_class = result["per_class"].items()
+        classes = {of: {kind: each[kind]["value"] for kind in ("Se", "+P", "F1")} for of, each in per_class}
+        ec57 = {of: result["ec57"][of] for of in ("gross", "average")} if "ec57" in result else {}
+        found[name] = {**figures, **classes, "EC57": ec57, "without": result.get("without", {})}
+    return {**found, "calibration": patients["calibration"]}
+
+
+def flat(scores: Mapping[str, Any], before: str = "") -> dict[str, float | None]:
+    """The numbers in nested mappings, under "outer/inner"; lists are left out."""
+    found: dict[str, float | None] = {}
+    for key, value in scores.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{key}/")
+        elif value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+            found[f"{before}{key}"] = value
+    return found
+
+
+def spread(results: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of each number in the `results` of several seeds: mean and standard deviation (n - 1) over those that define it,
+    and the values by seed."""
+    flats = [flat(result) for result in results]
+    found = {}
+    for key in dict.fromkeys(key for one in flats for key in one):
+        values = [one.get(key) for one in flats]
+        defined = np.array([value for value in values if value is not None and np.isfinite(value)])
+        mean = float(defined.mean()) if len(defined) else None
+        std = float(defined.std(ddof=1)) if len(defined) > 1 else None
+        found[key] = {"mean": mean, "std": std, "values": values}
+    return found
+
+
+def table(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lines of the figures that matter most: mean +- standard deviation."""
+    lines = []
+    for key, each in figures.items():
+        outer, _, last = key.rpartition("/")
+        classes = last in ("Se", "+P", "F1") and "without" not in outer
+        if each["mean"] is None or "without" in outer or not (last in SHOWN or classes or "EC57" in outer):
+            continue
+        width = "" if each["std"] is None else f" +- {each['std']:.4f}"
+        lines.append(f"{key}: {each['mean']:.4f}{width}")
+    return lines

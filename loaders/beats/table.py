@@ -1,0 +1,152 @@
+"""From annotated recordings to rows of 187 samples, as Kaggle's "ECG Heartbeat Categorization Dataset" made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from loaders.io.wfdb_record import Record
+from toolbox.utils import UserError
+
+RATE = 360.0  # Hz, of MIT-BIH's recordings
+ROW = 187  # samples of a row: 1.56 s at 120 Hz
+DECIMATION = 3  # 360 Hz -> 120 Hz, without a filter, as Kaggle's rows were made
+USUAL_RR = 0.8  # s, of a beat that stands alone
+TOGETHER = 512  # rows that are cut at once
+TAIL = 0.2  # how much of the RR interval after the next one a row goes on for
+
+CLASS_NAMES = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
+CLASS_LETTERS = ("N", "S", "V", "F", "Q")
+
+# AAMI EC57 classes as de Chazal et al. (IEEE TBME 51(7), 2004) map MIT-BIH symbols: escape beats e and j are N.
+AAMI = {
+    **dict.fromkeys("NLRej", 0),
+    **dict.fromkeys("AaJS", 1),
+    **dict.fromkeys("VE", 2),
+    "F": 3,
+    **dict.fromkeys("/fQ", 4),
+}
+
+
+@dataclass
+class Beats:
+    """Rows with what is known of each; all arrays share their first axis.
+
+    Attributes:
+        x: (n, 187) float32 in [0, 1], zero-padded on the right.
+        y: (n,) int64 labels 0..4.
+        length: (n,) int16, how many samples of a row are signal, the rest is padding.
+        record: (n,) "U", the recording's name ("" where the rows came as CSV); patient: who it is of.
+        sample: (n,) int32, where the beat stands in the recording (-1 for CSV).
+        symbol: (n,) "U1", the WFDB annotation code ("" for CSV).
+        features: (n, k) float32, what else is known of each beat (see features.py); None where nothing was asked for.
+        time: (n,) float64, s from the recording's start; None for Kaggle's files.
+
+    Windows of several leads (see windows.py) have an x of (n, leads, samples) in the unit that they were scaled to.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    length: np.ndarray
+    record: np.ndarray
+    patient: np.ndarray
+    sample: np.ndarray
+    symbol: np.ndarray
+    features: np.ndarray | None = None
+    time: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: np.ndarray) -> Beats:
+        """The beats at `index`, in that order."""
+        return Beats(**{name: array[index] for name, array in self.arrays().items()})
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that there are, by name."""
+        found = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {name: array for name, array in found.items() if array is not None}
+
+    @staticmethod
+    def join(parts: Iterable[Beats]) -> Beats:
+        """One Beats of several, in order."""
+        listed = [part.arrays() for part in parts]
+        return Beats(**{name: np.concatenate([part[name] for part in listed]) for name in listed[0]})
+
+
+def labels_of(symbols: np.ndarray) -> np.ndarray:
+    """(n,) int64: the AAMI class of each WFDB symbol, -1 for what is not a beat of the five classes."""
+    codes = np.array([AAMI.get(symbol, -1) for symbol in symbols.tolist()], dtype=np.int64)
+    return codes.reshape(-1)
+
+
+def cut_kaggle_rows(lead: np.ndarray, at: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of one lead: what training, prediction and streaming all show to a model.
+
+    A row starts at its beat and ends 20 % of an RR interval after the next one; every third sample is kept, then the
+    segment is scaled to [0, 1] and cut or zero-padded to 187.
+
+    Args:
+        lead: (n,) the signal at 360 Hz, in any unit.
+        at: (m,) the samples of the beats, rising, and after the last one to be cut two more (see `extend_peaks`).
+        chosen: which of `at` to cut, each below m - 2.
+
+    Returns:
+        Rows (k, 187) float32, and how many samples of each are signal (k,) int16.
+    """
+    starts = at[chosen]
+    stops = np.minimum(at[chosen + 1] + np.floor(TAIL * (at[chosen + 2] - at[chosen + 1])).astype(np.int64), len(lead))
+    counts = np.maximum(-(-(stops - starts) // DECIMATION), 0)
+    x = np.zeros((len(chosen), ROW), dtype=np.float32)
+    for first in range(0, len(chosen), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        count = counts[part, None]
+        column = np.arange(max(count.max(), 1))
+        # Shorter segments are filled up with their last sample, which changes neither their least nor their greatest.
+        index = starts[part, None] + DECIMATION * np.minimum(column, np.maximum(count - 1, 0))
+        segments = lead[np.minimum(index, len(lead) - 1)]  # (rows, samples)
+        low, high = segments.min(axis=1, keepdims=True), segments.max(axis=1, keepdims=True)
+        span = np.where(high > low, high - low, 1).astype(np.float64)
+        scaled = (segments - low) / span * (column < count)  # scaled over all of it, then cut
+        x[part, : len(column)] = scaled[:, :ROW]
+    return x, np.minimum(counts, ROW).astype(np.int16)
+
+
+def extend_peaks(peaks: np.ndarray) -> np.ndarray:
+    """(m + 2,) R peaks (m,) with two more where the next ones would come if the rhythm went on; m is at least 1.
+
+    So the last beats before a gap or the end have rows as well. The rhythm is the median of the last RR intervals.
+    """
+    usual = round(float(np.median(np.diff(peaks)[-8:]))) if len(peaks) > 1 else round(USUAL_RR * RATE)
+    return np.append(peaks, peaks[-1] + usual * np.array([1, 2]))
+
+
+def cut(record: Record, whole: bool = False) -> Beats:
+    """The beats of `record` as rows of its first lead.
+
+    The recipe was recovered by matching Kaggle's rows against the records; it reproduces them bit for bit. What
+    follows a beat is the next annotation (beat or not, as it was done), after the last the end of the signal; the
+    record's last annotation gives no row, unless the `whole` record is asked for: its row then ends with the signal.
+
+    Raises:
+        UserError: the recording has another rate than the 360 Hz that the recipe counts in.
+    """
+    if record.fs != RATE:
+        raise UserError(f"record {record.name} has {record.fs:g} Hz; rows are cut from {RATE:g} Hz, resample it first")
+    lead = record.digital[:, 0].astype(np.int64)
+    at = np.append(record.sample, [len(lead)] * 2)  # the end of the signal stands for the annotations after the last
+    labels = labels_of(record.symbol)
+    chosen = np.flatnonzero((labels if whole else labels[:-1]) >= 0)
+    x, length = cut_kaggle_rows(lead, at, chosen)
+    n = len(chosen)
+    return Beats(
+        x=x,
+        y=labels[chosen],
+        length=length,
+        record=np.full(n, record.name),
+        patient=np.full(n, record.patient),
+        sample=record.sample[chosen].astype(np.int32),
+        symbol=record.symbol[chosen],
+    )

@@ -1,0 +1,95 @@
+"""Windows and features of the beats of a recording, for networks that read more than Kaggle's rows.
+
+What such a network knows of a patient (a typical beat, local rhythm) comes from the whole recording while it is short,
+as in training; of a longer one, from the half hour around each beat, so that memory does not grow with its length.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from loaders.beats.input_spec import InputSpec
+from loaders.beats.segmenter import BLOCK
+from loaders.dsp.chunks import Chunk, iter_chunks
+from loaders.io.recording import Recording
+from toolbox.utils import UserError, one_blas_thread
+
+WHOLE = 3600.0  # s; up to that a recording is looked at as a whole
+LENGTH, CONTEXT = 1680.0, 60.0  # s of a piece of a longer one, and before and after it
+THREADS = 2  # pieces at once; each takes some 100 MB
+
+
+def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
+    """The positions of `count` leads: the chosen one, then the others of the same rate, in their order.
+
+    Raises:
+        UserError: there are too few.
+    """
+    fs = recording.leads[chosen].fs
+    rest = [k for k, lead in enumerate(recording.leads) if k != chosen and lead.fs == fs]
+    if len(rest) < count - 1:
+        alike = "" if len(recording.leads) < count else f" of {fs:g} samples per second"
+        raise UserError(
+            f"{recording.path} has {len(rest) + 1} lead(s){alike}; the network reads {count}. Take one trained with "
+            "--leads 1"
+        )
+    return [chosen, *rest[: count - 1]]
+
+
+def read_windows(
+    recording: Recording, leads: list[int], inverted: bool, sample: np.ndarray, recipe: InputSpec
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Windows (n, leads, samples) float32 and features (n, k) float32 or None of beats, piece by piece, in order.
+
+    Args:
+        leads: positions of the leads, the one that the beats were found in first.
+        inverted: whether that one is upside down.
+        sample: (N,) where the beats are, in the recording's own samples, rising; all of them come out.
+
+    Raises:
+        UserError: the signal is damaged.
+    """
+    fs = recording.leads[leads[0]].fs
+    seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
+    length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
+    streams = [iter_chunks(recording.stream(k, BLOCK), fs, span=(length, context), judge=False) for k in leads]
+
+    def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        """Those `inside` of the beats `near`, which are all in these pieces and their context."""
+        x, features = recipe.values_in(together[0], _stacked(together, inverted), sample[near], fs)
+        return x[inside], None if features is None else features[inside]
+
+    done = 0
+    waiting: deque[Future[tuple[np.ndarray, np.ndarray | None]]] = deque()
+    with one_blas_thread(), ThreadPoolExecutor(THREADS) as pool:
+        for together in zip(*streams, strict=False):  # a lead that is shorter than the others ends them all
+            first = together[0]
+            stop = len(sample) if first.stop == len(first.signal) else int(np.searchsorted(sample, _own_stop(first)))
+            end = first.first + len(first.signal) * first.step
+            low, high = np.searchsorted(sample, [first.first, end]).tolist()
+            if stop <= done or low == high:
+                continue
+            waiting.append(pool.submit(values, together, slice(low, high), slice(done - low, stop - low)))
+            done = stop
+            if len(waiting) == THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _own_stop(piece: Chunk) -> float:
+    """The recording's sample that a piece itself, without its context, ends at."""
+    return piece.first + piece.stop * piece.step
+
+
+def _stacked(together: tuple[Chunk, ...], inverted: bool) -> np.ndarray:
+    """(samples, leads) float64 at 360 Hz."""
+    samples = min(len(piece.signal) for piece in together)
+    signal = np.stack([piece.signal[:samples] for piece in together], axis=1).astype(np.float64)
+    if inverted:
+        signal[:, 0] *= -1
+    return signal

@@ -1,0 +1,185 @@
+"""Splits by patient: who trains, who validates, who tests; that nobody does two of these is proved here.
+
+The inter-patient protocol is that of de Chazal P, O'Dwyer M, Reilly RB, "Automatic classification of heartbeats using
+ECG morphology and heartbeat interval features", IEEE TBME 51(7):1196-1206, 2004: DS1 trains, DS2 tests, whole records,
+reference beat times, the four paced records left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from loaders.beats.table import CLASS_LETTERS, Beats
+from toolbox.utils import UserError
+
+DS1 = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
+DS2 = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
+PACED = ("102", "104", "107", "217")
+SAME_PATIENT = {"202": "201"}  # of MITDB; its directory says that both were taken from one man
+SCORED = (
+    4  # classes that take part: N, S, V and F; Q (15 beats outside the paced records) is left out, as in the papers
+)
+DRAWS, COMPARED = 256, 16  # random choices of validation patients; how many sound ones the best is taken of
+
+
+@dataclass
+class Division:
+    """Row numbers of train, validation and test.
+
+    Attributes:
+        rows: by part, rising.
+        patients: by part, whose beats these are.
+        records: by part, from which records.
+        shared: patients that the protocol itself has on both sides.
+        left_out: by part, how many Q beats of its records are in no part.
+    """
+
+    rows: dict[str, np.ndarray]
+    patients: dict[str, list[str]] = field(default_factory=dict)
+    records: dict[str, list[str]] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def divide(
+    beats: Beats, split: str, fold: tuple[int, int] | None, fraction: float, seed: int, whole: bool = False
+) -> Division:
+    """Split whole recordings by patient.
+
+    Args:
+        beats: all beats of all records.
+        split: "interpatient" (DS1 and DS2 as published: 201 and 202 are one man, on both sides), "interpatient_strict"
+            (DS2 without 202) or "kfold".
+        fold: (I, K). With kfold, the I-th of K groups of patients tests, whatever the seed. With the others, the I-th
+            of K groups of DS1's patients validates, so that DS1 can be cross-validated and DS2 left alone.
+        fraction: about that share of the training beats validates, where no fold says which.
+        seed: which patients these are drawn by.
+        whole: nobody is held out; validation is all of the training patients.
+
+    Raises:
+        UserError: records are missing, there are fewer patients than groups, or a patient would be on two sides.
+    """
+    scored = beats.y < SCORED
+    if split == "kfold":
+        eligible = np.flatnonzero(scored & ~np.isin(beats.record, PACED))
+        assert fold is not None  # the flags' check
+        inside = fold_of(beats, eligible, *fold)
+        learning, test = eligible[~inside], eligible[inside]
+        fold = None
+    else:
+        require(beats, (*DS1, *DS2))
+        testing = [name for name in DS2 if split == "interpatient" or name not in SAME_PATIENT]
+        learning = np.flatnonzero(scored & np.isin(beats.record, DS1))
+        test = np.flatnonzero(scored & np.isin(beats.record, testing))
+    if whole:
+        rows = {"train": learning, "val": learning, "test": test}
+    else:
+        held = fold_of(beats, learning, *fold) if fold else held_out(beats, learning, fraction, seed)
+        rows = {"train": learning[~held], "val": learning[held], "test": test}
+    shared = tuple(SAME_PATIENT.values()) if split == "interpatient" else ()
+    patients = {part: sorted(set(beats.patient[chosen].tolist())) for part, chosen in rows.items()}
+    records = {part: sorted(set(beats.record[chosen].tolist())) for part, chosen in rows.items()}
+    sides = {part: names for part, names in patients.items() if not (whole and part == "val")}
+    prove_disjoint(sides, shared)
+    left_out = {part: int((~scored & np.isin(beats.record, names)).sum()) for part, names in records.items()}
+    return Division(rows, patients, records, shared, left_out)
+
+
+def require(beats: Beats, names: Iterable[str]) -> None:
+    """UserError unless all these records are there."""
+    missing = sorted(set(names) - set(beats.record.tolist()))
+    if missing:
+        raise UserError(
+            f"the inter-patient split needs the records of DS1 and DS2; missing: {', '.join(missing)}. Complete "
+            "them by --source physionet, or take --split kfold, which splits the records there are"
+        )
+
+
+def prove_disjoint(patients: Mapping[str, Iterable[str]], shared: Iterable[str] = ()) -> None:
+    """UserError when a patient is in two parts, but for those that the protocol is known to share."""
+    for one, other in combinations(patients, 2):
+        both = sorted((set(patients[one]) & set(patients[other])) - set(shared))
+        if both:
+            raise UserError(f"patients in both {one} and {other}: {', '.join(both)}; such a split proves nothing")
+
+
+def class_counts(beats: Beats, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Who the patients of `rows` are, rising, and (patients, 4) their beats of each class."""
+    names, whose = np.unique(beats.patient[rows], return_inverse=True)
+    flat = np.bincount(whose * SCORED + beats.y[rows], minlength=len(names) * SCORED)
+    return names, flat.reshape(-1, SCORED)
+
+
+def fold_of(beats: Beats, rows: np.ndarray, number: int, folds: int) -> np.ndarray:
+    """(len(rows),) bool: the rows of the `number`-th (1-based) of `folds` groups of patients.
+
+    The patients with the most uneven classes are dealt first, each to the group that it evens out most (scikit-learn's
+    StratifiedGroupKFold); nothing is drawn, so that the groups are the same for every seed.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    patients = np.unique(beats.patient[rows])
+    if folds > len(patients):
+        raise UserError(f"--fold {number}/{folds}: there are {len(patients)} patients; at most that many groups")
+    labels, whose = beats.y[rows], beats.patient[rows]
+    if folds > np.bincount(labels).max():
+        raise UserError(f"--fold {number}/{folds}: fewer beats than that in every class")
+    groups = list(StratifiedGroupKFold(folds).split(labels, labels, whose))
+    inside = np.zeros(len(rows), dtype=bool)
+    inside[groups[number - 1][1]] = True
+    if not inside.any() or inside.all():
+        raise UserError(f"--fold {number}/{folds} of {len(patients)} patients leaves one side empty; take fewer groups")
+    return inside
+
+
+def held_out(beats: Beats, rows: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """(len(rows),) bool: the rows of whole patients, drawn by `seed`, that validate.
+
+    Of random choices of about `fraction` of the beats, the first few are compared in which all of S, V and F (or as
+    many as there can be) are on both sides; that one is taken whose share of each class comes nearest to `fraction`.
+    Few, so that another seed gives other patients.
+    """
+    names, counts = class_counts(beats, rows)  # (P,), (P, 4)
+    if len(names) < 2:
+        raise UserError(f"{len(names)} patient to train and validate on; a split by patient takes at least two")
+    rng = np.random.default_rng(seed)
+    order = rng.permuted(np.tile(np.arange(len(names)), (DRAWS, 1)), axis=1)  # (draws, P)
+    total = counts.sum(axis=1)[order].cumsum(axis=1) / counts.sum()
+    size = np.clip(np.abs(total - fraction).argmin(axis=1) + 1, 1, len(names) - 1)
+    chosen = np.zeros(order.shape, dtype=bool)
+    np.put_along_axis(chosen, order, np.arange(len(names)) < size[:, None], axis=1)
+    inside = chosen @ counts  # (draws, 4) beats of each class that would validate
+    there = counts.sum(axis=0)
+    missing = (((inside == 0) | (inside == there))[:, 1:] & (there[1:] > 0)).sum(axis=1)
+    share = inside / np.maximum(there, 1)
+    distance = np.abs(share - fraction)[:, there > 0].sum(axis=1)
+    sound = np.flatnonzero(missing == missing.min())[:COMPARED]
+    best = sound[distance[sound].argmin()]
+    return np.isin(beats.patient[rows], names[chosen[best]])
+
+
+def describe(division: Division) -> list[str]:
+    """Lines that say who is where and that nobody is on two sides."""
+    lines = ["", "patients (whole records; a record's number stands for its patient)"]
+    for part, names in division.records.items():
+        lines.append(f"{part:5}  {len(division.patients[part]):3d} patients, records {' '.join(names)}")
+    if division.shared:
+        lines.append(
+            f"disjoint: yes, but for patient {' '.join(division.shared)}, whose records 201 (DS1) and 202 (DS2) are on "
+            "both sides of the published list; --split interpatient_strict leaves 202 out"
+        )
+    else:
+        sides = (
+            "of train and test" if division.patients["val"] == division.patients["train"] else "of train, val and test"
+        )
+        lines.append(f"disjoint: yes, no patient is in two {sides}")
+    count = ", ".join(f"{part} {count}" for part, count in division.left_out.items())
+    letters = " ".join(CLASS_LETTERS[:SCORED])
+    return [
+        *lines,
+        f"classes {letters}; Q beats are left out, as the papers do ({count}), and so are the paced records",
+    ]

@@ -1,0 +1,1 @@
+"""Signals: chunks, quality, R peaks."""

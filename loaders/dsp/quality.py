@@ -1,0 +1,136 @@
+"""Where a signal can be judged: gaps, flat and saturated stretches; and which way up its lead is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+FILLED = 0.05  # s, the longest gap that a line is drawn across as if nothing had been
+FLAT = (2.0, 0.01)  # s and mV: a lead that moves less than that for so long is off
+CLIPPED = 0.1  # s at the digitizer's limit: longer than the peak of any QRS complex
+SHORTEST = 2.0  # s, a usable stretch; between two bad ones, anything shorter tells no rhythm
+P_WAVE, PR_SEGMENT, QRS = (-0.24, -0.07), (-0.09, -0.05), (-0.06, 0.09)  # s from the R peak
+SMALLEST_P = 0.025  # of the QRS complex' height; less is noise
+
+
+class BadInterval(NamedTuple):
+    """A part of a signal that is not judged: samples `start` up to `stop`, and why ("gap", "flat", "saturated")."""
+
+    start: int
+    stop: int
+    kind: str
+
+
+def fill_gaps(signal: np.ndarray) -> np.ndarray:
+    """`signal` (n,) with straight lines across what is missing (NaN); zeros when everything is."""
+    missing = np.isnan(signal)
+    if not missing.any():
+        return signal
+    if missing.all():
+        return np.zeros_like(signal)
+    at = np.flatnonzero(~missing)
+    return np.interp(np.arange(len(signal)), at, signal[at]).astype(signal.dtype)
+
+
+def find_bad_intervals(signal: np.ndarray, fs: float, low: float = -np.inf, high: float = np.inf) -> list[BadInterval]:
+    """What of `signal` cannot be judged.
+
+    Args:
+        signal: (n,) mV, NaN where samples are missing.
+        fs: Hz.
+        low, high: mV, the digitizer's limits.
+
+    Returns:
+        Stretches in order, apart from each other by at least SHORTEST; where several reasons meet, the first is named.
+    """
+    missing = np.isnan(signal)
+    found = [BadInterval(a, b, "gap") for a, b in _runs(missing) if b - a > FILLED * fs]
+    filled = fill_gaps(signal)
+    # A limit is reached only in a signal that stands still there: headers tell some limits too narrow.
+    still = np.append(False, np.diff(filled) == 0)
+    slack = 1e-5 * max([abs(limit) for limit in (low, high) if np.isfinite(limit)], default=0.0)  # float32
+    for limit in (filled >= high - slack, filled <= low + slack):
+        found += [
+            BadInterval(a - 1, b, "saturated") for a, b in _runs(limit & still & ~missing) if b - a + 1 >= CLIPPED * fs
+        ]
+    found += [BadInterval(a, b, "flat") for a, b in _flat(filled, fs) if missing[a:b].mean() < 0.5]  # not a bridged gap
+    return _joined(sorted(found, key=lambda stretch: stretch.start), len(signal), round(SHORTEST * fs))
+
+
+def _flat(signal: np.ndarray, fs: float) -> list[tuple[int, int]]:
+    """Where `signal` stays within FLAT: all windows of so little range, together."""
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    size = round(FLAT[0] * fs)
+    if len(signal) < size:
+        return []
+    # origin: the filters' windows then begin at the sample that they are named by
+    span = maximum_filter1d(signal, size, origin=-(size // 2)) - minimum_filter1d(signal, size, origin=-(size // 2))
+    return [(a, b - 1 + size) for a, b in _runs(span[: len(signal) - size + 1] < FLAT[1])]
+
+
+def _runs(where: np.ndarray) -> list[tuple[int, int]]:
+    """(start, stop) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _joined(stretches: list[BadInterval], n: int, shortest: int) -> list[BadInterval]:
+    """Overlapping stretches as one, and those that leave fewer than `shortest` samples between or at an end of `n`."""
+    found: list[BadInterval] = []
+    for stretch in stretches:
+        if found and stretch.start - found[-1].stop < shortest:
+            found[-1] = found[-1]._replace(stop=max(found[-1].stop, stretch.stop))
+        else:
+            found.append(stretch)
+    if found and found[0].start < shortest:
+        found[0] = found[0]._replace(start=0)
+    if found and n - found[-1].stop < shortest:
+        found[-1] = found[-1]._replace(stop=n)
+    return found
+
+
+def merge_intervals(stretches: list[BadInterval]) -> list[BadInterval]:
+    """Stretches that were cut at the edges of pieces, whole again."""
+    found: list[BadInterval] = []
+    for stretch in stretches:
+        if found and stretch.start <= found[-1].stop + 1:
+            found[-1] = found[-1]._replace(stop=max(stretch.stop, found[-1].stop))
+        else:
+            found.append(stretch)
+    return found
+
+
+def polarity(signal: np.ndarray, peaks: np.ndarray, fs: float) -> tuple[float, bool]:
+    """Which way up the average beat stands.
+
+    In the leads that models are trained on the P wave of sinus rhythm points up, whatever the QRS complex does; both
+    pointing down is a lead with its electrodes swapped. Over MIT-BIH's 48 first leads no one is taken for that; the
+    same signals negated are recognized where P waves can be seen.
+
+    Args:
+        signal: (n,) mV.
+        peaks: (m,) samples of R peaks.
+        fs: Hz.
+
+    Returns:
+        The height of the QRS complex in mV, negative when it points down (0 without beats), and whether the lead is
+        upside down.
+    """
+    start, stop = round(P_WAVE[0] * fs), round(QRS[1] * fs) + 1
+    peaks = peaks[(peaks + start >= 0) & (peaks + stop <= len(signal))]
+    if len(peaks) == 0:
+        return 0.0, False
+    windows = signal[peaks[:, None] + np.arange(start, stop)]  # (m, samples)
+    beat = np.median(windows - np.median(windows, axis=1, keepdims=True), axis=0)
+
+    def part(span: tuple[float, float]) -> np.ndarray:
+        return beat[round(span[0] * fs) - start : round(span[1] * fs) - start]
+
+    level = np.median(part(PR_SEGMENT))
+    up, down = part(QRS).max() - level, level - part(QRS).min()
+    p_up, p_down = part(P_WAVE).max() - level, level - part(P_WAVE).min()
+    points_down = bool(down > up)
+    inverted = points_down and bool(p_down > SMALLEST_P * (up + down) and p_down > 2 * p_up)
+    return float(-down if points_down else up), inverted

@@ -1,0 +1,174 @@
+"""R peaks of any recording: a small network looks at the signal around each moment and says whether a beat is there."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from toolbox.utils import UserError, one_blas_thread
+
+RATE = 90  # Hz that the network reads
+STRIDE = 3  # samples of it in a step of the network: it answers 30 times a second
+FILTER = 31  # taps of the low-pass
+CUTOFF = 35.0  # Hz, below the mains
+HEIGHTS = 16  # s of the past whose median height is the unit of the signal
+FLOOR = 0.02  # mV: lower than this no heart beats, and noise is not blown up
+DILATIONS = (1, 2, 4, 8)
+SMOOTH = (0.25, 0.5, 0.25)
+REFRACTORY = 0.2  # s
+THRESHOLD = 0.5
+REACH = 8  # samples of RATE to either side that an R peak is looked for in
+CLOSE = 0.02  # s, the scale on which a height counts less
+BLOCK = 4096  # steps at a time, so that what is made of them fits the processor's cache
+WEIGHTS = Path(__file__).with_name("rpeaks.npz")
+
+
+def condition(signal: np.ndarray, fs: float) -> np.ndarray:
+    """`signal` as the network reads it: (n,) mV at `fs` Hz -> (m,) float32 at RATE Hz, less its mean over the second
+    around, low-passed, in units of the height that beats had in the last seconds.
+
+    That unit is the median of the highest excursions of each of the HEIGHTS seconds before (at the start: of the first
+    ones). So a sample depends on most of a second around it and on the seconds before it, and nothing else of the
+    record: pieces of a long one give what the whole gives, and the past is enough for what comes live.
+    """
+    from scipy.ndimage import uniform_filter1d
+    from scipy.signal import firwin, oaconvolve, resample_poly
+
+    signal = np.asarray(signal, dtype=np.float64)
+    level = uniform_filter1d(
+        signal, round(fs) | 1, mode="nearest"
+    )  # before the rate changes, which would let it through
+    ratio = _ratio(fs)
+    slow = resample_poly(signal - level, ratio.numerator, ratio.denominator)
+    taps = firwin(FILTER, CUTOFF, fs=RATE)
+    slow = oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
+    return (slow / _unit(slow)).astype(np.float32)
+
+
+def _ratio(fs: float) -> Fraction:
+    """Samples of the network's for one of the signal's; at odd rates the network reads at nearly RATE."""
+    return Fraction(RATE / fs).limit_denominator(1000)
+
+
+def _unit(slow: np.ndarray) -> np.ndarray:
+    """(m,) the local height of beats, in mV."""
+    seconds = -(-len(slow) // RATE)
+    height = np.abs(np.pad(slow, (0, seconds * RATE - len(slow)))).reshape(seconds, RATE).max(axis=1)
+    before = np.array([np.median(height[: max(k, 4)]) for k in range(min(HEIGHTS, seconds + 1))])
+    if seconds >= HEIGHTS:
+        past = np.lib.stride_tricks.sliding_window_view(height, HEIGHTS)
+        before = np.append(before, np.median(past, axis=1))
+    return np.interp(np.arange(len(slow)) / RATE, np.arange(seconds + 1), np.maximum(before, FLOOR))
+
+
+@cache
+def _weights() -> dict[str, np.ndarray]:
+    with np.load(WEIGHTS) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}
+
+
+def probability(conditioned: np.ndarray, weights: dict[str, np.ndarray] | None = None) -> np.ndarray:
+    """How likely a beat stands within 50 ms: (m,) as from `condition` -> (m // STRIDE,) float32, one for the middle of
+    every STRIDE samples.
+
+    The first layer's answers lose their sign, so a signal and the same upside down give the same to the bit. Its
+    successors reach a second to either side: far enough to see the T wave and the beats around.
+    """
+    w = weights or _weights()
+    steps = len(conditioned) // STRIDE
+    if not steps:
+        return np.zeros(0, dtype=np.float32)
+    hidden = _first(conditioned, w["first"], steps)
+    for k, dilation in enumerate(DILATIONS):
+        answer = _convolved(hidden, w[f"kernel{k}"], w[f"bias{k}"], dilation)
+        hidden = hidden + answer if k else answer
+    return 0.5 * (1 + np.tanh((hidden @ w["last"] + w["offset"]) / 2))  # the logistic function
+
+
+def _first(x: np.ndarray, kernel: np.ndarray, steps: int) -> np.ndarray:
+    """(m,) convolved with `kernel` (taps, out), the largest magnitude of every STRIDE: (steps, out)."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, len(kernel) // 2), len(kernel))
+    out = np.empty((steps, kernel.shape[1]), dtype=np.float32)
+    for a in range(0, steps, BLOCK):
+        e = min(a + BLOCK, steps)
+        answer = np.abs(windows[a * STRIDE : e * STRIDE] @ kernel)
+        answer.reshape(e - a, STRIDE, -1).max(axis=1, out=out[a:e])
+    return out
+
+
+def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: int) -> np.ndarray:
+    """What is positive of (steps, in) convolved with `kernel` (taps, in, out), taps `dilation` apart: (steps, out)."""
+    padded = np.pad(x, ((len(kernel) // 2 * dilation,) * 2, (0, 0)))
+    out = np.empty((len(x), len(bias)), dtype=np.float32)
+    for a in range(0, len(x), BLOCK):
+        e = min(a + BLOCK, len(x))
+        total = bias + padded[a:e] @ kernel[0]
+        for tap in range(1, len(kernel)):
+            total += padded[a + tap * dilation : e + tap * dilation] @ kernel[tap]
+        np.maximum(total, 0, out=out[a:e])
+    return out
+
+
+def detect(
+    signal: np.ndarray, fs: float, threshold: float = THRESHOLD, weights: dict[str, np.ndarray] | None = None
+) -> np.ndarray:
+    """The R peaks in one lead, whichever way up it is and however low.
+
+    A beat is where the network is surest of one, and sure enough, within 0.2 s; its R peak is the highest excursion
+    nearby, up or down. Gaps (NaN) are bridged, and no peak is found in them.
+
+    Args:
+        signal: (n,) mV.
+        fs: sampling rate in Hz.
+        threshold: how likely a beat must be, from 0 to 1.
+        weights: of another network, as benchmarks/train_peaks.py writes them.
+
+    Returns:
+        (peaks,) int64, rising sample numbers.
+
+    Raises:
+        UserError: the signal is not one lead, or the rate no positive number.
+    """
+    from scipy.signal import find_peaks
+
+    signal = np.asarray(signal, dtype=np.float64)
+    if signal.ndim != 1:
+        raise UserError(f"R peaks are found in one lead, a row of samples; got an array of shape {signal.shape}")
+    if not (np.isfinite(fs) and fs > 0):
+        raise UserError(f"R peaks need the sampling rate in Hz; got {fs}")
+    known = np.isfinite(signal)
+    if not known.any():
+        return np.zeros(0, dtype=np.int64)
+    if not known.all():
+        at = np.arange(len(signal))
+        signal = np.interp(at, at[known], signal[known])
+    conditioned = condition(signal, fs)
+    with one_blas_thread():
+        likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
+    found, _ = find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
+    if not len(found):
+        return np.zeros(0, dtype=np.int64)
+    around = found[:, None] + np.arange(-2, 3)
+    weight = likely[np.clip(around, 0, len(likely) - 1)]
+    steps = (weight * around).sum(axis=1) / weight.sum(axis=1) - 1  # likely is padded by one
+    peaks = _refine(signal, float(1 / _ratio(fs)), conditioned, steps * STRIDE + STRIDE // 2)
+    return peaks[known[peaks]]
+
+
+def _refine(signal: np.ndarray, stretch: float, conditioned: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """(peaks,) int64 samples of `signal`, rising: from where `conditioned` is highest, up or down, close to its samples
+    `near` (the further away, the less a height counts), to the extreme of the signal itself there, which has `stretch`
+    samples for one of those."""
+    offsets = np.arange(-REACH, REACH + 1)
+    around = np.clip(np.round(near).astype(np.int64)[:, None] + offsets, 0, len(conditioned) - 1)
+    height = np.abs(conditioned[around]) * np.exp(-0.5 * ((around - near[:, None]) / (CLOSE * RATE)) ** 2)
+    best = around[np.arange(len(near)), height.argmax(axis=1)]
+    upright = np.where(conditioned[best] < 0, -1.0, 1.0)
+    half = int(np.ceil(stretch))
+    around = np.round(best * stretch).astype(np.int64)[:, None] + np.arange(-half, half + 1)
+    around = np.clip(around, 0, len(signal) - 1)
+    best = (signal[around] * upright[:, None]).argmax(axis=1)
+    return np.unique(around[np.arange(len(near)), best])

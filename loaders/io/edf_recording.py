@@ -1,0 +1,92 @@
+"""EDF and EDF+ files to annotate (Kemp et al. 1992, Kemp & Olivan 2003), read through edfio."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loaders.io.recording import Lead, Recording, millivolts
+from loaders.io.wfdb_checks import readable
+from toolbox.utils import UserError
+
+ONSET = re.compile(rb"^([+-]\d+(?:\.\d*)?)\x14")  # how each data record of an EDF+ file begins its annotations
+
+
+@dataclass
+class EdfRecording(Recording):
+    """An EDF file; where data records do not follow each other in time (EDF+D), samples are missing between them."""
+
+    edf: Any = None
+    starts: np.ndarray | None = None  # (data records,) s, of EDF+D
+
+    def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
+        """See `Recording.stream`."""
+        signal, scale = self.edf.signals[lead], self.leads[lead].scale or 1.0
+        per, duration = signal.samples_per_data_record, self.edf.data_record_duration
+        each = max(1, size // per)  # data records
+        written = 0  # samples
+        for first, last in self._pieces(each):
+            with readable(str(self.path)), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a signal without a range stays as it is
+                block = signal.get_data_slice(first * duration, last * duration)
+            if self.starts is not None:
+                due = round((self.starts[first] - self.starts[0]) * signal.sampling_frequency)
+                for start in range(written, due, size):
+                    yield np.full(min(size, due - start), np.nan, dtype=np.float32)
+                written = max(written, due) + len(block)
+            yield (block * scale).astype(np.float32)
+
+    def _pieces(self, each: int) -> Iterator[tuple[int, int]]:
+        """(first, last) data records that lie together in time, at most `each` of them."""
+        n = self.edf.num_data_records
+        edges = [0, n]
+        if self.starts is not None:
+            breaks = np.flatnonzero(np.abs(np.diff(self.starts) - self.edf.data_record_duration) > 1e-6) + 1
+            edges = [0, *breaks.tolist(), n]
+        for begin, end in pairwise(edges):
+            for first in range(begin, end, each):
+                yield first, min(first + each, end)
+
+
+def open_edf(path: Path) -> EdfRecording:
+    """The EDF or EDF+ file `path`.
+
+    Raises:
+        UserError: it is missing, no EDF file, or has no signal.
+    """
+    import edfio
+
+    if not path.is_file():
+        raise UserError(f"no file {path}")
+    with readable(str(path)), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        edf = edfio.read_edf(path, header_encoding="latin-1")  # "µV" is no ASCII
+        leads = [_lead(signal) for signal in edf.signals]
+        if not leads or not edf.num_data_records or not edf.data_record_duration > 0:
+            raise UserError(f"{path} has no signal")
+        starts = _starts(path, edf) if edf.reserved.startswith("EDF+D") else None
+    notes = [f"it is cut off: {said[-1].message}"] if said else []
+    return EdfRecording(path, path.stem, "EDF", leads, [path], notes, edf, starts)
+
+
+def _lead(signal: Any) -> Lead:
+    scale = millivolts(signal.physical_dimension)
+    low, high = sorted(np.array([signal.physical_min, signal.physical_max]) * (scale or 1.0))
+    return Lead(signal.label, signal.physical_dimension, scale, float(signal.sampling_frequency), low, high)
+
+
+def _starts(path: Path, edf: Any) -> np.ndarray:
+    """(data records,) s: when each data record of an EDF+D file starts."""
+    told = edf._timekeeping_signal.digital.reshape(edf.num_data_records, -1)  # edfio has no public name for it
+    found = [ONSET.match(record.tobytes()) for record in told]
+    starts = np.array([float(match[1]) if match else np.nan for match in found])
+    if not (np.diff(starts) >= 0.999 * edf.data_record_duration).all():
+        raise UserError(f"{path}: data records without a time, or not in its order")
+    return starts

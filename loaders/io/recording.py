@@ -1,0 +1,169 @@
+"""Recordings to annotate: WFDB records, EDF and CSV files, read one lead at a time and in blocks, in mV."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from toolbox.utils import UserError, nearest
+
+# mV of one unit. WFDB and EDF write them in many ways; letters are folded, "µ" and "μ" are "u".
+MILLIVOLTS = {
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1.0),
+    **dict.fromkeys(("uv", "microvolt", "microvolts"), 1e-3),
+    **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-6),
+    **dict.fromkeys(("v", "volt", "volts"), 1e3),
+}
+# Modified limb lead II is channel 0 of most MIT-BIH records; it stands for limb lead II, which is called by many names.
+TRAINED_LEADS = ("MLII", "II", "ML2", "DII", "D2")
+# What recordings call a lead of the ECG, folded as `folded` does.
+LEAD_NAME = re.compile(
+    r"(ml|md|cm|cc|d)?(i|ii|iii|[1235])|v[1-9]?r?|a?v[rlf]|mcl[1-6]|e[ck]g.*|.*e[ck]g|es|as|ai"  # EASI: the last three
+)
+CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+LOWEST_RATE = 50.0  # Hz; below, a QRS complex is two samples
+
+
+@dataclass(frozen=True)
+class Lead:
+    """One channel of a recording.
+
+    Attributes:
+        name: as the file has it.
+        unit: what its samples are given in, as the file has it.
+        scale: mV of one such unit; None when nobody knows.
+        fs: samples per second.
+        low, high: mV, the least and greatest value that the digitizer could give; infinite where unknown.
+    """
+
+    name: str
+    unit: str
+    scale: float | None
+    fs: float
+    low: float = -np.inf
+    high: float = np.inf
+
+
+@dataclass
+class Recording(ABC):
+    """A recording on disk whose signal is still to be read.
+
+    Attributes:
+        path: of the header, or of the file.
+        name: what its annotation files are called by.
+        kind: "WFDB", "EDF" or "CSV".
+        leads: its channels, in order.
+        files: everything that its signal is read from.
+        notes: what whoever reads the result has to know of the file.
+    """
+
+    path: Path
+    name: str
+    kind: str
+    leads: list[Lead]
+    files: list[Path]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def stem(self) -> Path:
+        """Its path without extension, as annotation files beside it are called."""
+        return self.path.with_suffix("")
+
+    @abstractmethod
+    def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
+        """The signal of a lead in order, as float32 blocks of at most about `size` samples.
+
+        Values are mV (or the file's unit where that is unknown); NaN where the recording has none.
+
+        Raises:
+            UserError: the file is damaged there.
+        """
+
+
+def millivolts(unit: str) -> float | None:
+    """mV of one `unit`, None for what is no voltage or unknown."""
+    return MILLIVOLTS.get(unit.strip().strip("'\"").lower().replace("µ", "u").replace("μ", "u"))
+
+
+def folded(name: str) -> str:
+    """A lead's name without case, punctuation and the words that only say that it is one: "Lead II" is "ii"."""
+    letters = re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"^(ecg|ekg|lead)+(?=.)|(?<=.)(ecg|ekg)$", "", letters)
+
+
+def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ...] = TRAINED_LEADS) -> tuple[int, str]:
+    """The lead to annotate: the one named `wanted`, else one the model was trained on, else the first of an ECG.
+
+    Returns:
+        Its position, and a warning ("" when there is nothing to say).
+
+    Raises:
+        UserError: no lead has the wanted name, or its samples come too seldom for an ECG.
+    """
+    names = [lead.name for lead in recording.leads]
+    there = ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
+    for name in (wanted,) if wanted is not None else trained:
+        exact = [k for k, own in enumerate(names) if own == name]
+        alike = exact or [k for k, own in enumerate(names) if folded(own) == folded(name)]
+        if alike:
+            return _checked(recording, alike[0]), ""
+    if wanted is not None:
+        raise UserError(f"{recording.path} has no lead {wanted}{nearest(wanted, names) or ';'} it has: {there}")
+    likely = [k for k, name in enumerate(names) if LEAD_NAME.fullmatch(folded(name))]
+    voltages = [k for k, lead in enumerate(recording.leads) if lead.scale is not None]
+    chosen = _checked(recording, (likely or voltages or [0])[0])
+    return chosen, (
+        f"no lead {trained[0]}, which the model was trained on; took {names[chosen]} of {there}"
+        f"{'; --lead takes another' if len(names) > 1 else ''}"
+    )
+
+
+def _checked(recording: Recording, k: int) -> int:
+    lead = recording.leads[k]
+    if lead.fs < LOWEST_RATE:
+        raise UserError(
+            f"{recording.path}: lead {lead.name} has {lead.fs:g} samples per second; an ECG takes {LOWEST_RATE:g}"
+        )
+    return k
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """What a CSV file does not tell about itself.
+
+    Attributes:
+        fs: samples per second.
+        columns: names (of its header) or numbers (from 1) of the columns that are leads; () for all.
+        gain: units per mV; None to believe the header, else mV.
+    """
+
+    fs: float | None = None
+    columns: tuple[str, ...] = ()
+    gain: float | None = None
+
+
+def open_recording(path: Path, csv: CsvFormat) -> Recording:
+    """The recording `path`: a WFDB header (.hea), an EDF (.edf) or CSV (.csv, .tsv, .txt) file.
+
+    Raises:
+        UserError: it is missing, damaged, or none of these.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".hea":
+        from loaders.io.wfdb_recording import open_wfdb
+
+        return open_wfdb(path.with_suffix(""))
+    if suffix == ".edf":
+        from loaders.io.edf_recording import open_edf
+
+        return open_edf(path)
+    if suffix in CSV_SUFFIXES:
+        from loaders.io.csv_recording import open_csv
+
+        return open_csv(path, csv)
+    raise UserError(f"{path} is no recording: expected a WFDB record, an EDF file or a CSV file")

@@ -1,0 +1,140 @@
+"""Recordings: signals with their sampling rate and the annotations that belong to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from loaders.io.wfdb_checks import check_gaps, check_header, check_order, check_sums, read_annotations, readable
+from toolbox.utils import UserError
+
+# The 48 records of the MIT-BIH Arrhythmia Database.
+MITDB = (
+    *("100", "101", "102", "103", "104", "105", "106", "107", "108", "109", "111", "112", "113", "114", "115", "116"),
+    *("117", "118", "119", "121", "122", "123", "124", "200", "201", "202", "203", "205", "207", "208", "209", "210"),
+    *("212", "213", "214", "215", "217", "219", "220", "221", "222", "223", "228", "230", "231", "232", "233", "234"),
+)
+
+
+@dataclass
+class Record:
+    """One recording.
+
+    Attributes:
+        name: the record's name, "100".
+        patient: who was recorded; the record's name where nothing else is known.
+        fs: sampling rate in Hz.
+        leads: the channels' names, in order.
+        digital: (samples, leads) integer ADC units, as stored.
+        gain: (leads,) ADC units per mV.
+        baseline: (leads,) the ADC value of 0 mV.
+        sample: (annotations,) int64, the sample each annotation stands at, in order of time.
+        symbol: (annotations,) the WFDB annotation codes, one character each ("U1").
+        aux: (annotations,) the annotations' texts: rhythm changes such as "(AFIB".
+        comments: the header's comment lines.
+    """
+
+    name: str
+    patient: str
+    fs: float
+    leads: list[str]
+    digital: np.ndarray
+    gain: np.ndarray
+    baseline: np.ndarray
+    sample: np.ndarray
+    symbol: np.ndarray
+    aux: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+
+    @property
+    def signal(self) -> np.ndarray:
+        """(samples, leads) float32 in mV."""
+        return ((self.digital - self.baseline) / self.gain).astype(np.float32)
+
+
+def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
+    """Read the WFDB record `path` (without extension) and its annotations.
+
+    Raises:
+        UserError: a file is missing, cannot be read, or its parts do not fit together.
+    """
+    import wfdb  # imported here: it brings pandas and takes most of a second
+
+    path = Path(path)
+    for extension in ("hea", annotator):
+        if not path.with_name(f"{path.name}.{extension}").is_file():
+            raise UserError(f"record {path}: {path.name}.{extension} is missing")
+    with readable(f"record {path}"):
+        check_header(path, wfdb.rdheader(str(path)))
+        record = wfdb.rdrecord(str(path), physical=False)
+        annotation = read_annotations(path, annotator, record.fs)
+    sample = np.asarray(annotation.sample, dtype=np.int64)
+    check_order(path, sample, record.sig_len)
+    check_gaps(path, record.d_signal, record.fmt, record.sig_name)
+    check_sums(path, record)
+    return Record(
+        name=path.name,
+        patient=path.name,
+        fs=float(record.fs),
+        leads=list(record.sig_name),
+        digital=record.d_signal,
+        gain=np.asarray(record.adc_gain, dtype=np.float64),
+        baseline=np.asarray(record.baseline, dtype=np.float64),
+        sample=sample,
+        symbol=np.asarray(annotation.symbol, dtype="U1"),
+        aux=[text.rstrip("\x00") for text in annotation.aux_note],
+        comments=list(record.comments),
+    )
+
+
+def write_wfdb(record: Record, folder: str | Path, annotator: str = "atr") -> None:
+    """Write `record` to `folder` as NAME.hea, NAME.dat (format 16) and NAME.atr."""
+    import wfdb
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    wfdb.wrsamp(
+        record.name,
+        fs=record.fs,
+        units=["mV"] * len(record.leads),
+        sig_name=record.leads,
+        d_signal=record.digital.astype(np.int64),
+        fmt=["16"] * len(record.leads),
+        adc_gain=record.gain.tolist(),
+        baseline=record.baseline.astype(int).tolist(),
+        comments=record.comments,
+        write_dir=str(folder),
+    )
+    wfdb.wrann(
+        record.name,
+        annotator,
+        record.sample,
+        symbol=record.symbol.tolist(),
+        aux_note=record.aux or None,
+        fs=record.fs,
+        write_dir=str(folder),
+    )
+
+
+def list_records(folder: str | Path, annotator: str = "atr") -> list[Path]:
+    """The records of `folder` that have annotations, in order of name: RECORDS where it is there, else every header.
+
+    Raises:
+        UserError: there is no such folder, or no record with annotations in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"no folder {folder} with WFDB records; give one with --records-dir")
+    index = folder / "RECORDS"
+    if index.is_file():
+        names = index.read_text(encoding="utf-8", errors="replace").split()
+        odd = [name for name in names if Path(name).name != name or "\\" in name]
+        if odd:
+            raise UserError(f"{index} names {odd[0][:80]!r}, which cannot be a record of this folder")
+    else:
+        names = [path.stem for path in folder.glob(f"*.{annotator}") if path.with_suffix(".hea").is_file()]
+    if not names:
+        raise UserError(f"no annotated WFDB record in {folder} (NAME.hea, NAME.dat, NAME.{annotator})")
+    return [folder / name for name in sorted(names)]

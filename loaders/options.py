@@ -1,0 +1,157 @@
+"""Flags of the data: sources, splits, model inputs, synthetic patients and batches."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loaders import (
+    BASELINES,
+    CONTEXTS,
+    DATASETS,
+    FEATURES,
+    SAMPLERS,
+    SOURCES,
+    SPLITS,
+    augmentation,
+    splicing,
+)  # fmt: skip
+from toolbox.utils import UserError
+from toolbox.utils.options import named, number, one_of, option
+
+
+def fold_name(text: str) -> str | None:
+    """An argparse type: "I/K" (1 <= I <= K, 2 <= K), or "none"."""
+    if text == "none":
+        return None
+    index, slash, folds = text.partition("/")
+    plain = all(part.isascii() and part.isdigit() for part in (index, folds))
+    if not slash or not plain or not 1 <= int(index) <= int(folds) or int(folds) < 2:
+        raise ArgumentTypeError(f"{text!r}: expected I/K, as 2/5: the second of five groups of patients")
+    return f"{int(index)}/{int(folds)}"
+
+
+def read_by(reader: Callable[[str], object]) -> Callable[[str], str]:
+    """An argparse type: a text that `reader` accepts, kept as it was typed."""
+
+    def check(text: str) -> str:
+        try:
+            reader(text)
+        except UserError as error:
+            raise ArgumentTypeError(str(error)) from error
+        return text
+
+    return check
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Which data, and where they come from."""
+
+    dataset: str = option("ecg", f"one of {', '.join(DATASETS)}", type=named(DATASETS), role="name")
+    root_dir: str = option("ecg_data", "folder of data and runs", role="action")
+    source: str = option("auto", "where MIT-BIH rows come from", choices=SOURCES, role="free")
+    records_dir: str | None = option(None, "folder of raw WFDB records; ROOT/mitdb unless given", role="free")
+    gdrive_url: str | None = option(None, "another address of the archive with the two CSV files", role="free")
+    physionet_url: str | None = option(None, "another address of the records and their SHA256SUMS.txt", role="free")
+    num_classes: int | None = option(None, "follows from the dataset; another number is an error", type=number(int, 2))
+    synthetic_patients: int = option(24, "recordings of --dataset synthetic", type=number(int, 2, 10000))
+    synthetic_minutes: float = option(10.0, "length of each of them", type=number(float, 1, 1440))
+    synthetic_seed: int = option(0, "what they are drawn from", type=number(int, 0))
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """Which rows train, validate and test."""
+
+    split: str = option(
+        "kaggle",
+        "kaggle mixes patients; interpatient: DS1/DS2 (de Chazal 2004), strict: without 202; kfold: by patient",
+        choices=SPLITS,
+        role="name",
+    )
+    fold: str | None = option(
+        None,
+        "which of K groups of patients tests (kfold), or validates within DS1 (interpatient)",
+        type=fold_name,
+        metavar="I/K",
+        role="name",
+    )
+    val_fraction: float = option(0.1, "share of train held out for validation", type=number(float, 0, 0.5, above=True))
+    validate_on: str = option(
+        "val",
+        "test: the predecessor's protocol, which leaks; train: nothing is held out, for recipes that are settled",
+        choices=("val", "test", "train"),
+    )
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Model input of a beat (all but the defaults need raw records)."""
+
+    context: str = option("kaggle", "a row: 187 samples from the R peak, or a window", choices=CONTEXTS)
+    window_before: float = option(0.5, "s before the R peak", type=number(float, 0, 60))
+    window_after: float = option(0.5, "s from the R peak on, all future", type=number(float, 0, 60, above=True))
+    window_rate: int = option(120, "samples per s of a window", type=number(int, 20, 2000))
+    leads: int = option(1, "leads of a window, MLII first", type=number(int, 1, 16))
+    scale: str = option(
+        "record",
+        "unit of a window: the recording's typical beat, its own standard deviation, mV",
+        choices=("record", "window", "none"),
+    )
+    highpass: float = option(0.5, "Hz, of a window's signal; 0: none", type=number(float, 0, 20))
+    baseline: str = option(
+        "highpass",
+        "how its wander is taken out: --highpass, or medians of 0.2 and 0.6 s and a low-pass (de Chazal 2004)",
+        choices=BASELINES,
+    )
+    features: list[str] = option(
+        [], f"numbers beside the row: {', '.join(FEATURES)}", type=named(FEATURES), nargs="*", metavar="GROUP"
+    )
+    neighbours: int = option(0, "rows of that many beats before and after come along", type=number(int, 0, 100))
+
+
+@dataclass(frozen=True)
+class SyntheticPatientOptions:
+    """Patients made of the training records' own beats."""
+
+    spliced: str = option(
+        "none",
+        "patients made of each training record's own beats: none, or kinds and how many, as atrial:10+block:2",
+        type=read_by(splicing),
+    )
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How training rows become batches."""
+
+    batch_size: int = option(128, "rows per step", type=number(int, 1, 10**9), role="name")
+    sampler: str | None = option(
+        None,
+        "draw rows of each class more or less often; patients: those of each patient alike",
+        type=one_of(SAMPLERS),
+        metavar="{none,equal,importance,effective,patients}",
+        role="name",
+        exclusive="balance",
+    )
+    workers: int = option(
+        0, "processes that gather batches; 0 is fastest", also=("-j",), type=number(int, 0, 1024), role="free"
+    )
+    augment: str = option(
+        "none",
+        "change rows at random: none, light, strong, or changes with their sizes, as noise:0.05+invert+droprr:0.2",
+        type=read_by(augmentation),
+    )
+    mixup: float = option(0.0, "alpha of mixup (Zhang 2018); 0: none", type=number(float, 0, 10))
+    prune: float = option(
+        0.0,
+        "share of the rows, among those known best, that each epoch after the first leaves out",
+        type=number(float, 0, 0.95),
+    )
+    progressive: int = option(
+        187,
+        "samples of a row that the first epoch reads; more in each, all after 3/5 of them",
+        type=number(int, 16, 187),
+    )

@@ -1,0 +1,214 @@
+"""Arrays built once: .npy files, memory-mapped, beside a meta.json that says what made them.
+
+A cache is a folder named by the fingerprint of its source's bytes and of the recipe. It is built under another name and
+renamed when whole, so it is never half there; its arrays are hashed before every use (a tenth of a second for
+MIT-BIH), so it is never damaged; and its source is compared with what is on disk now, so it is never stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loaders.beats.table import CLASS_NAMES, ROW, Beats
+from toolbox.utils import UserError, atomic_write, read_json, sha256_array, sha256_of, sync_folder, write_json
+
+FORMAT = 1
+ABANDONED = 3600  # s
+ROWS = ("csv", "records", "synthetic")  # kinds whose rows are like Kaggle's
+
+
+@dataclass
+class Source:
+    """What a cache is made from.
+
+    Attributes:
+        kind: "csv", "records", "synthetic" or "context".
+        recipe: everything but the files that decides what comes out; plain values.
+        files: the files it is read from; none for "synthetic".
+        build: makes the splits, {"train": Beats, "test": Beats}.
+        where: what to tell the user.
+        keep: how many caches of this kind stay, for those who go to and fro between recipes.
+    """
+
+    kind: str
+    recipe: dict[str, Any]
+    files: list[Path]
+    build: Callable[[], dict[str, Beats]]
+    where: str
+    keep: int = 1
+
+
+@dataclass
+class Cache:
+    """Arrays that have been checked, with their meta.json."""
+
+    folder: Path
+    splits: dict[str, Beats]
+    meta: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the source's bytes and the recipe."""
+        return self.meta["fingerprint"]
+
+
+def fingerprint(recipe: dict[str, Any], digests: dict[str, str]) -> str:
+    """SHA-256 over the recipe and the digests of the source's files by name."""
+    text = json.dumps({"format": FORMAT, "recipe": recipe, "files": digests}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load(folder: Path) -> Cache | None:
+    """The cache in `folder`, or None when any of it is missing, damaged or of another format."""
+    try:
+        meta = read_json(folder / "meta.json")
+        if meta["format"] != FORMAT:
+            return None
+        splits = {}
+        for split in meta["splits"]:
+            named = {part.name: f"{split}_{part.name}" for part in fields(Beats)}
+            there = {part: name for part, name in named.items() if name in meta["arrays"]}
+            arrays = {part: _checked(folder, name, meta["arrays"]) for part, name in there.items()}
+            splits[split] = _whole(Beats(**arrays), meta["kind"])
+        return Cache(folder, splits, meta)
+    except Exception:  # NumPy parses a header as Python, so a damaged one can raise anything
+        return None
+
+
+def _checked(folder: Path, name: str, known: dict[str, Any]) -> np.ndarray:
+    array = np.load(folder / f"{name}.npy", mmap_mode="c")  # copy on write: torch takes no read-only memory
+    if sha256_array(np.ascontiguousarray(array)) != known[name]["sha256"]:
+        raise ValueError(f"{name} is damaged")
+    return array
+
+
+def _whole(beats: Beats, kind: str) -> Beats:
+    """`beats`, unless they are no rows with labels of five classes: digests only tell that nobody damaged them."""
+    n = len(beats.y)
+    if any(len(array) != n for array in vars(beats).values() if array is not None):
+        raise ValueError("arrays of different lengths")
+    if beats.x.dtype != np.float32 or beats.y.dtype != np.int64 or not np.isfinite(beats.x).all():
+        raise ValueError("values of other types, or not finite")
+    if kind in ROWS and beats.x.shape != (n, ROW):
+        raise ValueError(f"rows that have not {ROW} samples")
+    if n and not (beats.y.min() >= 0 and beats.y.max() < len(CLASS_NAMES)):
+        raise ValueError("labels that are no class")
+    return beats
+
+
+def is_of(meta: dict[str, Any], source: Source) -> bool:
+    """Whether a cache with this meta was made from `source` as it is on disk now.
+
+    Size and time of modification are believed; where they differ the bytes are compared.
+    """
+    known = meta["source"]["files"]
+    if meta["recipe"] != source.recipe or sorted(known) != sorted(path.name for path in source.files):
+        return False
+    for path in source.files:
+        now, then = path.stat(), known[path.name]
+        if now.st_size != then["size"]:
+            return False
+        if now.st_mtime_ns != then["mtime_ns"] and sha256_of(path) != then["sha256"]:
+            return False
+    return True
+
+
+def find(
+    parent: Path, source: Source | None = None, kind: str | None = None, recipe: dict[str, Any] | None = None
+) -> Cache | None:
+    """The newest sound cache in `parent`: of `source`, or of a `kind` (and exactly this `recipe`, if given)."""
+    metas = []
+    for path in parent.glob("*/meta.json"):
+        try:
+            meta = read_json(path)
+            same = meta["kind"] == kind and recipe in (None, meta["recipe"])
+            fits = is_of(meta, source) if source is not None else same
+            if fits:
+                metas.append((meta["built"], path.parent))
+        except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # damaged: as if it were not there
+    for _, folder in sorted(metas, reverse=True):
+        if (cache := load(folder)) is not None:
+            return cache
+    return None
+
+
+def build(parent: Path, source: Source) -> Cache:
+    """Build the cache of `source` in `parent` and remove older ones of its kind, but for the newest `source.keep`.
+
+    Raises:
+        UserError: the disk is full or may not be written; what the source raises. Nothing half-made stays.
+    """
+    splits = source.build()
+    known: dict[str, Any] = {
+        path.name: {"size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns, "sha256": sha256_of(path)}
+        for path in source.files
+    }
+    mark = fingerprint(source.recipe, {name: str(entry["sha256"]) for name, entry in known.items()})
+    meta = {
+        "format": FORMAT,
+        "kind": source.kind,
+        "fingerprint": mark,
+        "recipe": source.recipe,
+        "source": {"where": source.where, "files": known},
+        "built": time.time(),
+        "splits": list(splits),
+    }
+    folder = parent / f"{source.kind}-{mark[:12]}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".building-", dir=parent))
+    except OSError as error:
+        raise UserError(f"cannot write the cache in {parent}: {error.strerror or error}") from error
+    try:
+        write_json(temporary / "meta.json", {**meta, "arrays": _save(temporary, splits)})
+        _clear(parent, source.kind, folder, source.keep)
+        temporary.rename(folder)
+        sync_folder(parent)
+    except OSError as error:
+        other = load(folder)  # another process was faster
+        if other is None:
+            raise UserError(f"cannot write the cache in {parent}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    cache = load(folder)
+    if cache is None:
+        raise UserError(f"the cache {folder} does not read back as it was written; is the disk sound?")
+    return cache
+
+
+def _save(folder: Path, splits: dict[str, Beats]) -> dict[str, Any]:
+    arrays = {}
+    for split, beats in splits.items():
+        for part, values in beats.arrays().items():
+            name, array = f"{split}_{part}", np.ascontiguousarray(values)
+            with atomic_write(folder / f"{name}.npy") as handle:
+                np.save(handle, array)
+            arrays[name] = {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": sha256_array(array)}
+    return arrays
+
+
+def _clear(parent: Path, kind: str, new: Path, keep: int) -> None:
+    """Make room for `new`: remove what is there under its name, and all others of `kind` but the newest `keep` - 1.
+
+    A process that has one mapped keeps its pages (POSIX).
+    """
+    others = [old for old in parent.glob(f"{kind}-*") if old != new]
+    others.sort(key=lambda old: old.stat().st_mtime_ns, reverse=True)
+    for old in [new, *others[keep - 1 :]]:
+        shutil.rmtree(old, ignore_errors=True)
+    for killed in parent.glob(".building-*"):  # a build that was killed; one at work has touched its folder lately
+        with contextlib.suppress(OSError):
+            if time.time() - killed.stat().st_mtime > ABANDONED:
+                shutil.rmtree(killed, ignore_errors=True)

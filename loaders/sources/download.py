@@ -1,0 +1,144 @@
+"""Files over HTTP: several threads at once, each attempt timed, a broken one resumed, nothing wrong kept."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from toolbox.utils import UserError, sync_folder
+
+CHUNK = 1 << 16  # bytes
+LARGEST = 64 << 20  # bytes; the largest file of MITDB has 1,950,000
+PATIENCE = 10  # one attempt at one file may take so many time-outs, so that a trickle ends too
+
+
+class FinalError(Exception):
+    """No use in trying again."""
+
+
+class PassingError(Exception):
+    """Worth another attempt."""
+
+
+def check_address(url: str) -> None:
+    """UserError unless `url` is a web address."""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+        raise UserError(f"cannot download from {url!r}: give an address that begins with https:// or http://")
+
+
+def pause(attempt: int, backoff: float) -> float:
+    """Seconds to wait after `attempt` (1, 2, ...): doubled each time, not the same for all who were cut off at once."""
+    return backoff * 2 ** (attempt - 1) * random.uniform(1.0, 1.25)
+
+
+def short_message(error: Exception) -> str:
+    """What lies under `error`, where requests wraps a reason; without line breaks."""
+    reason = getattr(error.args[0], "reason", error) if error.args else error
+    return " ".join(str(reason).split())[:300] or type(error).__name__
+
+
+@dataclass
+class Fetcher:
+    """Brings single files from one server into one folder; several threads may use it, all end once `stop` is set."""
+
+    folder: Path
+    base_url: str
+    timeout: float  # s
+    attempts: int
+    backoff: float  # s
+    stop: threading.Event = field(default_factory=threading.Event)
+    verified: list[str] = field(default_factory=list)  # what is in the folder and has been checked
+    local: threading.local = field(default_factory=threading.local)  # a session each: requests asks for it
+
+    def fetch(self, name: str, problem: Callable[[Path], str], reuse: bool = True) -> None:
+        """Have the file `name` in the folder, with no `problem`; `reuse` what is there of it and of NAME.part."""
+        target, part = self.folder / name, self.folder / f"{name}.part"
+        if reuse and target.is_file() and not problem(target):
+            self.verified.append(name)
+            return
+        if not reuse:
+            part.unlink(missing_ok=True)
+        reason = ""
+        for attempt in range(self.attempts):
+            if attempt:
+                self.stop.wait(pause(attempt, self.backoff))
+            if self.stop.is_set():
+                raise FinalError("stopped")
+            try:
+                self._transfer(self.base_url + name, part)
+            except PassingError as error:
+                reason = str(error)
+                continue
+            reason = problem(part)
+            if not reason:
+                part.replace(target)
+                sync_folder(self.folder)
+                self.verified.append(name)
+                return
+            part.unlink()
+        raise FinalError(f"{self.base_url}{name}: {reason} (attempt {self.attempts} of {self.attempts})")
+
+    def _transfer(self, url: str, part: Path) -> None:
+        """Bring `part` to the end of what `url` holds, from where it stands if the server can do that."""
+        if not hasattr(self.local, "session"):
+            self.local.session = requests.Session()
+        start = part.stat().st_size if part.exists() else 0
+        headers = {"Accept-Encoding": "identity"}  # lengths and ranges count the file's own bytes
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        try:
+            with self.local.session.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
+                if urlsplit(url).scheme == "https" and urlsplit(response.url).scheme != "https":
+                    raise FinalError(f"{url} redirects to {response.url}, which is not encrypted")
+                self._save(response, part, start)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise PassingError(f"nothing came for {self.timeout:g} s") from error
+        except requests.exceptions.SSLError as error:
+            raise FinalError(f"{url}: no TLS connection that can be trusted: {short_message(error)}") from error
+        except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
+            raise PassingError(f"no connection, or it broke: {short_message(error)}") from error
+        except requests.RequestException as error:
+            raise FinalError(f"{url}: {short_message(error)}") from error
+
+    def _save(self, response: requests.Response, part: Path, start: int) -> None:
+        if response.status_code == 416 and start:
+            return  # nothing after `start`: part is whole, or its digest will show that it is not
+        append = _continues(response, start)
+        if response.status_code == 206 and not append:
+            part.unlink(missing_ok=True)
+            raise PassingError(f"asked for bytes from {start}, got {response.headers.get('Content-Range')!r}")
+        received = 0
+        deadline = time.monotonic() + PATIENCE * self.timeout
+        with open(part, "ab" if append else "wb") as handle:
+            while block := response.raw.read1(CHUNK):  # what is there, not a full block: a trickle is seen as one
+                if self.stop.is_set():
+                    raise FinalError("stopped")
+                received += handle.write(block)
+                if handle.tell() > LARGEST:
+                    raise FinalError(f"{response.url}: more than {LARGEST} bytes, no file of MITDB is that large")
+                if time.monotonic() > deadline:
+                    raise PassingError(f"only {received} bytes came in {PATIENCE * self.timeout:g} s")
+            handle.flush()
+            os.fsync(handle.fileno())
+        announced = response.headers.get("Content-Length", "")
+        if announced.isdecimal() and received != int(announced):
+            raise PassingError(f"{received} of {announced} bytes came")
+
+
+def _continues(response: requests.Response, start: int) -> bool:
+    """Whether the body goes on at byte `start`; raises for a status without a file in it."""
+    status = f"the server answers {response.status_code} {response.reason}"
+    if response.status_code in (408, 429) or response.status_code >= 500:
+        raise PassingError(status)
+    if response.status_code not in (200, 206):
+        raise FinalError(f"{response.url}: {status}")
+    return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")

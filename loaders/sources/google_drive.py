@@ -1,0 +1,239 @@
+"""The predecessor's archive on Google Drive: fetched with gdown, checked, and its two CSV files published together.
+
+No digest of the archive was ever published, so what stands in for one is the length that the server announces, the
+CRC-32 that a zip holds of each member, and the members' names and sizes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+import sys
+import tempfile
+import threading
+import zipfile
+import zlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from tqdm import tqdm
+
+from loaders.sources.download import check_address, pause, short_message
+from loaders.sources.kaggle_csv import FILES
+from toolbox.utils import UserError, atomic_write
+
+FILE_ID = "17Rd4YpGwssSpk4xZAT5AyYskjvs95dAY"
+URL = f"https://drive.google.com/uc?id={FILE_ID}"
+
+# The real archive unpacks to 412 and 103 MB; numbers as text shrink about fivefold, an empty bomb a thousandfold.
+LARGEST_ARCHIVE = 1 << 30  # bytes
+LARGEST_MEMBER = 1 << 30  # bytes, unpacked
+HIGHEST_RATIO = 100  # unpacked : packed, for members over SMALL
+SMALL = 1 << 20  # bytes
+CHUNK = 1 << 20  # bytes
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
+
+
+def what_came(path: Path) -> str:
+    """In a few words, what the file `path` is: a page's title, or its size and first bytes."""
+    with open(path, "rb") as handle:
+        head = handle.read(4096)
+    size = path.stat().st_size
+    if re.match(rb"\s*<(!doctype|html|head|\?xml)", head, re.IGNORECASE):
+        title = re.search(rb"<title[^>]*>(.*?)</title>", head, re.IGNORECASE | re.DOTALL)
+        text = " ".join((title[1] if title else head[:80]).decode("utf-8", "replace").split())
+        return f"an HTML page of {size} bytes, {text!r}"
+    return f"{size} bytes that begin with {head[:16]!r}" if size else "an empty file"
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The members with the names in FILES, one each, in whatever folder; UserError for what should not be unpacked."""
+    label = Path(str(archive.filename)).name
+    chosen = []
+    for name in FILES.values():
+        found = [member for member in archive.infolist() if re.split(r"[/\\]", member.filename)[-1] == name]
+        if len(found) != 1:
+            there = ", ".join(repr(member.filename[:80]) for member in archive.infolist()[:4]) or "nothing"
+            raise UserError(f"{label} should hold one {name} and holds {len(found)}; what is in it: {there}")
+        member = found[0]
+        if member.flag_bits & 1:
+            raise UserError(f"{name} in {label} is encrypted")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise UserError(f"{name} in {label} is a link, not a file")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UserError(f"{name} in {label} is packed by method {member.compress_type}, expected deflate")
+        if member.file_size > LARGEST_MEMBER:
+            raise UserError(f"{name} in {label} claims {member.file_size} bytes, at most {LARGEST_MEMBER} are allowed")
+        if member.file_size > max(SMALL, HIGHEST_RATIO * member.compress_size):
+            raise UserError(
+                f"{name} in {label} claims to unpack from {member.compress_size} to {member.file_size} bytes, "
+                f"more than {HIGHEST_RATIO}-fold: a zip bomb"
+            )
+        chosen.append(member)
+    return chosen
+
+
+def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> None:
+    """Unpack `member` into `target`, not a byte over its declared size; zipfile checks its CRC-32 at the end."""
+    written = 0
+    with archive.open(member) as source:
+        while written <= member.file_size and (block := source.read(CHUNK)):
+            written += target.write(block)
+    if written != member.file_size:
+        raise zipfile.BadZipFile(f"{member.filename} has not the {member.file_size} bytes that it declares")
+    target.flush()
+    os.fsync(target.fileno())  # a full disk shows here, before the first of the two is published
+
+
+def unpack(archive: str | Path, folder: str | Path) -> tuple[Path, Path]:
+    """Unpack the two CSV files of `archive` into `folder`, both or none; returns (train, test).
+
+    Names in the archive only choose the members: what is written are the two names in FILES, nothing else.
+
+    Raises:
+        UserError: no zip archive, a damaged one, not the two files in it, or more bytes than they can have.
+    """
+    archive, folder = Path(archive), Path(folder)
+    train, test = (folder / name for name in FILES.values())
+    try:
+        if not zipfile.is_zipfile(archive):
+            raise UserError(f"{archive.name} is no whole zip archive but {what_came(archive)}")
+        folder.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(archive) as opened, ExitStack() as files:
+            members = _members(opened)
+            targets = [files.enter_context(atomic_write(path)) for path in (train, test)]
+            for member, target in zip(members, targets, strict=True):
+                _copy(opened, member, target)
+    except _BROKEN as error:
+        raise UserError(f"{archive.name} is a damaged zip archive: {error}") from error
+    except OSError as error:
+        raise UserError(f"cannot unpack {archive.name} into {folder}: {error}") from error
+    return train, test
+
+
+def _passing(error: Exception) -> bool:
+    """Whether another attempt may go better."""
+    import requests
+    from gdown.exceptions import DownloadError, FileURLRetrievalError
+
+    if isinstance(error, requests.HTTPError):
+        status = error.response.status_code
+        return status in (408, 429) or status >= 500
+    if isinstance(error, (requests.exceptions.SSLError, FileURLRetrievalError)):
+        return False  # no certificate to trust; Google's pages: not shared, gone, too many downloads
+    return isinstance(error, (requests.ConnectionError, requests.Timeout, DownloadError))
+
+
+def _attempt(url: str, archive: Path, timeout: float, cancel: threading.Event, bar: tqdm) -> Exception | None:
+    """One attempt of gdown's, from where the last one stopped; returns what went wrong.
+
+    gdown keeps what came in a .part file beside `archive`. Where it did not grow, the server does not answer the range
+    that would go on from there: the next attempt shall begin at the beginning.
+    """
+    import gdown
+
+    def watch(received: int, total: int | None) -> None:
+        if max(received, total or 0) > LARGEST_ARCHIVE:
+            raise UserError(f"{url}: {max(received, total or 0)} bytes, at most {LARGEST_ARCHIVE} are allowed")
+        bar.total, bar.n = total, received
+        bar.refresh()
+
+    before = {part: part.stat().st_size for part in archive.parent.glob("*.part")}
+    try:
+        gdown.download(
+            url=url,
+            output=str(archive),
+            quiet=True,
+            use_cookies=False,  # the archive is public: leave the cookies in the user's home alone
+            resume=True,
+            timeout=timeout,
+            cancel=cancel,
+            progress=watch,
+        )
+    except (UserError, gdown.DownloadCancelled):
+        raise
+    except Exception as error:  # its own, those of requests, and KeyError and the like for odd answers
+        for part, size in before.items():
+            if part.stat().st_size == size:
+                part.unlink()
+        return error
+    return None
+
+
+def _fetch(url: str, archive: Path, *, timeout: float, attempts: int, backoff: float, bar: tqdm, limit: float) -> None:
+    """Fetch `url` to `archive`; UserError when `attempts` are used up, or `limit` seconds."""
+    import gdown
+
+    cancel = threading.Event()
+    alarm = threading.Timer(limit, cancel.set)  # `timeout` is from byte to byte, a trickle would outlast any
+    alarm.daemon = True
+    alarm.start()
+    try:
+        for attempt in range(1, attempts + 1):
+            error = _attempt(url, archive, timeout, cancel, bar)
+            if error is None:
+                return
+            if attempt == attempts or not _passing(error):
+                raise UserError(
+                    f"cannot download {url}: {short_message(error)} (attempt {attempt} of {attempts})"
+                ) from error
+            cancel.wait(pause(attempt, backoff))
+    except gdown.DownloadCancelled as error:
+        raise UserError(f"cannot download {url}: not done after {limit:g} s") from error
+    finally:
+        alarm.cancel()
+
+
+def download(
+    folder: str | Path,
+    url: str | None = None,
+    *,
+    timeout: float = 30.0,
+    attempts: int = 4,
+    progress: bool = True,
+    backoff: float = 1.0,
+    limit: float = 3600.0,
+) -> tuple[Path, Path]:
+    """Have mitbih_train.csv and mitbih_test.csv in `folder`; returns (train, test).
+
+    Where both are there nothing is downloaded; otherwise both are written anew. The archive itself is not kept, be it
+    good or not.
+
+    Args:
+        url: another address of the archive, on Google Drive or anywhere; http or https.
+        timeout: seconds to wait for the server to connect, or to send a byte.
+        attempts: how often to try, each going on where the last one stopped if the server can do that.
+        backoff: seconds before the second attempt; doubled after each.
+        limit: seconds for all of it.
+
+    Raises:
+        UserError: nothing came, something else came, or it cannot be written.
+    """
+    folder, url = Path(folder), URL if url is None else url
+    train, test = (folder / name for name in FILES.values())
+    if train.is_file() and test.is_file():
+        return train, test
+    check_address(url)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=".gdd-", dir=folder) as scratch,
+            tqdm(unit="B", unit_scale=True, leave=False, disable=not (progress and sys.stderr.isatty())) as bar,
+        ):
+            archive = Path(scratch) / "archive.zip"
+            _fetch(url, archive, timeout=timeout, attempts=attempts, backoff=backoff, bar=bar, limit=limit)
+            if progress:
+                print(f"{archive.stat().st_size} bytes from {url}, unpacking them to {folder}", file=sys.stderr)
+            try:
+                return unpack(archive, folder)
+            except UserError as error:
+                raise UserError(f"what came from {url} was removed: {error}") from error
+    except UserError as error:
+        ways = f"put {train.name} and {test.name} into {folder}, name another address, or take PhysioNet's records"
+        raise UserError(f"{error}; {ways}") from error
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error}") from error

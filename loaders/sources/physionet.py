@@ -1,0 +1,160 @@
+"""The MIT-BIH Arrhythmia Database from PhysioNet: several files at once, resumable, each verified by its SHA-256."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+from loaders.io.wfdb_record import MITDB
+from loaders.sources.download import Fetcher, FinalError, check_address
+from toolbox.utils import UserError, sha256_of
+from toolbox.utils import progress as progress_bar
+
+BASE_URL = "https://physionet.org/files/mitdb/1.0.0/"
+LIST = "SHA256SUMS.txt"
+# The digest of PhysioNet's own list (704 files). The list comes from the server that it vouches for, so alone it
+# proves that nothing broke on the way; with its digest known beforehand it also proves that this is MITDB 1.0.0.
+LIST_SHA256 = "b61158a96d5f2ca80edfb354a9a66a6324836c390a84e1966dcee2b907d6be43"
+RECORDS = MITDB
+EXTENSIONS = ("hea", "dat", "atr")
+
+_RECORD_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")  # no dot, no slash: it stays in its folder
+_LIST_LINE = re.compile(r"([0-9a-f]{64}) [ *]?(\S.*)")
+
+
+def _digest_problem(path: Path, expected: str) -> str:
+    found = sha256_of(path)
+    return "" if found == expected else f"wrong bytes, SHA-256 {found[:16]}... instead of {expected[:16]}..."
+
+
+def _read_list(path: Path) -> dict[str, str]:
+    """name -> SHA-256 of a file as sha256sum writes it; empty when it is none."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    matches = [_LIST_LINE.fullmatch(line) for line in lines]
+    return {match[2]: match[1] for match in matches if match} if all(matches) else {}
+
+
+def _list_problem(path: Path) -> str:
+    return "" if _read_list(path) else f"this is no list of SHA-256 digests: {path.read_bytes()[:60]!r}"
+
+
+def _record_files(fetcher: Fetcher, digests: dict[str, str]) -> list[str]:
+    """The files of every record that RECORDS names; fetches RECORDS and ANNOTATORS."""
+    for name in ("RECORDS", "ANNOTATORS"):
+        if name not in digests:
+            raise FinalError(f"{fetcher.base_url}{LIST} has no line for {name}")
+        fetcher.fetch(name, partial(_digest_problem, expected=digests[name]))
+    records = (fetcher.folder / "RECORDS").read_text(encoding="utf-8", errors="replace").split()
+    for record in records:
+        if not _RECORD_NAME.fullmatch(record):
+            raise FinalError(f"{fetcher.base_url}RECORDS names {record!r}, which cannot be a record's name")
+    names = [f"{record}.{extension}" for record in dict.fromkeys(records) for extension in EXTENSIONS]
+    unknown = [name for name in names if name not in digests]
+    if unknown or not names:
+        raise FinalError(f"{fetcher.base_url}{LIST} has no line for {', '.join(unknown[:3]) or 'any record'}")
+    return names
+
+
+def _fetch_all(fetcher: Fetcher, digests: dict[str, str], jobs: int, progress: bool) -> None:
+    """Fetch the files in `digests`, `jobs` at once. The first failure, or Ctrl-C, stops the others."""
+    failures: list[BaseException] = []  # the first one's reason is told: others may fail for being stopped
+
+    def one(name: str) -> None:
+        try:
+            fetcher.fetch(name, partial(_digest_problem, expected=digests[name]))
+        except Exception as error:
+            failures.append(error)
+            fetcher.stop.set()
+            raise
+
+    with ThreadPool(jobs) as pool:
+        done: Iterable[None] = pool.imap_unordered(one, digests)
+        try:
+            for _ in progress_bar(done, "downloading", total=len(digests)) if progress else done:
+                pass
+        except BaseException as error:
+            first = (failures or [error])[0]
+            fetcher.stop.set()
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C does not wait for lines that hang; the threads are daemons
+            pool.close()
+            pool.join()
+            raise first from None
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other download works in `folder`: two that append to one .part would spoil it (POSIX only)."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another download into {folder} is at work, waiting for it", file=sys.stderr)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def download(
+    folder: str | Path,
+    base_url: str | None = None,
+    *,
+    jobs: int = 4,
+    timeout: float = 30.0,
+    attempts: int = 4,
+    progress: bool = True,
+    backoff: float = 1.0,
+    list_sha256: str | None = None,
+) -> Path:
+    """Have every record of MITDB in `folder`, verified; returns the folder.
+
+    Files that are there and right are kept. What was cut off stays as NAME.part, and the next call goes on with it.
+
+    Args:
+        base_url: where SHA256SUMS.txt, RECORDS, ANNOTATORS and the records are, http or https; None means `BASE_URL`.
+        jobs: how many files at once.
+        timeout: seconds to wait for the server; one attempt at one file may take ten times as long.
+        attempts: how often each file is tried; `backoff` seconds before the second time, doubled after each.
+        list_sha256: the digest that SHA256SUMS.txt must have. None means the published one for `BASE_URL`; any other
+            server's list is taken as it is, which proves that nothing broke on the way, not whose files they are.
+
+    Raises:
+        UserError: no such server or file, bytes that stay wrong, a folder that cannot be written.
+    """
+    base_url = BASE_URL if base_url is None else base_url.rstrip("/") + "/"
+    check_address(base_url)
+    if base_url == BASE_URL and list_sha256 is None:
+        list_sha256 = LIST_SHA256
+    fetcher = Fetcher(Path(folder), base_url, timeout, attempts, backoff)
+    try:
+        fetcher.folder.mkdir(parents=True, exist_ok=True)
+        with _alone_in(fetcher.folder):
+            check = partial(_digest_problem, expected=list_sha256) if list_sha256 else _list_problem
+            fetcher.fetch(LIST, check, reuse=list_sha256 is not None)
+            digests = _read_list(fetcher.folder / LIST)
+            wanted = {name: digests[name] for name in _record_files(fetcher, digests)}
+            if progress:
+                print(f"{len(wanted)} files from {base_url} to {folder}", file=sys.stderr)
+            _fetch_all(fetcher, wanted, jobs, progress)
+    except FinalError as error:
+        raise UserError(
+            f"{error}; {len(fetcher.verified)} files in {folder} are verified, the same command goes on from there"
+        ) from error
+    except OSError as error:
+        raise UserError(f"cannot write the records to {folder}: {error}") from error
+    if progress:
+        print(f"{len(fetcher.verified)} files in {folder} verified", file=sys.stderr)
+    return fetcher.folder

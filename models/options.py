@@ -1,0 +1,16 @@
+"""Flags of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models import MODELS
+from toolbox.utils.options import named, option
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The network."""
+
+    model_name: str | None = option(None, f"one of {', '.join(MODELS)}", type=named(MODELS), role="name")
+    masking: bool = option(False, "sequence models stop where the padding starts", negatable=True)

@@ -1,0 +1,75 @@
+"""--score: two annotators compared from the command line."""
+
+import json
+
+import pytest
+
+from commander import cli, main
+from tests.loaders.io.test_annotation_pairs import annotate, header
+from toolbox.utils import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two records of 400 s at 250 Hz; scoring starts at sample 75,000."""
+    for name, symbols in (("a", "NNVN"), ("b", "NASN")):
+        header(tmp_path, name)
+        annotate(tmp_path, name, "atr", [70_000, 80_000, 81_000, 82_000], symbols)
+    annotate(tmp_path, "a", "ecg", [70_010, 80_010, 81_010, 82_039], "NNVN")
+    annotate(tmp_path, "b", "ecg", [80_010, 81_010, 82_010, 83_000], "NSNN")
+    return tmp_path
+
+
+def test_it_returns_prints_and_writes_the_figures(folder, tmp_path, capsys):
+    result = main(["--score", str(folder), "--out", str(tmp_path / "out" / "scores.json")])
+    assert result["records"]["a"]["matrix"][0] == [1, 0, 0, 0, 0, 1, 0]
+    assert result["records"]["b"]["matrix"][1] == [1, 1, 0, 0, 0, 0, 0]
+    assert result["gross"]["counts"]["QRS"] == {"Se": [5, 6], "+P": [5, 7]}
+    assert result["gross"]["scores"]["SVEB"]["Se"] == 0.5
+    assert json.loads((tmp_path / "out" / "scores.json").read_text()) == result
+    printed = capsys.readouterr().out
+    assert (tmp_path / "out" / "scores.txt").read_text().strip() in printed
+    assert "QRS Se:    83.33 % (5/6)" in printed
+
+
+def test_start_and_window_can_be_other(folder):
+    result = main(["--score", str(folder / "a"), "--score-start", "0", "--match-window", "0.2"])
+    assert result["gross"]["counts"]["QRS"] == {"Se": [4, 4], "+P": [4, 4]}
+
+
+def test_records_that_lack_annotations_or_hold_paced_beats_are_noted(folder, capsys):
+    annotate(folder, "a", "atr", [80_000], "/")
+    (folder / "b.ecg").unlink()
+    result = main(["--score", str(folder)])
+    assert (result["paced"], result["not_scored"], list(result["records"])) == (["a"], ["b"], ["a"])
+    notes = capsys.readouterr().err
+    assert "no .ecg of b" in notes and "a hold paced beats" in notes
+
+
+def test_any_two_annotators(folder):
+    result = main(["--score", str(folder), "--ref-annotator", "ecg", "--test-annotator", "atr", "--exclude", "b"])
+    assert result["records"]["a"]["scores"]["QRS"] == {"Se": 2 / 3, "+P": 2 / 3}
+
+
+def test_a_record_that_ends_before_scoring_starts_is_refused(folder):
+    with pytest.raises(UserError, match="lasts 400 s, scoring starts after 500 s; --score-start"):
+        main(["--score", str(folder), "--score-start", "500"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--score", "nowhere/100"], "nowhere/100.atr is missing"),
+        (["--score", "x", "--test"], "--score compares annotation files"),
+        (["--score", "x", "--match-window", "-1"], "expected a number of at least 0"),
+        (["--exclude", "100", "--model-name", "cnn1d_3"], "--exclude goes with --score"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(flags, message, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["commander.py", *flags])
+    try:
+        code = cli()
+    except SystemExit as stop:  # from the parser
+        code = stop.code
+    lines = capsys.readouterr().err.splitlines()
+    assert code == 2 and message in lines[-1] and "error" in lines[-1]

@@ -1,0 +1,426 @@
+"""Beats as samples come: when they come out, and that they are those of --predict."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.signal import resample_poly
+
+import commander
+from commands import predict as recordings
+from inference.annotate import AnnotateOptions, predict
+from inference.stream import Beat, Stream, annotate_lines
+from loaders.beats.features.rr import Recording as Reference
+from loaders.beats.features.rr import compute
+from loaders.beats.input_spec import InputSpec
+from loaders.beats.segmenter import Reader
+from loaders.dsp.chunks import iter_chunks
+from loaders.io.discovery import Item
+from loaders.io.recording import CsvFormat
+from loaders.io.wfdb_record import Record, read_wfdb
+from tests.conftest import RECORDS, ROOT, needs_records
+from tests.made import GAIN, Rule, small_record, write_format
+from toolbox.utils import UserError
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return small_record(1)
+
+
+@pytest.fixture(scope="module")
+def lead(record: Record) -> np.ndarray:
+    """(n,) mV at 360 Hz."""
+    return record.signal[:, 0].astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def beats(lead: np.ndarray) -> list[Beat]:
+    """Those of it, streamed."""
+    return streamed(lead)
+
+
+def streamed(
+    signal: np.ndarray, fs: float = 360, size: int = 500, network: Rule | None = None, **options: Any
+) -> list[Beat]:
+    """All beats of a signal that is pushed `size` samples at a time."""
+    stream = Stream(network or Rule(), fs, **options)
+    found = [beat for k in range(0, len(signal), size) for beat in stream.push(signal[k : k + size])]
+    return found + stream.finish()
+
+
+def offline(signal: np.ndarray, fs: float = 360) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and probabilities of the beats as --predict finds them in the whole."""
+    reader = Reader(fs, "keep")
+    parts = [reader.part(piece) for piece in iter_chunks([signal], fs)]
+    rows = np.concatenate([part.rows for part in parts])
+    return np.concatenate([part.sample for part in parts]), Rule().probabilities(rows)
+
+
+def matrix(beats: list[Beat]) -> np.ndarray:
+    return np.array([beat.probabilities for beat in beats])
+
+
+# when
+
+
+@pytest.mark.parametrize("fs", [100, 257, 360, 1000])
+def test_every_beat_comes_within_3_s_of_its_r_peak(lead: np.ndarray, fs: int) -> None:
+    signal = resample_poly(lead[: 360 * 20], fs, 360)
+    stream, late = Stream(Rule(), fs), []
+    for count, sample in enumerate(signal, start=1):
+        late += [count - 1 - beat.sample for beat in stream.push(sample)]
+    assert len(late) > 12 and 2.5 * fs <= min(late) and max(late) <= 3 * fs
+    rest = stream.finish()
+    assert len(late) + len(rest) == len(offline(signal, fs)[0])
+    assert all(len(signal) - beat.sample <= 3.01 * fs for beat in rest)
+
+
+def test_how_many_samples_come_at_a_time_changes_nothing(lead: np.ndarray) -> None:
+    signal = lead[: 360 * 12]
+    plain = streamed(signal)
+    assert all(streamed(signal, size=size) == plain for size in (1, 7, 90, 3333, 10**6))
+
+
+def test_memory_does_not_grow(lead: np.ndarray) -> None:
+    stream, held = Stream(Rule(), 360), []
+    for second in range(75):
+        stream.push(lead[360 * (second % 30) : 360 * (second % 30 + 1)])
+        held.append(len(pickle.dumps(stream)))  # all that it keeps
+    assert max(held) == max(held[:30]) < 40_000  # 24 s of signal are 35 kB
+
+
+# what
+
+
+def test_the_beats_are_those_of_the_whole_recording(lead: np.ndarray, beats: list[Beat]) -> None:
+    sample, probabilities = offline(lead)
+    assert [beat.sample for beat in beats] == sample.tolist()
+    same = np.abs(matrix(beats) - probabilities).max(axis=1) < 1e-5
+    assert same.mean() > 0.9  # of the others, the next beats had not come
+    rr = np.diff(sample) / 360
+    assert beats[0].rr is None and np.allclose([beat.rr for beat in beats[1:]], rr)
+    assert np.allclose([beat.time for beat in beats], sample / 360)
+    names = Stream(Rule(), 360).names
+    assert all(beat.letter == names[int(np.argmax(beat.probabilities))] == beat.symbol for beat in beats)
+
+
+@needs_records
+@pytest.mark.parametrize("name", ["117", "207"])
+def test_the_beats_of_real_records_are_those_of_the_whole(name: str) -> None:
+    signal = read_wfdb(RECORDS / name).signal[: 360 * 60, 0].astype(np.float32)
+    beats = streamed(signal)
+    sample, probabilities = offline(signal)
+    assert [beat.sample for beat in beats] == sample.tolist()
+    away = np.abs(matrix(beats) - probabilities).max(axis=1)
+    assert np.mean(away < 1e-5) > 0.9 and np.mean(matrix(beats).argmax(1) == probabilities.argmax(1)) > 0.98
+
+
+@pytest.mark.parametrize("fs", [250, 360])
+def test_a_beat_is_as_if_the_recording_had_ended_when_it_came(lead: np.ndarray, fs: int) -> None:
+    """So nothing is known but the past and those 3 s; and all of them are made use of."""
+    signal = resample_poly(lead[: 360 * 25], fs, 360).astype(np.float32)
+    stream = Stream(Rule(), fs)
+    step = fs // 10
+    for k in range(0, len(signal), step):
+        for beat in stream.push(signal[k : k + step]):
+            # the quarter of a second that was complete last: what came behind it is not looked at yet
+            known = (k + step - int(2.75 * fs)) // int(0.25 * fs) * int(0.25 * fs) + int(2.75 * fs)
+            sample, probabilities = offline(signal[:known], fs)
+            at = int(np.flatnonzero(sample == beat.sample)[0])
+            assert np.allclose(probabilities[at], beat.probabilities, atol=1e-5)
+            assert beat.seen == min(len(sample) - 1 - at, 2)
+
+
+@pytest.mark.parametrize("network", [Rule, lambda: Looker(CAUSAL["no filter, as it is"])], ids=["rows", "windows"])
+def test_live_predictions_of_a_file_are_those_of_the_stream(
+    network: Callable[[], Rule], record: Record, lead: np.ndarray, tmp_path: Path
+) -> None:
+    beats = streamed(lead, network=network())
+    header = write_format(tmp_path, "r", record.digital, "16")
+    summary = predict(Item(header), network(), AnnotateOptions(live=True))
+    with open(tmp_path / "r.ecg.csv", newline="") as handle:
+        table = list(csv.DictReader(handle))
+    assert summary["live"] and [int(row["sample"]) for row in table] == [beat.sample for beat in beats]
+    assert [row["class"] for row in table] == [beat.letter for beat in beats]
+    written = np.array([[float(row[f"p_{letter}"]) for letter in "NSVFQ"] for row in table])
+    assert np.allclose(written, matrix(beats), atol=6e-5)
+
+
+def test_beats_that_nothing_follows_are_told_as_such(lead: np.ndarray) -> None:
+    sample, _ = offline(lead)
+    cut = int(sample[20]) + 100
+    beats = streamed(lead[:cut])
+    ended, probabilities = offline(lead[:cut])
+    assert [beat.seen for beat in beats[-3:]] == [2, 1, 0]
+    assert [beat.sample for beat in beats] == ended.tolist()
+    assert np.allclose(matrix(beats)[-1], probabilities[-1], atol=1e-5)
+
+
+# signals as they are
+
+
+def test_gaps_flat_and_saturated_stretches(lead: np.ndarray, beats: list[Beat]) -> None:
+    signal = lead.copy()
+    signal[5000:6000] = np.nan
+    signal[9000:10500] = 0.2
+    signal[14000:14400] = 3.0
+    stream, found, told = Stream(Rule(), 360, high=3.0), [], []
+    for k in range(0, len(signal), 360):
+        found += stream.push(signal[k : k + 360])
+        told += [stream.quality] if not told or stream.quality != told[-1] else []
+    found += stream.finish()
+    assert told == ["", "gap", "", "flat", "", "saturated", ""]
+    at = np.array([beat.sample for beat in found])
+    for start, stop in ((5000, 6000), (9000, 10500), (14000, 14400)):
+        assert not ((at >= start - 36) & (at < stop + 36)).any()
+    assert sum(beat.rr is None for beat in found) == 4
+    away = np.abs(at[:, None] - [beat.sample for beat in beats]).min(axis=1)
+    assert (away <= 18).sum() >= len(at) - 1  # nothing is found that is not there without them
+
+
+def test_single_missing_samples_are_bridged(lead: np.ndarray, beats: list[Beat]) -> None:
+    signal = lead.copy()
+    signal[500::1009] = np.nan
+    signal[501::1009] = np.inf
+    found = streamed(signal)
+    assert len(found) == len(beats)
+    assert np.abs([a.sample - b.sample for a, b in zip(found, beats, strict=True)]).max() <= 2
+
+
+def test_units_and_polarity(lead: np.ndarray) -> None:
+    signal = lead[: 360 * 12]
+    plain = streamed(signal)
+    for other, options in ((1000 * signal, {"gain": 1000.0}), (-signal, {"polarity": "invert"})):
+        beats = streamed(other, **options)
+        assert [beat.sample for beat in beats] == [beat.sample for beat in plain]
+        assert np.allclose(matrix(beats), matrix(plain), atol=1e-4)
+    assert streamed(signal.tolist()) == plain  # type: ignore[arg-type]
+
+
+def test_what_a_stream_refuses(lead: np.ndarray) -> None:
+    for options, said in (
+        ({"fs": 10}, "at least 50"),
+        ({"fs": float("nan")}, "at least 50"),
+        ({"fs": 360, "gain": 0}, "1 mV"),
+        ({"fs": 360, "polarity": "auto"}, "cannot know"),
+    ):
+        with pytest.raises(UserError, match=said):
+            Stream(Rule(), **options)
+    stream = Stream(Rule(), 360)
+    with pytest.raises(UserError, match=r"shape \(5, 2\)"):
+        stream.push(np.zeros((5, 2)))
+    with pytest.raises(UserError, match="numbers"):
+        stream.push("ten")  # type: ignore[arg-type]
+    assert stream.push([]) == [] and stream.finish() == []
+    with pytest.raises(UserError, match="finished"):
+        stream.push(lead)
+
+
+# networks of windows
+
+
+class Looker(Rule):
+    """Remembers what it was shown; what it says depends on all of it."""
+
+    def __init__(self, recipe: InputSpec) -> None:
+        super().__init__()
+        self.recipe = recipe  # type: ignore[assignment]
+        self.rows: list[np.ndarray] = []
+        self.features: list[np.ndarray] = []
+
+    def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        self.rows.append(rows)
+        self.features.append(np.zeros((len(rows), 0)) if features is None else features)
+        seen = np.concatenate([self.rows[-1][:, 0], self.features[-1]], axis=1)
+        logits = np.tanh(seen @ np.random.default_rng(0).normal(size=(seen.shape[1], 5)) / 5)
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    def shown(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate(self.rows), np.concatenate(self.features)
+
+
+CAUSAL = {
+    "medians": InputSpec("window", 0.3, 0.5, 120.0, 1, "window", 0.0, ("rr_past",), "median"),
+    "no filter, as it is": InputSpec("window", 1.5, 1.0, 90.0, 1, "none", 0.0, ("rr_past", "rr")),
+    "last beats": InputSpec("window", 0.1, 0.1, 360.0, 1, "window", 0.0, ("rr", "past", "tempo_past"), "median"),
+    "high-pass": InputSpec("window", 0.3, 0.5, 360.0, 1, "window", 0.5),
+}
+
+
+@pytest.mark.parametrize("fs", [250, 360])
+@pytest.mark.parametrize("name", CAUSAL)
+def test_windows_of_a_stream_are_those_of_the_whole_recording(
+    name: str, fs: int, record: Record, tmp_path: Path
+) -> None:
+    """Every beat's row and every number beside it; the next beat's time too, as hearts here beat faster than that."""
+    recipe = CAUSAL[name]
+    signal = resample_poly(record.signal[:, 0].astype(np.float64), fs, 360)
+    live, whole = Looker(recipe), Looker(recipe)
+    beats = streamed(signal, fs, 97, live)
+    np.savetxt(tmp_path / "r.csv", signal, "%.9f", header="MLII [mV]", comments="")
+    predict(Item(tmp_path / "r.csv"), whole, AnnotateOptions(csv=CsvFormat(fs)))
+    (rows, features), (all_rows, all_features) = live.shown(), whole.shown()
+    assert len(beats) == len(rows) == len(all_rows) > 50
+    assert np.abs(rows - all_rows).max() < (0.1 if name == "high-pass" else 1e-3)  # it feels all that comes, a little
+    assert features.shape == all_features.shape == (len(beats), recipe.shape()["features"])
+    assert np.abs(features - all_features).max(initial=0) < 1e-3
+
+
+@needs_records
+@pytest.mark.parametrize("name", ["117", "208"])
+def test_windows_of_real_records_are_those_of_the_whole(name: str) -> None:
+    recipe = CAUSAL["last beats"]
+    signal = read_wfdb(RECORDS / name).signal[: 360 * 90, 0].astype(np.float64)
+    live = Looker(recipe)
+    beats = streamed(signal, network=live)
+    sample = np.array([beat.sample for beat in beats])
+    x, features = recipe.values(recipe.cleaned(signal[:, None], 360.0), sample, sample / 360)
+    rows, told = live.shown()
+    assert np.abs(rows - x).max() < 1e-3
+    assert features is not None and np.mean(np.abs(told - features).max(axis=1) < 1e-3) > 0.98
+
+
+def test_the_first_beats_have_the_past_that_there_is(lead: np.ndarray) -> None:
+    """Their rhythm is told as at the start of a record in training, wherever the stream is cut."""
+    live = Looker(CAUSAL["medians"])
+    stream = Stream(live, 360)
+    found = [beat for k in range(0, 8000, 400) for beat in stream.push(lead[k : k + 400])]
+    times = np.array([beat.time for beat in found])
+    expected = compute(("rr_past",), Reference(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
+    assert len(times) > 15 and np.allclose(live.shown()[1], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (InputSpec("window", 0.3, 0.5, scale="record"), r"in units of the whole recording.*\(--scale window\)"),
+        (InputSpec("window", 0.3, 0.5, leads=2, scale="window"), r"of 2 leads; a stream is one"),
+        (
+            InputSpec("window", 0.3, 0.5, scale="none", features=("rr", "tempo")),
+            r"and tempo, which .* a stream knows rr, rr_past, past",
+        ),
+        (
+            InputSpec("window", 0.3, 2.8, scale="none"),
+            r"that depend on 3\.88 s after an R peak; a stream knows 2\.75 s",
+        ),
+        (InputSpec("window", 30, 0.5, scale="none"), r"that depend on 31\.1 s before an R peak; a stream keeps 20 s"),
+    ],
+)
+def test_windows_that_a_stream_cannot_know(recipe: InputSpec, said: str) -> None:
+    with pytest.raises(UserError, match=f"reads windows {said}"):
+        Stream(Looker(recipe), 360)
+
+
+# lines of standard input
+
+
+def lines_of(record: Record, header: str = "time,MLII [uV],V1 [uV]\n") -> io.StringIO:
+    signal = record.digital[: 360 * 20] / GAIN * 1000
+    return io.StringIO(header + "".join(f"{k / 360:.4f},{a:.1f},{b:.1f}\n" for k, (a, b) in enumerate(signal)))
+
+
+def test_lines_give_lines(record: Record) -> None:
+    out = io.StringIO()
+    found = annotate_lines(lines_of(record), out, Rule(), CsvFormat(360.0), None, "keep")
+    head, *rows = out.getvalue().splitlines()
+    assert head == "time_s,sample,rr_s,class,p_N,p_S,p_V,p_F,p_Q"
+    beats = streamed(record.digital[: 360 * 20, 0], gain=GAIN)
+    assert found == {"samples": 360 * 20, "beats": len(beats)} and len(rows) == len(beats)
+    for row, beat in zip(rows, beats, strict=True):
+        time, sample, rr, letter, *likely = row.split(",")
+        assert int(sample) == beat.sample and float(time) == pytest.approx(beat.time, abs=1e-4)
+        assert letter == beat.letter and np.allclose([float(cell) for cell in likely], beat.probabilities, atol=1e-4)
+        assert rr == "" if beat.rr is None else float(rr) == pytest.approx(beat.rr, abs=1e-4)
+
+
+def test_beats_are_told_before_the_lines_end(record: Record) -> None:
+    out, told = io.StringIO(), []
+
+    class Lines(io.StringIO):
+        def __next__(self) -> str:
+            told.append(out.getvalue().count("\n") - 1)
+            return super().__next__()
+
+    annotate_lines(Lines(lines_of(record).getvalue()), out, Rule(), CsvFormat(360.0), None, "keep")
+    first = streamed(record.digital[: 360 * 20, 0], gain=GAIN)[0]
+    shown = int(np.argmax(np.array(told) == 1))  # the line that was read when the first beat stood there
+    assert first.sample + 2.5 * 360 < shown <= first.sample + 3 * 360 + 2
+
+
+def test_cells_that_are_no_numbers_are_missing_samples(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    text = lines_of(record).getvalue().splitlines(keepends=True)
+    text[1000] = "#?!\n"
+    text[3000:4000] = [",\n"] * 1000
+    out = io.StringIO()
+    found = annotate_lines(io.StringIO("".join(text)), out, Rule(), CsvFormat(360.0), None, "keep")
+    said = capsys.readouterr().err.splitlines()
+    assert found["samples"] == 360 * 20 and len(said) == 3
+    assert said[0].startswith("warning: line 1001 of standard input, '#?!', has no number in column 2")
+    assert said[1].endswith("gap, no beats are told") and said[2].endswith("can be judged again")
+
+
+@pytest.mark.parametrize(
+    ("text", "csv_format", "lead", "said"),
+    [
+        ("", CsvFormat(360.0), None, "standard input is empty"),
+        ("hello\n", CsvFormat(360.0), None, "holds no numbers"),
+        ("a,b\n1,2\n2,1\n", CsvFormat(360.0), "V9", "no lead V9"),
+        ("a,b\n1,2\n2,1\n", CsvFormat(360.0, ("c",)), None, "no column c"),
+        ("1\n2\n1\n", CsvFormat(20.0), None, "20 samples per second"),
+    ],
+)
+def test_lines_that_are_no_recording(text: str, csv_format: CsvFormat, lead: str | None, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        annotate_lines(io.StringIO(text), io.StringIO(), Rule(), csv_format, lead, "keep")
+
+
+def test_the_command_line_takes_lines(
+    record: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recordings, "load_classifier", lambda args: Rule())
+    monkeypatch.setattr("sys.stdin", lines_of(record))
+    found = commander.main(["--predict", "-", "--fs", "360"])
+    assert capsys.readouterr().out.count("\n") == found["beats"] + 1 > 20
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "--fs"),
+        (["--fs", "360", "--out", "x"], "leave out --out"),
+        (["--fs", "360", "--peaks", "atr"], "leave out --peaks"),
+        (["--fs", "360", "-j", "2"], "leave out --workers"),
+    ],
+)
+def test_flags_that_lines_do_not_go_with(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        commander.main(["--predict", "-", *flags])
+    assert stop.value.code == 2 and said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        commander.main(["--predict", "-", "other", "--fs", "360"])
+
+
+def test_nobody_reading_any_more_ends_it_quietly(record: Record) -> None:
+    program = (
+        "import sys; from loaders.io.recording import CsvFormat; from inference.stream import annotate_lines; "
+        "from tests.made import Rule; annotate_lines(sys.stdin, sys.stdout, Rule(), CsvFormat(360.0), None, 'keep')"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, input=lines_of(record).getvalue(), text=True, stdout=writing,
+        stderr=subprocess.PIPE, timeout=120, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (answer.returncode, answer.stderr) == (0, "")

@@ -1,0 +1,102 @@
+"""What annotated beats say of a recording."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.episodes import Episode, episodes, summarize
+from toolbox.holter.trace import CompressedTrace
+
+
+def found(letters: str, rr: float | list[float] = 0.8, breaks: tuple[int, ...] = ()) -> list[tuple[str, int, int]]:
+    """(kind, first, last) of the episodes of beats `rr` s apart; no interval leads to the beats `breaks`."""
+    intervals = np.broadcast_to(rr, len(letters)).astype(float)
+    times = np.cumsum(intervals)
+    known = intervals.copy()
+    known[[0, *breaks]] = np.nan
+    return [(e.kind, e.first, e.last) for e in episodes(times, known, np.array(list(letters)))]
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    [
+        ("NNVNNSNN", []),
+        ("NVVN", [("V couplet", 1, 2)]),
+        ("VVVNSSSSN", [("V run", 0, 2), ("S run", 4, 7)]),
+        ("NNVNVNVNN", [("V bigeminy", 1, 7)]),
+        ("NVNVN", []),
+        ("SNSNSN", [("S bigeminy", 0, 5)]),
+        ("NVNVVNVN", [("V couplet", 3, 4)]),
+        ("VSVQVF", []),
+    ],
+)
+def test_runs_couplets_and_bigeminy(letters: str, expected: list[tuple[str, int, int]]) -> None:
+    assert found(letters) == expected
+
+
+def test_nothing_goes_on_across_what_was_skipped() -> None:
+    assert found("NVVN", breaks=(2,)) == []
+    assert found("VVVV", breaks=(2,)) == [("V couplet", 0, 1), ("V couplet", 2, 3)]
+    assert found("NVNVNVN", breaks=(4,)) == []
+
+
+def test_pauses_lie_between_two_beats() -> None:
+    assert found("NNNN", [0.8, 0.8, 2.0, 0.8]) == [("pause", 1, 2)]
+    assert found("NNNN", [0.8, 0.8, 1.99, 0.8]) == []
+    assert found("NNNN", [0.8, 0.8, 5.0, 0.8], breaks=(2,)) == []
+
+
+def test_an_episode_tells_its_rate_and_name() -> None:
+    (run,) = episodes(np.array([1.0, 1.5, 2.0]), np.array([np.nan, 0.5, 0.5]), np.array(list("VVV")))
+    assert run.to_dict() == {
+        "kind": "V run", "start": 1.0, "stop": 2.0, "first": 0, "last": 2, "beats": 3, "rate": 120.0,
+    }  # fmt: skip
+    assert run.title == "Ventricular tachycardia"
+    assert Episode("V run", 0, 2, 0, 2, 60.0).title == "Ventricular run"
+    assert Episode("pause", 0, 2, 0, 1, None).title == "Pause"
+
+
+def test_the_summary_counts() -> None:
+    letters = np.array(list("N" * 10 + "VV" + "N" * 6 + "SSS" + "N"))
+    rr = np.full(len(letters), 0.75)
+    rr[0], rr[-1] = np.nan, 3.0
+    times = np.cumsum(np.nan_to_num(rr, nan=0.75))
+    summary = summarize(rr, letters, tuple("NSVFQ"), episodes(times, rr, letters))
+    assert summary["beats"] == {"all": 22, "N": 17, "S": 3, "V": 2, "F": 0, "Q": 0}
+    assert summary["burden"] == {"S": round(3 / 22, 6), "V": round(2 / 22, 6), "F": 0.0, "Q": 0.0}
+    assert summary["runs"] == {"V": 0, "S": 1} and summary["couplets"] == {"V": 1, "S": 0}
+    assert summary["longest_run_beats"] == {"V": 0, "S": 3}
+    assert summary["pauses"] == {"count": 1, "longest_s": 3.0}
+    assert summary["rate_per_min"] == {"mean": round(60 * 21 / (20 * 0.75 + 3), 1), "min": 58.2, "max": 80.0}
+
+
+def annotated(letters: str, names: tuple[str, ...], skipped: list[tuple[int, int, str]]) -> AnnotatedRecording:
+    order = {name[0]: k for k, name in enumerate(names)}
+    probabilities = np.full((len(letters), len(names)), 0.1, dtype=np.float32)
+    for k, letter in enumerate(letters):
+        probabilities[k, order[letter]] = 0.45 if letter == "N" else 0.9
+    sample = 100 + 200 * np.arange(len(letters))
+    begins = np.arange(len(letters)) == 0
+    return AnnotatedRecording(sample, begins, probabilities, names, 250.0, 10000, skipped, CompressedTrace().finish())
+
+
+def test_figures_of_a_recording_with_skipped_stretches() -> None:
+    names = ("Normal", "Supraventricular ectopic", "Ventricular ectopic")
+    beats = annotated("NNVN", names, [(2500, 5000, "gap"), (6000, 6500, "flat")])
+    figures = beats.figures()
+    assert figures["signal_quality"] == {
+        "usable": 0.7, "gap_s": 10.0, "flat_s": 2.0, "saturated_s": 0.0, "uncertain_beats": 3,
+        "skipped": [(10.0, 20.0, "gap"), (24.0, 26.0, "flat")],
+    }  # fmt: skip
+    assert figures["beats"] == {"all": 4, "N": 3, "S": 0, "V": 1}
+    assert np.allclose(beats.times, [0.4, 1.2, 2.0, 2.8])
+    assert np.allclose(beats.rr, [np.nan, 0.8, 0.8, 0.8], equal_nan=True)
+
+
+def test_abnormal_beats_get_the_code_that_wfdb_has_for_them() -> None:
+    beats = annotated("NAN", ("Normal", "Abnormal"), [])
+    assert beats.letters.tolist() == ["N", "A", "N"] and beats.symbols.tolist() == ["N", "Q", "N"]
+    assert beats.figures()["burden"] == {"A": round(1 / 3, 6)}
+    assert beats.figures()["runs"] == {}

@@ -1,0 +1,1 @@
+"""Annotated recordings, to look at."""

@@ -1,0 +1,112 @@
+"""The annotated beats of one recording, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from toolbox.holter.episodes import Episode, episodes, summarize
+from toolbox.holter.strips import BeatMarks
+from toolbox.holter.trace import CompressedTrace
+
+LETTERS = {  # of the networks' classes, after AAMI EC57
+    "Normal": "N",
+    "Supraventricular ectopic": "S",
+    "Ventricular ectopic": "V",
+    "Fusion": "F",
+    "Unknown": "Q",
+    "Abnormal": "A",
+}
+SYMBOLS = {"A": "Q"}  # WFDB has no code for "abnormal"; the other letters are codes
+UNSURE = 0.5  # the probability of the likeliest class, below which a beat counts as uncertain
+
+
+@dataclass(frozen=True)
+class AnnotatedRecording:
+    """Beats as a network named them.
+
+    Attributes:
+        sample: (n,) int64, where they are, in the recording's samples; n is at least 1.
+        begins: (n,) whether no RR interval leads to a beat.
+        probabilities: (n, classes) float32.
+        class_names: one for each class, of LETTERS.
+        fs: samples per second.
+        samples: how many the recording has.
+        skipped: (start, stop, why) of what could not be judged, in samples.
+        tracing: the signal, to look at.
+    """
+
+    sample: np.ndarray
+    begins: np.ndarray
+    probabilities: np.ndarray
+    class_names: Sequence[str]
+    fs: float
+    samples: int
+    skipped: Sequence[tuple[int, int, str]]
+    tracing: CompressedTrace
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' letters."""
+        return tuple(LETTERS[name] for name in self.class_names)
+
+    @cached_property
+    def letters(self) -> np.ndarray:
+        """(n,) the likeliest class of each beat."""
+        return np.array(self.names)[self.probabilities.argmax(axis=1)]
+
+    @property
+    def symbols(self) -> np.ndarray:
+        """(n,) the same as WFDB annotation codes."""
+        return np.array([SYMBOLS.get(letter, letter) for letter in self.letters.tolist()])
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(n,) the probability of that class."""
+        return self.probabilities.max(axis=1)
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """(n,) s from the start."""
+        return self.sample / self.fs
+
+    @cached_property
+    def rr(self) -> np.ndarray:
+        """(n,) s since the beat before, NaN where no interval leads to a beat."""
+        return np.where(self.begins, np.nan, np.diff(self.sample, prepend=0) / self.fs)
+
+    @cached_property
+    def episodes(self) -> list[Episode]:
+        """Runs, couplets, bigeminy and pauses, in order of time."""
+        return episodes(self.times, self.rr, self.letters)
+
+    @cached_property
+    def marks(self) -> BeatMarks:
+        """The beats as pictures show them."""
+        return BeatMarks(self.times, self.letters, self._skipped_seconds())
+
+    def _skipped_seconds(self) -> list[tuple[float, float, str]]:
+        return [(round(a / self.fs, 3), round(b / self.fs, 3), kind) for a, b, kind in self.skipped]
+
+    def figures(self) -> dict[str, Any]:
+        """Counts, rate, burden, episodes and signal quality, as the summary holds them."""
+        lost = dict.fromkeys(("gap", "flat", "saturated"), 0.0)
+        for start, stop, kind in self.skipped:
+            lost[kind] += (stop - start) / self.fs
+        seconds = self.samples / self.fs
+        quality = {
+            "usable": round(1 - sum(lost.values()) / seconds, 6),
+            **{f"{kind}_s": round(value, 3) for kind, value in lost.items()},
+            "uncertain_beats": int((self.confidence < UNSURE).sum()),
+            "skipped": self._skipped_seconds(),
+        }
+        found = [episode.to_dict() for episode in self.episodes]
+        return {
+            **summarize(self.rr, self.letters, self.names, self.episodes),
+            "signal_quality": quality,
+            "episodes": found,
+        }

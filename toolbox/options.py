@@ -1,0 +1,89 @@
+"""Flags of training: optimizer, schedule, loss, device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
+from toolbox.utils.options import named, number, one_of, option
+
+CLASS_BALANCES = ("equal", "importance", "effective")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Length of a training, and how the model is chosen and kept."""
+
+    epochs: int = option(20, "how many epochs in all", type=number(int, 1), role="free")
+    start_epoch: int = option(1, "number of the first epoch", type=number(int, 1))
+    checkpoint_minutes: float = option(
+        5.0, "time between checkpoints within an epoch; 0: none", type=number(float, 0), role="free"
+    )
+    monitor: str = option(
+        "macro_f1",
+        "validation score that the best epoch is chosen by; last: always the last epoch",
+        choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "kappa", "j_kappa", "loss", "last"),
+    )
+    seed: int = option(42, "of weights, order and validation split", type=number(int, 0, 2**32 - 1))
+    accumulate: int = option(1, "batches per optimizer step", type=number(int, 1))
+    clip_grad: float | None = option(
+        None, "longest gradient, as a norm over all weights", type=number(float, 0, above=True)
+    )
+    ema: float = option(
+        0.999,
+        "decay of the averaged weights that are scored and kept as the model; 0: no average",
+        type=number(float, 0, 1),
+    )
+    tensorboard: bool = option(False, "write events for TensorBoard", negatable=True, role="free")
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """The optimizer."""
+
+    optimizer: str = option("adam", f"one of {', '.join(OPTIMIZERS)}", type=named(OPTIMIZERS), role="name")
+    lr: float = option(0.01, "learning rate; the highest of a schedule", type=number(float, 0, above=True), role="name")
+    momentum: float = option(0.9, "of sgd", type=number(float, 0, 1))
+    betas: list[float] = option([0.9, 0.999], "of adam and adamw", type=number(float, 0, 1, below=True), nargs=2)
+    weight_decay: float = option(
+        0.0001, "of the weights; biases and normalisation go without", also=("--wd",), type=number(float, 0)
+    )
+
+
+@dataclass(frozen=True)
+class SchedulerOptions:
+    """The learning rate over time."""
+
+    scheduler: str = option("StepLR", f"one of {', '.join(SCHEDULERS)}", type=named(SCHEDULERS), role="name")
+    step: int = option(5, "epochs: period of StepLR, patience of ReduceLROnPlateau", type=number(int, 1))
+    lr_decay: float = option(0.995, "factor of these and of ExponentialLR", type=number(float, 0, 1, above=True))
+    warmup: float = option(0.1, "share of all steps that cosine and onecycle rise for", type=number(float, 0, 1))
+
+
+@dataclass(frozen=True)
+class CriterionOptions:
+    """The loss."""
+
+    criterion: str = option("nll", f"one of {', '.join(CRITERIA)}", type=named(CRITERIA), role="name")
+    focal_gamma: float = option(2.0, "of focal", type=number(float, 0))
+    label_smoothing: float = option(0.0, "of crossentropy", type=number(float, 0, 1))
+    logit_tau: float = option(1.0, "of logitadjusted (Menon 2021)", type=number(float, 0, 10))
+    class_balance: str | None = option(
+        None,
+        "weigh the errors of each class",
+        type=one_of(CLASS_BALANCES),
+        metavar="{none,equal,importance,effective}",
+        role="name",
+        exclusive="balance",
+    )
+    effective_beta: float = option(0.999, "of effective (Cui 2019)", type=number(float, 0, 0.9999999))
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """Where and how exactly it is computed."""
+
+    compile: bool = option(False, "torch.compile: pays on GPUs", negatable=True)
+    precision: str = option("auto", "auto: bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
+    deterministic: bool = option(False, "the same bits every time on GPUs", negatable=True)
+    disable_cuda: bool = option(False, "stay on the CPU", role="free")

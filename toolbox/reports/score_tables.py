@@ -1,0 +1,191 @@
+"""The files and the lines that --test leaves of patients: JSON, CSV, LaTeX, the reliability diagram."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolbox.logger import percent
+from toolbox.metrics.calibration import plot_reliability, reliability, tempered
+from toolbox.metrics.patients import EC57_MAP, OVERALL, calibration, decisive, patient_scores
+from toolbox.metrics.record_scores import FIGURES
+from toolbox.plotter import save_plot
+from toolbox.training.outputs import EpochResult
+from toolbox.utils import atomic_write, write_json
+
+LABELS = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}
+PER_CENT = ("accuracy", "macro_f1")
+KINDS = ("Se", "+P", "F1")
+
+
+def write_patient_results(
+    folder: Path,
+    epoch: int,
+    outcome: EpochResult,
+    origin: Mapping[str, np.ndarray],
+    names: tuple[str, ...],
+    split: str,
+    held_out: EpochResult | None,
+) -> tuple[dict[str, Any], list[str]]:
+    """pred/scores_epN.json, .csv and .tex, and pred/reliability_epN.png.
+
+    Args:
+        folder: of the run.
+        outcome: of the test beats.
+        origin: record, patient, symbol and time of each of them.
+        split: the flag; all but "kaggle" go by patient.
+        held_out: of the validation beats; None where they are the test beats.
+
+    Returns:
+        What the JSON holds, and the lines to print.
+    """
+    probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
+    found = {"epoch": epoch, "split": split, **patient_scores(probabilities, labels, origin, names, split != "kaggle")}
+    validation = None if held_out is None else (held_out.probabilities.numpy(), held_out.labels.numpy())
+    found["calibration"] = calibration(probabilities, labels, validation)
+    pred = folder / "pred"
+    pred.mkdir(exist_ok=True)
+    write_json(pred / f"scores_ep{epoch}.json", found)
+    for extension, text in (("csv", as_csv(found)), ("tex", as_latex(found))):
+        with atomic_write(pred / f"scores_ep{epoch}.{extension}", "w") as handle:
+            handle.write(text)
+    curves = {"as it is": reliability(probabilities, labels)}
+    temperature = found["calibration"]["temperature"]
+    if temperature is not None:
+        curves[f"temperature {temperature:.2f}"] = reliability(tempered(probabilities, temperature), labels)
+    save_plot(plot_reliability(curves), pred / f"reliability_ep{epoch}.png")
+    return found, as_lines(found)
+
+
+def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None, float | None, float | None]]:
+    """Every figure: label map, what it is of, its name, value, lower and upper end of its interval."""
+    for name, result in found["maps"].items():
+        for key in OVERALL:
+            yield name, "all", LABELS[key], *result[key].values()
+        for of, each in result["per_class"].items():
+            for kind in KINDS:
+                yield name, of, kind, *each[kind].values()
+            yield name, of, "beats", each["beats"], None, None
+        for true, counts in zip(found["classes"], result["confusion"], strict=True):
+            for called, count in zip(found["classes"], counts, strict=True):
+                yield name, true, f"called {called}", count, None, None
+        ec57 = result.get("ec57", {"records": {}})
+        tables = {f"EC57 {of}": ec57[of] for of in ("gross", "average") if of in ec57}
+        tables |= {f"EC57 record {record}": each for record, each in ec57["records"].items()}
+        for of, each in tables.items():
+            for key in FIGURES:
+                yield name, of, key, each[key], None, None
+        for record, each in result.get("without", {}).items():
+            for key in OVERALL:
+                yield name, f"without record {record}", LABELS[key], each[key], None, None
+    for key, value in found["calibration"].items():
+        yield "", "calibration", key, value, None, None
+
+
+def as_csv(found: Mapping[str, Any]) -> str:
+    """The figures in long form, a line each, empty where there is none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label map", "of", "figure", "value", "low", "high"])
+    for line in rows(found):
+        writer.writerow(["" if cell is None else cell for cell in line])
+    return text.getvalue()
+
+
+def as_latex(found: Mapping[str, Any]) -> str:
+    """A table of the classes for each label map, in per cent with intervals, and a line of the overall figures."""
+    lines = []
+    for name, result in found["maps"].items():
+        lines += [f"% {name}; {found['intervals'] or 'no intervals'}", r"\begin{tabular}{lrrrr}", r"\hline"]
+        lines += [r"Class & Se (\%) & +P (\%) & F1 (\%) & Beats \\", r"\hline"]
+        for of, each in result["per_class"].items():
+            cells = [_latex(each[kind], 100, 1) for kind in KINDS]
+            lines.append(f"{of} & {' & '.join(cells)} & {each['beats']} \\\\")
+        shown = [
+            f"{LABELS[key]} {_latex(result[key], 100, 1)}\\,\\%"
+            if key in PER_CENT
+            else f"{LABELS[key].replace('kappa', '$' + chr(92) + 'kappa$')} {_latex(result[key], 1, 3)}"
+            for key in OVERALL
+            if result[key]["value"] is not None
+        ]
+        lines += [r"\hline", rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}} \\", r"\hline", r"\end{tabular}", ""]
+        columns, called = "r" * len(found["classes"]), " & ".join(name[0] for name in found["classes"])
+        lines += [rf"\begin{{tabular}}{{l{columns}}}", r"\hline", rf"True, in columns called & {called} \\", r"\hline"]
+        for of, counts in zip(found["classes"], result["confusion"], strict=True):
+            lines.append(f"{of} & {' & '.join(map(str, counts))} \\\\")
+        lines += [r"\hline", r"\end{tabular}", ""]
+    return "\n".join(lines)
+
+
+def _latex(figure: Mapping[str, float | None], times: float, digits: int) -> str:
+    if figure["value"] is None:
+        return "--"
+    text = f"{times * figure['value']:.{digits}f}"
+    if figure["low"] is None or figure["high"] is None:
+        return text
+    return f"{text} [{times * figure['low']:.{digits}f}, {times * figure['high']:.{digits}f}]"
+
+
+def _shown(key: str, figure: Mapping[str, float | None]) -> str:
+    """A figure with its interval for the terminal."""
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    if key in PER_CENT or key in KINDS:
+        text = percent(value)
+        return text if low is None or high is None else f"{text} [{100 * low:.1f}, {100 * high:.1f}]"
+    text = "-" if value is None else f"{value:.3f}"
+    return text if low is None or high is None else f"{text} [{low:.3f}, {high:.3f}]"
+
+
+def _confusion_lines(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:
+    """The counts, rows true, columns called."""
+    width, letters = max(map(len, names)), [name[0] for name in names]
+    lines = [f"{'true, in columns called':{width}} {' '.join(f'{letter:>8}' for letter in letters)}"]
+    return lines + [
+        f"{name:{width}} {' '.join(f'{count:8d}' for count in counts)}"
+        for name, counts in zip(names, confusion, strict=True)
+    ]
+
+
+def _record_lines(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """EC57's table of the records."""
+    lines = [f"{'record':8} {'beats':>6} " + " ".join(f"{key:>9}" for key in FIGURES)]
+    for record, each in records.items():
+        beats = int(np.sum(each["confusion"]))
+        lines.append(f"{record:8} {beats:6d} " + " ".join(f"{percent(each[key]):>9}" for key in FIGURES))
+    return lines
+
+
+def as_lines(found: Mapping[str, Any]) -> list[str]:
+    """The same for the terminal."""
+    lines = []
+    if found["intervals"]:
+        lines.append(f"{found['patients']} patients; in brackets {found['intervals']}")
+    for name, result in found["maps"].items():
+        width = max(map(len, found["classes"]))
+        lines += ["", f"labels by {name}", f"{'':{width}} {'Se':>22} {'+P':>22} {'F1':>22} {'beats':>8}"]
+        for of, each in result["per_class"].items():
+            cells = " ".join(f"{_shown(kind, each[kind]):>22}" for kind in KINDS)
+            lines.append(f"{of:{width}} {cells} {each['beats']:8d}")
+        lines += _confusion_lines(result["confusion"], found["classes"])
+        there = [key for key in OVERALL if result[key]["value"] is not None]
+        lines.append("  ".join(f"{LABELS[key]} {_shown(key, result[key])}" for key in there))
+        for of in ("gross", "average") if "ec57" in result else ():
+            each = result["ec57"][of]
+            lines.append(f"EC57 {of:7}  " + "  ".join(f"{key} {percent(each[key])}" for key in FIGURES))
+        if name == EC57_MAP:
+            lines += _record_lines(result["ec57"]["records"])
+        if (record := decisive(result)) is not None:
+            rest = result["without"][record]
+            figure = {key: {"value": rest[key], "low": None, "high": None} for key in OVERALL}
+            shown = "  ".join(f"{LABELS[key]} {_shown(key, figure[key])}" for key in OVERALL)
+            lines.append(f"without record {record}, which moves j-kappa most: {shown}")
+    told = found["calibration"]
+    line = f"calibration: expected error {percent(told['ece'])}"
+    if told["temperature"] is not None:
+        line += f"; {percent(told['ece_tempered'])} at temperature {told['temperature']:.2f}, fitted on validation"
+    return [*lines, line]

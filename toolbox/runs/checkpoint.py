@@ -1,0 +1,205 @@
+"""Checkpoints: tensors and plain values only, complete enough to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import random
+import re
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from toolbox.runs.checkpoint_checks import SizeError, check_sizes, check_state, check_tensors
+from toolbox.utils import UserError, atomic_write
+
+FORMAT = 2  # 1 knew no checkpoints within an epoch and had no checksum; it still loads
+LATEST = "checkpoint.pth.tar"
+PREVIOUS = "checkpoint_prev.pth.tar"  # what LATEST was before
+BEST = "model_best.pth.tar"
+KEEP_EVERY = 5  # checkpoint_epochN.pth.tar stays for every fifth epoch
+SEAL = b"sha256:"  # and 64 hex digits: the comment of a checkpoint's zip archive
+
+
+class DamagedError(UserError):
+    """A file that is not what was once written."""
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch's generators (weights, dropout), NumPy's and Python's."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def generator_states() -> dict[str, Any]:
+    """The states of all global random generators, as tensors and plain values."""
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    version, internal, gauss = random.getstate()
+    return {  # 624 numbers each: as tensors they are saved ten times faster
+        "python": (version, torch.tensor(internal), gauss),
+        "numpy": (kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_generators(states: dict[str, Any]) -> None:
+    """Put all global random generators where they were."""
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(torch.as_tensor(internal).tolist()), gauss))  # lists in checkpoints of format 1
+    kind, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((kind, np.asarray(keys).astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def seal(archive: bytes) -> bytes:
+    """A zip `archive` with the SHA-256 of its bytes (all but the two of the comment's length) as its comment."""
+    comment = SEAL + hashlib.sha256(archive[:-2]).hexdigest().encode()
+    return archive[:-2] + len(comment).to_bytes(2, "little") + comment
+
+
+def intact(content: bytes) -> bool:
+    """Whether `content` is what `seal` gave; also True for files that have no seal."""
+    start = len(content) - len(SEAL) - 64
+    if not content.startswith(SEAL, max(start, 0)):
+        return True
+    return hashlib.sha256(content[: start - 2]).hexdigest().encode() == content[start + len(SEAL) :]
+
+
+def put_link(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, atomically; a copy where there are no hard links."""
+    if target.exists() and target.samefile(source):
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copy2(source, temporary)
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def save_checkpoint(path: str | Path, state: dict[str, Any]) -> Path:
+    """Write `state` (tensors and plain values) to `path`, atomically and sealed; the latest before it is kept."""
+    path = Path(path)
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    with atomic_write(path) as handle:
+        handle.write(seal(buffer.getvalue()))
+        handle.flush()
+        if path.name == LATEST and path.exists():
+            put_link(path, path.with_name(PREVIOUS))
+    return path
+
+
+def save_epoch(folder: Path, epoch: int, state: dict[str, Any], best: bool) -> None:
+    """The checkpoints after an epoch: the latest, the best if this is it, and one to keep every KEEP_EVERY epochs.
+
+    The latest is written last: where it says an epoch is finished, everything else of that epoch is there.
+    """
+    if best:
+        save_checkpoint(folder / BEST, state)
+    if epoch % KEEP_EVERY == 0:
+        save_checkpoint(folder / checkpoint_name(epoch), state)
+    save_checkpoint(folder / LATEST, state)
+
+
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state in the checkpoint `path`; nothing in the file is executed.
+
+    Raises:
+        UserError: no such file, not a checkpoint of this project, or of a newer one; DamagedError: damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        there = sorted(other.name for other in path.parent.glob("*.pth.tar"))
+        raise UserError(f"no checkpoint {path}; there: {', '.join(there) or 'none'}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    if not intact(content):
+        raise DamagedError(f"{path} is damaged: its bytes do not have the SHA-256 that it was written with")
+    try:
+        check_sizes(io.BytesIO(content))
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        check_tensors(state, len(content))
+    except Exception as error:  # damaged files raise all kinds
+        _, found, text = str(error).rpartition("WeightsUnpickler error:")  # what torch says before is advice
+        if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
+            raise UserError(
+                f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); "
+                f"refused. To train from its weights without running it: --import-weights {path}"
+            ) from error
+        reason = text.strip().splitlines()[0] if found else type(error).__name__
+        reason = str(error) if isinstance(error, SizeError) else reason
+        raise DamagedError(f"{path} is damaged or not a checkpoint: {reason}") from error
+    if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):
+        way = f"; to train from its weights: --import-weights {path}" if _has_weights(state) else ""
+        raise UserError(f"{path} is not a checkpoint of this project{way}")
+    if state["format"] > FORMAT:
+        raise UserError(f"{path} has format {state['format']}, this version reads up to {FORMAT}; update the project")
+    check_state(state, path)
+    return state
+
+
+def _is_weights(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(part, torch.Tensor) for part in value.values())
+
+
+def _has_weights(value: Any) -> bool:
+    return isinstance(value, dict) and any(_is_weights(part) and part for part in (value, value.get("state_dict")))
+
+
+def load_weights(
+    model: nn.Module, weights: dict[str, torch.Tensor], source: str | Path, new_head: bool = False
+) -> None:
+    """Load `weights` into `model`; names and shapes must fit, but for the last layer when `new_head` is allowed.
+
+    Raises:
+        UserError: they do not fit, with the names that do not.
+    """
+    own = model.state_dict()
+    if new_head:
+        odd = {
+            name
+            for name in own
+            if name.startswith("fc.") and name in weights and weights[name].shape != own[name].shape
+        }
+        weights = {name: own[name] if name in odd else value for name, value in weights.items()}
+    missing = sorted(own.keys() - weights.keys())
+    extra = sorted(weights.keys() - own.keys())
+    shapes = [
+        f"{name} {tuple(weights[name].shape)} for {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if missing or extra or shapes:
+        problems = [
+            f"{what} {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+            for what, names in (("lacks", missing), ("has unknown", extra), ("has shapes", shapes))
+            if names
+        ]
+        raise UserError(f"{source} does not fit the model: it {'; '.join(problems)}")
+    model.load_state_dict(weights)
+
+
+def checkpoint_name(which: str | int) -> str:
+    """The file of "latest", "best" or epoch N."""
+    if which == "latest":
+        return LATEST
+    return BEST if which == "best" else f"checkpoint_epoch{which}.pth.tar"

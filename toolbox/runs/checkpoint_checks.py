@@ -1,0 +1,136 @@
+"""What files must hold before anything in them is used: names, kinds of values, the model and the classes."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from torch import Tensor
+
+from toolbox.logger import LOG
+from toolbox.utils import UserError, schema_error
+
+# What a resume takes up: name -> type. A checkpoint may lack them (a file of weights alone), not have them wrong.
+PARTS: dict[str, type | tuple[type, ...]] = {
+    "epoch": int,
+    "model": dict,
+    "live": (dict, type(None)),
+    "averaged": int,
+    "optimizer": dict,
+    "schedule": dict,
+    "order": Tensor,
+    "generators": dict,
+    "losses": (Tensor, type(None)),
+    "best": (dict, type(None)),
+    "log": dict,
+    "class_names": list,
+}
+NUMBER = (int, float)
+SCHEDULE = {
+    "last_epoch": int,
+    "_step_count?": int,
+    "_last_lr?": [NUMBER],
+    "best?": NUMBER,
+    "num_bad_epochs?": int,
+    "cooldown_counter?": int,
+}
+BEST = {"epoch": int, "monitor": str, "score": (*NUMBER, type(None))}
+
+
+class SizeError(ValueError):
+    """What a file holds would be larger than the file."""
+
+
+def check_sizes(file: IO[bytes]) -> None:
+    """SizeError for a zip archive that would unpack to more than itself; torch packs nothing."""
+    size = file.seek(0, os.SEEK_END)
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise SizeError("packed members, which torch does not write")
+    if sum(member.file_size for member in members) > size:
+        raise SizeError(f"its members have more than its {size} bytes")
+
+
+def check_tensors(value: Any, most: int) -> None:
+    """SizeError for a tensor of more than `most` bytes, such as one number that stands for millions of them."""
+    if isinstance(value, Tensor):
+        if value.numel() * value.element_size() > most:
+            raise SizeError(f"a tensor of shape {tuple(value.shape)} in a file of {most} bytes")
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            check_tensors(part, most)
+
+
+def check_state(state: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse a checkpoint with parts of the wrong kind.
+
+    Raises:
+        UserError: which part of `path` is what, and what was expected.
+    """
+    for name, kind in PARTS.items():
+        if name in state and (not isinstance(state[name], kind) or isinstance(state[name], bool)):
+            expected = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            raise UserError(f"{path} is damaged: {name} is a {type(state[name]).__name__}, expected {expected}")
+    live, best = state.get("live"), state.get("best")
+    if isinstance(live, dict) and not all(isinstance(part, Tensor) for part in live.values()):
+        raise UserError(f"{path} is damaged: live holds more than weights")
+    if isinstance(best, dict) and not isinstance(best.get("epoch"), int):
+        raise UserError(f"{path} is damaged: best names no epoch")
+
+
+def check_whole(state: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse a checkpoint that a run cannot go on from, or be tested by.
+
+    Raises:
+        UserError: with what `path` lacks.
+    """
+    lacks = [name for name in PARTS if name not in (*state, "losses")]  # these came later
+    if lacks:
+        raise UserError(f"{path} is no whole checkpoint of a run: it lacks {', '.join(lacks)}")
+    for name, shape in (("schedule", SCHEDULE), ("best", BEST), ("log", LOG), ("class_names", [str])):
+        if state[name] is not None and (problem := schema_error(state[name], shape, name)):
+            raise UserError(f"{path} is damaged: {problem}")
+
+
+def check_fits(state: Mapping[str, Any], model_name: str | None, class_names: Sequence[str], path: str | Path) -> None:
+    """Refuse a checkpoint of another model, or one whose logits stand for other classes.
+
+    Raises:
+        UserError: what `path` was trained as, and what it is to be used for.
+    """
+    log = state.get("log")
+    options = log.get("options") if isinstance(log, dict) else None
+    trained = options.get("model_name") if isinstance(options, dict) else None
+    if trained is not None and model_name is not None and trained != model_name:
+        raise UserError(f"{path} is a checkpoint of {trained}, not of {model_name}: take --model-name {trained}")
+    names = state.get("class_names")
+    if isinstance(names, list) and names != list(class_names):
+        raise UserError(
+            f"{path} tells {len(names)} classes apart ({', '.join(map(str, names))}), "
+            f"the data have {len(class_names)} ({', '.join(class_names)})"
+        )
+
+
+def check_options(state: Mapping[str, Any], options: Mapping[str, Any], free: Iterable[str], path: Path) -> None:
+    """Refuse to go on by a config.json at `path` that says other flags than the checkpoint was trained with.
+
+    Args:
+        state: the checkpoint.
+        options: the flags of the config.json.
+        free: names of those that may differ.
+
+    Raises:
+        UserError: which flag was trained with what.
+    """
+    trained = state["log"]["options"]
+    for key in sorted(trained.keys() & options.keys() - set(free)):
+        if trained[key] != options[key]:
+            raise UserError(
+                f"{path}: {key} is {options[key]!r}, but the checkpoint was trained with {trained[key]!r}; put it back"
+            )

@@ -1,0 +1,209 @@
+"""Run folders: ROOT/DATASET/runs/NAME, where NAME is a prefix made of the flags and a version number."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import shutil
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolbox.utils import UserError, read_json, schema_error
+
+CONFIG = {  # what of a config.json is read
+    "class_names": [str],
+    "data": {"fingerprint": str, "source": str},
+    "warnings?": [str],
+    "resumed?": list,
+    "versions?": dict,
+    "git?": dict,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk, as its config.json tells it."""
+
+    path: Path
+    config: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def version(self) -> int:
+        """The number at the end of the name."""
+        return int(self.config["version"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The flags it was started with."""
+        return self.config["options"]
+
+    @property
+    def trial(self) -> bool:
+        """Whether it was a --short-run, which `latest` passes over."""
+        return bool(self.options.get("short_run"))
+
+
+def read_run(path: Path) -> Run | None:
+    """The run in folder `path`, None when it is not one (a stranger's folder, a claim without a config yet)."""
+    try:
+        run = Run(path, read_json(path / "config.json"))
+        return run if isinstance(run.options, dict) and run.version >= 0 and run.config["started"] + "" else None
+    except (UserError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def run_of_file(path: Path, state: dict[str, Any]) -> Run:
+    """The run whose folder the checkpoint `path` lies in; if that is none, what its whole `state` tells of the run."""
+    found = read_run(path.parent)
+    if found is not None:
+        check_config(found)
+        return found
+    log = state["log"]
+    info = log.get("info")
+    data = info.get("data") if isinstance(info, dict) else None
+    told = (
+        data if not schema_error(data, CONFIG["data"], "it") else {"fingerprint": "", "source": "data it does not tell"}
+    )
+    config = {"name": path.name, "options": log["options"], "class_names": state["class_names"], "data": told}
+    return Run(path.parent / path.name.partition(".")[0], config)
+
+
+def check_config(run: Run) -> None:
+    """UserError when the config.json of `run` was damaged or edited, so that it cannot be gone on with or tested."""
+    if problem := schema_error(run.config, CONFIG, "it"):
+        raise UserError(f"{run.path / 'config.json'} is damaged: {problem}")
+
+
+def runs_without_config(root: str | Path) -> list[Path]:
+    """Folders below `root` that hold a best epoch, and no config.json that makes them a run."""
+    return sorted(path.parent for path in Path(root).glob("*/runs/*/model_best.pth.tar") if not read_run(path.parent))
+
+
+def list_runs(root: str | Path, dataset: str | None = None) -> list[Run]:
+    """The runs below `root` (of one dataset, if named), oldest first."""
+    found = (read_run(path) for path in Path(root).glob(f"{dataset or '*'}/runs/*") if path.is_dir())
+    return sorted((run for run in found if run is not None), key=lambda run: (run.config["started"], run.name))
+
+
+def versions(folder: Path, prefix: str) -> list[int]:
+    """The versions taken in `folder` under exactly this prefix, rising."""
+    pattern = re.compile(re.escape(prefix) + r"(\d+)$")
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else iter(())
+    return sorted(int(match[1]) for name in names if (match := pattern.match(name)))
+
+
+def claim(folder: Path, prefix: str, version: int | None = None) -> tuple[Path, int]:
+    """Make a run folder of one's own: the next free version, or exactly `version`.
+
+    Any number of processes may do this at once: making a folder succeeds for one of them only.
+
+    Raises:
+        UserError: `version` is taken, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            number = version if version is not None else max(versions(folder, prefix), default=0) + 1
+            try:
+                (folder / f"{prefix}{number}").mkdir()
+                return folder / f"{prefix}{number}", number
+            except FileExistsError:
+                if version is not None:
+                    raise UserError(
+                        f"run {prefix}{number} exists; go on with it by --resume latest, "
+                        "or start another by --version bump"
+                    ) from None
+    except OSError as error:
+        raise UserError(f"cannot make a run folder in {folder}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def nothing_left(path: Path) -> Iterator[None]:
+    """Remove the claimed folder `path` when the block fails before its config.json has made it a run."""
+    try:
+        yield
+    except BaseException:
+        if not (path / "config.json").exists():
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> Run:
+    """The one run whose flags equal `wanted`: version `version`, or the newest that is no trial.
+
+    Raises:
+        UserError: none fits (naming those there are), or several do.
+    """
+    every = list(runs)
+    fitting = [run for run in every if _fits(run, wanted)]
+    flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in wanted.items())
+    if version is None:
+        whole = [run for run in fitting if not run.trial]
+        if whole:
+            return whole[-1]
+        trials = f" (only trials: {_names(fitting)}; take one by --version N)" if fitting else ""
+        raise UserError(f"no run fits {flags or 'yet'}{trials}{_there_are(every) if not fitting else ''}")
+    numbered = [run for run in fitting if run.version == version]
+    if len(numbered) == 1:
+        return numbered[0]
+    if numbered:
+        raise UserError(f"version {version} could be any of: {_names(numbered)}; name it by more flags")
+    have = f"; there are versions of: {_names(fitting)}" if fitting else _there_are(every)
+    raise UserError(f"no version {version} fits {flags or 'these flags'}{have}")
+
+
+def merge_run_options(args: Namespace, run: Run, free: Iterable[str]) -> Namespace:
+    """`args` with the run's own flags where none were given; only the `free` ones may differ from them.
+
+    Raises:
+        UserError: a flag was given that would make it another run.
+    """
+    merge_intervals = Namespace(**vars(args))
+    for key, value in run.options.items():
+        if key not in args.given:
+            setattr(merge_intervals, key, value)
+        elif key not in free and getattr(args, key) != value:
+            raise UserError(
+                f"--{key.replace('_', '-')} {getattr(args, key)}: {run.name} was started with {value}; "
+                f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
+            )
+    return merge_intervals
+
+
+def resume_command(run: Run, keys: Iterable[str]) -> str:
+    """The command line that goes on with `run`: as few of the flags `keys` as name it among the runs there are."""
+    root = run.path.parents[2]
+    runs = list_runs(root)
+    words = ["python", "commander.py", "--resume", "latest", "--version", str(run.version)]
+    words += [] if root == Path("ecg_data") else ["--root-dir", str(root)]
+    wanted: dict[str, Any] = {}
+    for key in keys:
+        if key not in run.options:  # a run of an older version
+            continue
+        wanted[key] = run.options[key]
+        words += [f"--{key.replace('_', '-')}", "none" if wanted[key] is None else str(wanted[key])]
+        fitting = [other for other in runs if other.version == run.version]
+        if all(other.path == run.path or not _fits(other, wanted) for other in fitting):
+            break
+    return shlex.join(words)
+
+
+def _fits(run: Run, wanted: dict[str, Any]) -> bool:
+    return all(run.options.get(key) == value for key, value in wanted.items())
+
+
+def _names(runs: list[Run]) -> str:
+    return ", ".join(run.name for run in runs[-8:]) + (" ..." if len(runs) > 8 else "")
+
+
+def _there_are(runs: list[Run]) -> str:
+    return f"; there are: {_names(runs)}" if runs else "; there are no runs: train one first"

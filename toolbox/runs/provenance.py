@@ -1,0 +1,79 @@
+"""Which code, on which machine, made a run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "numpy", "scikit-learn", "wfdb", "pyarrow", "matplotlib", "tensorboard")
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that figures depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def git_state(folder: Path | None = None) -> dict[str, Any]:
+    """The commit the code stands at and whether files differ from it; None for both outside a git checkout."""
+    folder = folder or Path(__file__).resolve().parents[2]
+
+    def ask(*words: str) -> str | None:
+        try:
+            answer = subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return answer.stdout.strip()
+
+    commit = ask("rev-parse", "HEAD")
+    changed = ask("status", "--porcelain", "--untracked-files=no") if commit else None
+    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+
+
+def describe(device: Any) -> dict[str, Any]:
+    """All of this as config.json keeps it; `device` is the torch device that trains."""
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    hardware = {
+        "system": platform.platform(),
+        "device": str(device),
+        "name": name,
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # what torch's kernels use: sums differ with it
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda,
+    }
+    return {"versions": versions(), "git": git_state(), "hardware": hardware, "command": sys.argv}
+
+
+def resumed(config: dict[str, Any], data: dict[str, Any], device: Any, epoch: int) -> dict[str, Any]:
+    """What config.json keeps of a resume: when, after which epoch, and what is not as the run's `config` says it was
+    when it was started. stderr says when that may change sums in their last bits."""
+    now = {"data": data, **describe(device)}
+    changed = {key: now[key] for key in ("data", "versions", "git", "hardware") if now[key] != config.get(key)}
+    if changed.keys() & {"versions", "hardware"}:
+        print(
+            "note: other versions or another machine than before: sums may differ in their last bits", file=sys.stderr
+        )
+    return {"at": datetime.now(UTC).isoformat(timespec="microseconds"), "epoch": epoch, **changed}
+
+
+def processor() -> str:
+    """The processor's name, as well as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

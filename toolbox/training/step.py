@@ -1,0 +1,104 @@
+"""How a loss improves a model: gradients, their accumulation and clipping, steps, and the average of the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from toolbox.optimizers import LRSchedule
+
+
+class WeightEMA:
+    """An exponential moving average of a model's weights and buffers (Polyak & Juditsky 1992).
+
+    The first steps count more, decay(n) = min(decay, (1 + n) / (10 + n)), so that the random start is soon forgotten.
+
+    Args:
+        model: whose weights are averaged.
+        decay: how much of the average stays at each step.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.live = [value for value in model.state_dict().values() if value.is_floating_point()]
+        self.names = [name for name, value in model.state_dict().items() if value.is_floating_point()]
+        self.mean = [value.clone() for value in self.live]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.mean, self.live, 1 - decay)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the model's weights and the average; twice leaves everything as it was."""
+        for mean, live in zip(self.mean, self.live, strict=True):
+            kept = live.clone()
+            live.copy_(mean)
+            mean.copy_(kept)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The average, by the names of the model's state_dict; what is no float is left out."""
+        return dict(zip(self.names, self.mean, strict=True))
+
+    @torch.no_grad()
+    def restore(self, steps: int, weights: dict[str, Tensor]) -> None:
+        """Go on from an average of `steps` steps."""
+        self.steps = steps
+        for name, mean in zip(self.names, self.mean, strict=True):
+            mean.copy_(weights[name])
+
+
+class OptimizerStep:
+    """Takes the losses of an epoch's batches one by one and improves the model.
+
+    Args:
+        model: what learns.
+        optimizer, schedule: how.
+        accumulate: batches per step; their losses are averaged.
+        clip: the longest gradient (norm over all weights) that a step takes, None for any.
+        average: moved after each step, or None.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        schedule: LRSchedule,
+        accumulate: int = 1,
+        clip: float | None = None,
+        average: WeightEMA | None = None,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.accumulate = accumulate
+        self.clip = clip
+        self.average = average
+        self.waiting = 0  # batches since the last step
+
+    def learn(self, loss: Tensor, last: bool) -> None:
+        """Add a batch's gradient; step when enough have come, or with the `last` batch of an epoch."""
+        if self.waiting == 0:
+            self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.waiting += 1
+        if self.waiting == self.accumulate or last:
+            self.step()
+
+    def step(self) -> None:
+        """One step; the gradients stay until the next batch, for whoever wants to look at them."""
+        if self.waiting > 1:  # the last group of an epoch may be smaller than the others
+            gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+            torch._foreach_div_(gradients, float(self.waiting))
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+        self.schedule.after_step()
+        if self.average is not None:
+            self.average.update()
+        self.waiting = 0

@@ -1,0 +1,194 @@
+"""Flags as dataclass fields, declared beside what they configure; argparse types; flags from a file."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, field, fields
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from toolbox.utils import Registry, UserError, nearest
+
+T = TypeVar("T")
+
+
+def option(
+    default: Any, help: str, *, type: Callable[[str], Any] | None = None, choices: Sequence[str] | None = None,
+    nargs: Any = None, metavar: str | None = None, also: Sequence[str] = (), negatable: bool = False,
+    role: str = "run", exclusive: str = "",
+) -> Any:  # fmt: skip
+    """A dataclass field that is a flag.
+
+    Args:
+        default: its value when the flag is left out; a list is copied for each instance.
+        help: one line of --help.
+        type, choices, nargs, metavar: as argparse takes them.
+        also: other spellings, as "-j".
+        negatable: a switch that has a --no- form, too.
+        role: "run" (config.json keeps it), "name" (part of the run's name), "free" (may change on --resume) or
+            "action" (what to do now; never kept).
+        exclusive: flags of the same group with the same text here exclude each other.
+    """
+    words = {"type": type, "choices": choices, "nargs": nargs, "metavar": metavar}
+    metadata = {
+        "help": help, "also": also, "negatable": negatable, "role": role, "exclusive": exclusive,
+        "argparse": {key: value for key, value in words.items() if value is not None},
+    }  # fmt: skip
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def add_options(parser: argparse.ArgumentParser, options: type, title: str) -> None:
+    """Add the fields of a dataclass of options to `parser`, as an argument group."""
+    group = parser.add_argument_group(title)
+    exclusive: dict[str, argparse._MutuallyExclusiveGroup] = {}
+    for one in fields(options):
+        about = one.metadata
+        default = one.default if one.default_factory is MISSING else one.default_factory()
+        words = {"default": default, "help": about["help"], **about["argparse"]}
+        if isinstance(default, bool):
+            words["action"] = argparse.BooleanOptionalAction if about["negatable"] else "store_true"
+        target: argparse._ArgumentGroup = group
+        if about["exclusive"]:
+            if about["exclusive"] not in exclusive:
+                exclusive[about["exclusive"]] = group.add_mutually_exclusive_group()
+            target = exclusive[about["exclusive"]]
+        target.add_argument(f"--{one.name.replace('_', '-')}", *about["also"], **words)
+
+
+def pick(options: type[T], args: Any) -> T:
+    """The values of a dataclass of options in `args`, a namespace that holds them among others."""
+    return options(**{one.name: getattr(args, one.name) for one in fields(options)})  # type: ignore[arg-type]
+
+
+def with_role(role: str, *groups: type) -> tuple[str, ...]:
+    """The names of all flags of a role in these dataclasses of options."""
+    return tuple(one.name for group in groups for one in fields(group) if one.metadata["role"] == role)
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str | None]:
+    """An argparse type: one of `names`, or "none" for None."""
+
+    def check(text: str) -> str | None:
+        if text not in ("none", *names):
+            raise ArgumentTypeError(f"{text!r}: expected none, {' or '.join(names)}")
+        return None if text == "none" else text
+
+    return check
+
+
+def named(registry: Registry) -> Callable[[str], str]:
+    """An argparse type: a name of the registry, aliases resolved."""
+
+    def check(text: str) -> str:
+        try:
+            return registry.canonical(text)
+        except UserError as error:
+            raise ArgumentTypeError(str(error)) from error
+
+    return check
+
+
+def number(
+    kind: Callable[[str], Any], low: float, high: float = math.inf, above: bool = False, below: bool = False
+) -> Callable[[str], Any]:
+    """An argparse type: a finite number from `low` (or `above` it) to `high` (or `below` it)."""
+
+    def check(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or math.isinf(value) or (above and value == low) or (below and value == high):
+            what = "a whole number" if kind is int else "a number"
+            least = f"above {low:g}" if above else f"of at least {low:g}"
+            most = f" and {'below' if below else 'at most'} {high:g}" if high < math.inf else ""
+            raise ArgumentTypeError(f"{text[:40]!r}: expected {what} {least}{most}")
+        return value
+
+    return check
+
+
+class Brief(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, without all its flags before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with code 2."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+class Refusing(argparse.ArgumentParser):
+    """A parser that raises UserError where another would end the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it."""
+        raise UserError(message)
+
+
+def read_config(path: str) -> dict[Any, Any]:
+    """The flags in a YAML file, or in a run's config.json.
+
+    Raises:
+        UserError: it cannot be read, or holds no flags.
+    """
+    import yaml
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read it: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        values = yaml.safe_load(text)
+    except Exception as error:  # ValueError, KeyError, RecursionError and others for values that are none
+        raise UserError(f"not YAML: {' '.join(str(error).split())[:200] or type(error).__name__}") from error
+    if isinstance(values, dict) and isinstance(values.get("options"), dict):
+        values = values["options"]  # a run's config.json
+    if not isinstance(values, dict):
+        raise UserError("expected lines of the form `flag: value`")
+    return values
+
+
+def parse_values(
+    values: dict[Any, Any], parser: argparse.ArgumentParser, without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The flags {name: value} as `parser`, a Refusing one, understands them when typed, so that they are checked alike.
+
+    Args:
+        without: names of flags that do not belong there.
+
+    Raises:
+        UserError: an unknown flag, or a value that it cannot have.
+    """
+    known = {flag.dest: flag for flag in parser._actions if flag.dest not in ("help", *without)}
+    argv: list[str] = []
+    for key, value in values.items():
+        dest = str(key).replace("-", "_")
+        if dest not in known:
+            raise UserError(f"unknown flag {str(key)[:40]!r}{nearest(dest, list(known))}")
+        argv += _as_words(str(key), value, known[dest])
+    unset = object()
+    parsed = parser.parse_args(argv, argparse.Namespace(**{flag.dest: unset for flag in parser._actions}))
+    return {key: value for key, value in vars(parsed).items() if value is not unset}
+
+
+def _as_words(key: str, value: Any, flag: argparse.Action) -> list[str]:
+    """What would be typed to give `flag` this value; nothing where it has none."""
+    if value in (None, ""):
+        return []
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, str | int | float) for part in parts) or (value is parts) != bool(flag.nargs):
+        raise UserError(f"{key}: expected {'a list of values' if flag.nargs else 'one value'}")
+    if any(isinstance(part, str) and "\0" in part for part in parts):
+        raise UserError(f"{key}: a character that no name can have")
+    if isinstance(flag.default, bool):
+        if not isinstance(value, bool):
+            raise UserError(f"{key}: expected true or false, got {value!r}")
+        names = [name for name in flag.option_strings if name.startswith("--no-") != value]
+        return names[:1]  # none for false where there is no such flag
+    if value is parts:
+        return [flag.option_strings[0], *map(str, parts)]
+    return [f"{flag.option_strings[0]}={value}"]
