@@ -10,7 +10,14 @@ from typing import Any
 from commands.options import CommandOptions, ScoreOptions
 from inference.options import CsvOptions, PredictOptions
 from loaders import CLASSES_BY_PATIENT, NUM_CLASSES
-from loaders.options import BatchOptions, InputOptions, SourceOptions, SplitOptions, SyntheticPatientOptions
+from loaders.options import (
+    BalanceOptions,
+    BatchOptions,
+    InputOptions,
+    SourceOptions,
+    SplitOptions,
+    SyntheticPatientOptions,
+)
 from models import MODELS
 from models.options import ModelOptions
 from toolbox import patient_flags
@@ -34,6 +41,7 @@ GROUPS: dict[str, type] = {
     "model": ModelOptions,
     "training": TrainingOptions,
     "batches": BatchOptions,
+    "rare classes": BalanceOptions,
     "optimizer": OptimizerOptions,
     "learning rate": SchedulerOptions,
     "loss": CriterionOptions,

@@ -12,6 +12,7 @@ from loaders import (
     DATASETS,
     FEATURES,
     SAMPLERS,
+    SAMPLINGS,
     SOURCES,
     SPLITS,
     augmentation,
@@ -128,14 +129,6 @@ class BatchOptions:
     """How training rows become batches."""
 
     batch_size: int = option(128, "rows per step", type=number(int, 1, 10**9), role="name")
-    sampler: str | None = option(
-        None,
-        "draw rows of each class more or less often; patients: those of each patient alike",
-        type=one_of(SAMPLERS),
-        metavar="{none,equal,importance,effective,patients}",
-        role="name",
-        exclusive="balance",
-    )
     workers: int = option(
         0, "processes that gather batches; 0 is fastest", also=("-j",), type=number(int, 0, 1024), role="free"
     )
@@ -155,3 +148,26 @@ class BatchOptions:
         "samples of a row that the first epoch reads; more in each, all after 3/5 of them",
         type=number(int, 16, 187),
     )
+
+
+@dataclass(frozen=True)
+class BalanceOptions:
+    """How rare classes are made up for."""
+
+    class_balance: str | None = option(
+        None,
+        "weigh the errors of each class",
+        type=one_of(SAMPLINGS),
+        metavar="{none,equal,importance,effective}",
+        role="name",
+        exclusive="balance",
+    )
+    sampler: str | None = option(
+        None,
+        "draw rows of each class more or less often; patients: those of each patient alike",
+        type=one_of(SAMPLERS),
+        metavar="{none,equal,importance,effective,patients}",
+        role="name",
+        exclusive="balance",
+    )
+    effective_beta: float = option(0.999, "of effective (Cui 2019)", type=number(float, 0, 0.9999999))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
-from toolbox.utils.options import named, number, one_of, option
-
-CLASS_BALANCES = ("equal", "importance", "effective")
+from toolbox.utils.options import named, number, option
 
 
 @dataclass(frozen=True)
@@ -68,15 +66,6 @@ class CriterionOptions:
     focal_gamma: float = option(2.0, "of focal", type=number(float, 0))
     label_smoothing: float = option(0.0, "of crossentropy", type=number(float, 0, 1))
     logit_tau: float = option(1.0, "of logitadjusted (Menon 2021)", type=number(float, 0, 10))
-    class_balance: str | None = option(
-        None,
-        "weigh the errors of each class",
-        type=one_of(CLASS_BALANCES),
-        metavar="{none,equal,importance,effective}",
-        role="name",
-        exclusive="balance",
-    )
-    effective_beta: float = option(0.999, "of effective (Cui 2019)", type=number(float, 0, 0.9999999))
 
 
 @dataclass(frozen=True)
