@@ -1,8 +1,8 @@
 """One package `pytorch_ecg` out of a checkout, whose modules import each other as `models`, `toolbox`, `args`.
 
 Installed under these names they would collide with other people's modules. So each import of the project is rewritten
-to begin with `pytorch_ecg.`, by `rewritten`: files once, when a wheel is built (setup.py); modules of a checkout, also of
-one installed by `pip install -e .`, whenever they are imported under this name, and no file is changed.
+to begin with `pytorch_ecg.`, by `rewritten`: files once, when a wheel is built (setup.py); modules of a checkout, also
+of one installed by `pip install -e .`, whenever they are imported under this name, and no file is changed.
 """
 
 from __future__ import annotations
