@@ -44,7 +44,7 @@ def load_classifier(args: Namespace) -> Any:
     from inference.torch_classifier import Classifier
     from models import get_model
     from toolbox.runs.checkpoint import load_weights
-    from toolbox.utils import pick_device
+    from toolbox.utils.device import pick_device
 
     state, run, path = load_state(args)
     name = run.name if run else str(path)
