@@ -22,7 +22,8 @@ from loaders.beats.window_segmenter import other_leads, read_windows
 from loaders.dsp.quality import merge_intervals
 from loaders.io.annotations import write_beats, write_table
 from loaders.io.discovery import Item
-from loaders.io.recording import CsvFormat, Recording, choose_lead, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, Recording, choose_lead
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strips import draw_strips, select_strips
