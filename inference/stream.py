@@ -19,8 +19,8 @@ from loaders.beats.segmenter import Reader
 from loaders.dsp.chunks import Chunk, Chunker
 from loaders.io.csv_recording import CsvRecording, Layout, parsed, sniff
 from loaders.io.recording import LOWEST_RATE, CsvFormat, choose_lead
-from toolbox.holter.annotation import LETTERS, SYMBOLS
 from toolbox.utils import UserError
+from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
 from toolbox.utils.signals import Ended
 
 LOOKED_AT = 100  # lines that the layout of what comes is read off; beats come later anyway
@@ -149,7 +149,7 @@ class Stream:
                 letter = self.names[int(likely.argmax())]
                 rr = None if begins else (sample - self._last) / self.fs
                 self._last = sample
-                symbol = SYMBOLS.get(letter, letter)
+                symbol = LETTER_SYMBOLS[letter]
                 yield Beat(sample, sample / self.fs, rr, letter, symbol, tuple(likely.tolist()), seen)
 
 

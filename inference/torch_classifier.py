@@ -20,7 +20,8 @@ from models.options import ModelOptions
 from toolbox.runs.checkpoint import load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_whole
 from toolbox.runs.resume import load_resume_checkpoint
-from toolbox.utils import UserError, pick_device, schema_error
+from toolbox.utils import UserError, schema_error
+from toolbox.utils.device import pick_device
 
 BATCH_SIZE = 1024  # rows at once
 STORED_OPTIONS = {  # of a checkpoint: those that a network and its input are built from

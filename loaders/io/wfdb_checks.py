@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +17,6 @@ SAMPLE_BYTES = {"8": 1, "80": 1, "212": 1.5, "310": 4 / 3, "311": 4 / 3, "16": 2
 FLAC = ("508", "516", "524")
 BITS = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "24": 24, "524": 24, "32": 32}
 BITS |= dict.fromkeys(("16", "61", "160", "516"), 16)  # format 8 stores differences and has no such value
-NOTE = 22  # the code of an annotation that is a text
-RATE_NOTE = re.compile(r"## time resolution: \d")
-SYMBOL_NOTES = {"## annotation type definitions": "b", "## end of definitions": "e"}
 
 
 def warn(text: str) -> None:
@@ -38,6 +34,16 @@ def readable(what: str) -> Iterator[None]:
     except Exception as error:  # wfdb, edfio and soundfile raise all kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{what} cannot be read: {reason}") from error
+
+
+def read_header(path: Path) -> Any:
+    """The header of the WFDB record `path` (without extension), as wfdb reads it; UserError when it is damaged."""
+    import wfdb  # here: it brings pandas, which takes most of a second
+
+    if not path.with_name(f"{path.name}.hea").is_file():
+        raise UserError(f"record {path}: {path.name}.hea is missing")
+    with readable(f"record {path}: {path.name}.hea"):
+        return wfdb.rdheader(str(path))
 
 
 def check_header(path: Path, header: Any) -> None:
@@ -130,42 +136,3 @@ def check_sums(path: Path, record: Any) -> None:
     for k, (lead, stated) in enumerate(zip(record.sig_name, record.checksum, strict=True)):
         if stated is not None and (int(record.d_signal[:, k].sum(dtype=np.int64)) - stated) % 65536:
             warn(f"record {path}: lead {lead} has not the checksum that its header says; is the file damaged?")
-
-
-def read_annotations(path: Path, annotator: str, fs: float) -> Any:
-    """What wfdb reads of NAME.ANNOTATOR, but for what it would never come back from.
-
-    Notes at sample 0 that begin with "## " tell of the file itself: the rate it counts in, and symbols of its own. Over
-    any other such note wfdb 4.3 loops for ever.
-    """
-    import wfdb
-    from wfdb.io import annotation as raw
-
-    file = path.with_name(f"{path.name}.{annotator}")
-    if not file.read_bytes().endswith(b"\0\0") or file.stat().st_size % 2:
-        raise UserError(f"record {path}: {file.name} is cut off or damaged: no annotation file ends like this")
-    try:
-        sample, code, *_, notes = raw.proc_ann_bytes(raw.load_byte_pairs(str(path), annotator, None), None)
-    except IndexError as error:
-        raise UserError(f"record {path}: {file.name} is damaged: its last annotation goes beyond its end") from error
-    count = sum(at == 0 and kind == NOTE for at, kind in zip(sample, code, strict=True))
-    told = [note for note in notes[:count] if note.startswith("## ")]
-    kinds = "".join("r" if RATE_NOTE.search(note) else SYMBOL_NOTES.get(note, "?") for note in told)
-    if not re.fullmatch("(be)*r?(be)*", kinds):
-        raise UserError(f"record {path}: the notes that {file.name} begins with make no sense: {str(told)[:99]}")
-    annotation = wfdb.rdann(str(path), annotator)
-    if "r" in kinds and annotation.fs != fs:
-        raise UserError(f"record {path}: {file.name} counts {annotation.fs:g} samples a second, the signal has {fs:g}")
-    return annotation
-
-
-def check_order(path: Path, sample: np.ndarray, n: int) -> None:
-    """UserError when annotations at `sample` (m,) leave a signal of `n` samples, or go back in time."""
-    if len(sample) and (sample.min() < 0 or sample.max() >= n):
-        raise UserError(f"record {path}: annotations from sample {sample.min()} to {sample.max()}, the signal has {n}")
-    back = np.flatnonzero(np.diff(sample) < 0)
-    if len(back):
-        k = int(back[0])
-        raise UserError(
-            f"record {path}: annotation {k + 2} stands at sample {sample[k + 1]}, before the one at {sample[k]}"
-        )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from loaders.io.wfdb_checks import check_gaps, check_header, check_order, check_sums, read_annotations, readable
+from loaders.io.annotations import annotation_file, read_annotations
+from loaders.io.wfdb_checks import check_gaps, check_header, check_sums, read_header, readable
 from toolbox.utils import UserError
 
 # The 48 records of the MIT-BIH Arrhythmia Database.
@@ -66,12 +67,14 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
     for extension in ("hea", annotator):
         if not path.with_name(f"{path.name}.{extension}").is_file():
             raise UserError(f"record {path}: {path.name}.{extension} is missing")
+    header = read_header(path)
+    check_header(path, header)
     with readable(f"record {path}"):
-        check_header(path, wfdb.rdheader(str(path)))
         record = wfdb.rdrecord(str(path), physical=False)
-        annotation = read_annotations(path, annotator, record.fs)
-    sample = np.asarray(annotation.sample, dtype=np.int64)
-    check_order(path, sample, record.sig_len)
+    file = annotation_file(path, annotator)
+    content = read_annotations(file, record.sig_len)
+    if content.fs not in (None, record.fs):
+        raise UserError(f"{file} counts {content.fs:g} samples a second, the signal has {record.fs:g}")
     check_gaps(path, record.d_signal, record.fmt, record.sig_name)
     check_sums(path, record)
     return Record(
@@ -82,9 +85,9 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
         digital=record.d_signal,
         gain=np.asarray(record.adc_gain, dtype=np.float64),
         baseline=np.asarray(record.baseline, dtype=np.float64),
-        sample=sample,
-        symbol=np.asarray(annotation.symbol, dtype="U1"),
-        aux=[text.rstrip("\x00") for text in annotation.aux_note],
+        sample=content.annotations.sample,
+        symbol=np.asarray(content.annotations.symbol, dtype="U1"),
+        aux=content.texts,
         comments=list(record.comments),
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from loaders.io.recording import Lead, Recording, millivolts
-from loaders.io.wfdb_checks import SAMPLE_BYTES, check_files, missing_value, readable, signal_file
+from loaders.io.wfdb_checks import SAMPLE_BYTES, check_files, missing_value, read_header, readable, signal_file
 from toolbox.utils import UserError
 
 BITS = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "24": 24, "524": 24, "32": 32}  # of a sample, else 16
@@ -133,7 +133,7 @@ def open_wfdb(path: Path) -> WfdbRecording:
     Raises:
         UserError: a file is missing, cannot be read, or holds less than its header says.
     """
-    header = _header(path)
+    header = read_header(path)
     layout, segments = None, [Segment(path, header.sig_len or 0, header)]
     if hasattr(header, "seg_name"):
         layout, segments = _segments(path, header)
@@ -156,15 +156,6 @@ def open_wfdb(path: Path) -> WfdbRecording:
     )
 
 
-def _header(path: Path) -> Any:
-    import wfdb
-
-    if not path.with_name(f"{path.name}.hea").is_file():
-        raise UserError(f"record {path}: {path.name}.hea is missing")
-    with readable(f"record {path}"):
-        return wfdb.rdheader(str(path))
-
-
 def _segments(path: Path, header: Any) -> tuple[Any, list[Segment]]:
     """The layout (None where all segments are alike) and the segments of a multi-segment record."""
     if sum(header.seg_len) != header.sig_len:
@@ -176,7 +167,7 @@ def _segments(path: Path, header: Any) -> tuple[Any, list[Segment]]:
             continue
         if Path(name).name != name or "\\" in name:
             raise UserError(f"record {path}: the header names the segment {name!r}, which lies in another folder")
-        own = _header(path.with_name(name))
+        own = read_header(path.with_name(name))
         if hasattr(own, "seg_name"):
             raise UserError(f"record {path}: its segment {name} has segments itself")
         if frames == 0:

@@ -18,8 +18,8 @@ from loaders.io.wfdb_record import MITDB, list_records, read_wfdb, write_wfdb
 from loaders.sources import cache, synthetic
 from loaders.sources import kaggle_csv as rows
 from loaders.sources.cache import Cache, Source
-from loaders.sources.pool_signals import ENDING, leave_signals
 from toolbox.utils import UserError, held_back, progress, sync_folder
+from toolbox.utils.signals import STOPPING, leave_signals
 
 RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
 
@@ -57,7 +57,7 @@ def cut_all(paths: list[Path], rows: Callable[[Path], Beats] = read_and_cut) -> 
     if len(paths) < 4:
         return Beats.join(rows(path) for path in paths)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=leave_signals) as pool:
-        with held_back(*ENDING):
+        with held_back(*STOPPING):
             parts = pool.map(rows, paths, chunksize=2)
         try:
             return Beats.join(progress(parts, "cutting beats", total=len(paths)))

@@ -35,12 +35,12 @@ from toolbox.export.onnx_file import (
     sealed,
 )
 from toolbox.export.quantize import choose, quantized
-from toolbox.holter.annotation import LETTERS
 from toolbox.holter.page import NOTE
 from toolbox.logger import percent
 from toolbox.metrics.patients import calibration, patient_scores
 from toolbox.runs.provenance import git_state, versions
 from toolbox.utils import UserError, atomic_write, progress, sha256_of, write_json
+from toolbox.utils.aami import LETTERS
 
 OPSET = 17  # the newest with nothing that older onnxruntimes and onnxruntime-web lack
 BATCHES = (1, 7, 512)  # that the logits are compared at
