@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from toolbox.utils import UserError, os_error_text, read_json, schema_error, sha256_of
 
@@ -151,12 +152,6 @@ def exported(run: Path, resume: str) -> Path:
     return path
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """(n, C) probabilities of logits (n, C)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
 class OnnxClassifier:
     """Classifies rows with an exported network: a Classifier that can be pickled, for other processes to use.
 
@@ -210,7 +205,7 @@ class OnnxClassifier:
             if features is not None:
                 inputs["features"] = features[part]
             (logits,) = self.session.run(None, {name: value for name, value in inputs.items() if name in used})
-            found.append(softmax(logits))  # (B, C)
+            found.append(softmax(logits, axis=1))  # (B, C)
         return np.concatenate(found)
 
     def fingerprint(self) -> str:

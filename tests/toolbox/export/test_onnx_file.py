@@ -14,12 +14,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from scipy.special import softmax
 
 import commander
 from loaders.beats.input_spec import InputSpec
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
 from tests.made import exported, small_record, write_format
-from toolbox.export.onnx_file import FACTS, INT8, MODEL, OnnxClassifier, intact, sealed, softmax
+from toolbox.export.onnx_file import FACTS, INT8, MODEL, OnnxClassifier, intact, sealed
 from toolbox.utils import UserError, read_json, write_json
 
 # A process, and those that it spawns, in which nothing can import torch or the onnx package.
@@ -130,7 +131,7 @@ def test_a_classifier_gives_probabilities_of_any_number_of_rows_and_can_be_pickl
 
 def test_softmax_is_torchs() -> None:
     logits = np.random.default_rng(0).normal(0, 40, (50, 5)).astype(np.float32)
-    assert np.allclose(softmax(logits), torch.from_numpy(logits).softmax(dim=1).numpy(), atol=1e-6)
+    assert np.allclose(softmax(logits, axis=1), torch.from_numpy(logits).softmax(dim=1).numpy(), atol=1e-6)
 
 
 # what a run's export is of
