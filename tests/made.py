@@ -24,7 +24,7 @@ class Rule:
 
     class_names = CLASSES
     name = "rule"
-    recipe = None
+    input_spec = None
 
     def __init__(self, version: str = "1") -> None:
         self.version = version
