@@ -3,9 +3,9 @@
     with second_device() as device:
         model.to(device)(rows.to(device))
 
-A tensor of the device is a wrapper that reports device "second:0" and computes with a tensor on the CPU. An operation that
-meets both kinds raises, so code that forgets to move a tensor fails here as it would on a GPU, but for tensors without
-dimensions, which CUDA takes from the CPU, too.
+A tensor of the device is a wrapper that reports device "second:0" and computes with a tensor on the CPU. An operation
+that meets both kinds raises, so code that forgets to move a tensor fails here as it would on a GPU, but for tensors
+without dimensions, which CUDA takes from the CPU, too.
 
 Not proved by it: the speed, memory and rounding of a GPU, its random generators, mixed precision (autocast knows no
 operations of the device), transfers that overlap with work (they are immediate here), --compile, and several devices.
@@ -27,10 +27,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import backend_registration
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter, tree_map
 
 NAME = "second"
-CROSSING = ("_to_copy", "copy_")  # operations between two devices
+PACKED = (torch.ops.aten.gru.data, torch.ops.aten.lstm.data)  # the sizes of their steps' batches stay on the CPU
+CROSSING = ("_to_copy", "copy_", "_pack_padded_sequence")  # operations between devices; lengths stay on the CPU
 
 
 class SecondTensor(Tensor):
@@ -68,7 +68,10 @@ class SecondTensor(Tensor):
 
 def compute(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Carry out one operation of torch's on the values; its result lies where the operation would put it."""
-    tensors = [value for value in tree_iter((args, kwargs)) if isinstance(value, Tensor)]
+    if operation in PACKED:
+        return operation.decompose(*args, **kwargs)
+    tensors: list[Tensor] = []
+    plain_args, plain_kwargs = _values((args, kwargs), tensors)
     second = [value for value in tensors if isinstance(value, SecondTensor)]
     if second and not operation._schema.name.removeprefix("aten::").startswith(CROSSING):
         on_cpu = [value for value in tensors if not isinstance(value, SecondTensor) and value.dim() > 0]
@@ -77,32 +80,42 @@ def compute(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     to_second = bool(second)
     if kwargs.get("device") is not None:
         to_second = torch.device(kwargs["device"]).type == NAME
-        kwargs["device"] = torch.device("cpu")
-    plain_args, plain_kwargs = tree_map(_values, (args, kwargs))
+        plain_kwargs["device"] = torch.device("cpu")
     result = FUSED_CELLS.get(operation, operation)(*plain_args, **plain_kwargs)
     if operation._schema.name.endswith("_") and isinstance(args[0], Tensor):  # in place
-        if torch.Tag.inplace_view in operation.tags:
+        if torch.Tag.inplace_view in operation.tags and isinstance(args[0], SecondTensor):
             with no_dispatch():
                 operation(*args, **kwargs)  # the wrapper takes its new shape
         return args[0]
     # A view of a tensor that was made outside of inference mode is no inference tensor.
     inference = torch.is_inference_mode_enabled() and all(value.is_inference() for value in second)
     with torch.inference_mode(inference):
-        return tree_map(_on_second, result) if to_second else result
+        if operation is torch.ops.aten._pack_padded_sequence.default:
+            return _on_second(result[0]), result[1]  # the sizes of the steps' batches stay on the CPU, too
+        return _on_second(result) if to_second else result
 
 
-def _values(value: Any) -> Any:
-    return value.values if isinstance(value, SecondTensor) else value
+def _values(value: Any, tensors: list[Tensor]) -> Any:
+    """Arguments with the values of their tensors on the second device; all tensors are appended to `tensors`."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return value.values if isinstance(value, SecondTensor) else value
+    if isinstance(value, list | tuple):
+        return type(value)(_values(part, tensors) for part in value)
+    return {key: _values(part, tensors) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 def _on_second(value: Any) -> Any:
-    return SecondTensor(value) if isinstance(value, Tensor) and not isinstance(value, SecondTensor) else value
+    """Results with their tensors on the second device."""
+    if isinstance(value, Tensor):
+        return value if isinstance(value, SecondTensor) else SecondTensor(value)
+    return type(value)(map(_on_second, value)) if isinstance(value, list | tuple) else value
 
 
 def gru_cell(
     inputs: Tensor, hidden: Tensor, state: Tensor, input_bias: Tensor | None = None, hidden_bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """One step of a GRU, from its gates' products (B, 3 H) and state (B, H): the new state, and (B, 5 H) for `backward`.
+    """Step a GRU, from its gates' products (B, 3 H) and state (B, H): the new state, and (B, 5 H) for its gradient.
 
     Cho et al., EMNLP 2014, in torch's order: reset, update, candidate.
     """
@@ -130,7 +143,7 @@ def gru_cell_backward(gradient: Tensor, saved: Tensor, has_bias: bool) -> tuple[
 def lstm_cell(
     inputs: Tensor, hidden: Tensor, cell: Tensor, input_bias: Tensor | None = None, hidden_bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of an LSTM, from its gates' products (B, 4 H) and cell (B, H): output, cell, and (B, 4 H) for `backward`.
+    """Step an LSTM, from its gates' products (B, 4 H) and cell (B, H): output, cell, and (B, 4 H) for its gradient.
 
     Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000), in torch's order: in, forget, candidate, out.
     """
