@@ -107,8 +107,8 @@ def build(args: Namespace) -> BuiltRun:
     from loaders import get_loader
     from models import get_model
     from toolbox.losses import get_criterion
-    from toolbox.runs.checkpoint import seed_everything
     from toolbox.utils.device import make_deterministic, pick_device, use_bf16
+    from toolbox.utils.seeding import seed_everything
     from trainer import TrainContext
 
     device = pick_device(args.disable_cuda)

@@ -6,7 +6,6 @@ it, so that an experiment that was broken off at any moment can be gone on with.
 
 from __future__ import annotations
 
-import os
 import shlex
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from toolbox.logger import Experiment
+from toolbox.runs.claim import claim_file
 from toolbox.runs.folders import Run, list_runs, merge_run_options
 from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError, read_json, write_json
@@ -62,7 +62,7 @@ def run_seeds(args: Namespace, prefix: str, actions: Actions) -> dict[str, Any]:
     if args.test or args.resume:
         path = find(args, actions.name_flags)
     else:
-        path = claim(Path(args.root_dir) / args.dataset / "runs", prefix, args, actions.options(args))
+        path = new_experiment(Path(args.root_dir) / args.dataset / "runs", prefix, args, actions.options(args))
     experiment = Run(path, read_json(path))
     state, seeds = experiment.config, experiment.config["seeds"]
     if args.test and len(state["runs"]) < len(seeds):
@@ -118,19 +118,11 @@ def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int, act
     return {**result, "val": {key: value for key, value in scores.items() if key not in ("epoch", "seconds")}}
 
 
-def claim(folder: Path, prefix: str, args: Namespace, options: dict[str, Any]) -> Path:
-    """The file of a new experiment, its version the next free one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    version = 1
-    while True:
-        name = f"{prefix}seeds{args.seeds}_{version}"
-        try:
-            os.close(os.open(folder / f"{name}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-            break
-        except FileExistsError:
-            version += 1
+def new_experiment(folder: Path, prefix: str, args: Namespace, options: dict[str, Any]) -> Path:
+    """Claim and fill the file of a new experiment."""
+    path = claim_file(folder, f"{prefix}seeds{args.seeds}_", ".json")
     state = {
-        "name": name,
+        "name": path.stem,
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "git": git_state(),
         "seeds": list(range(args.seed, args.seed + args.seeds)),
@@ -139,8 +131,8 @@ def claim(folder: Path, prefix: str, args: Namespace, options: dict[str, Any]) -
         "val": None,
         "test": None,
     }
-    write_json(folder / f"{name}.json", state)
-    return folder / f"{name}.json"
+    write_json(path, state)
+    return path
 
 
 def find(args: Namespace, name_flags: Iterable[str]) -> Path:

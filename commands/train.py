@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
-from toolbox.runs.folders import Run, claim, nothing_left, resume_command
+from toolbox.runs.claim import claim_run_dir, removed_on_failure
+from toolbox.runs.folders import Run, resume_command
 from toolbox.utils import write_json
 from toolbox.utils.signals import Ended, Interrupted
 
@@ -32,8 +33,8 @@ def train_run(args: Namespace, run: Run | None = None) -> dict[str, Any]:
     if args.tensorboard:
         summary_writer()  # what is not installed is told before there is a run
     wanted = int(args.version) if args.version not in (None, "bump") else None
-    path, version = claim(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
-    with nothing_left(path), hold(path):
+    path, version = claim_run_dir(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
+    with removed_on_failure(path), hold(path):
         run = start_run(session, training, path, version)
         print(f"run {run.path}", flush=True)
         return fit(session, training, run)

@@ -29,10 +29,10 @@ from toolbox.export.onnx_file import (
     INT8,
     MODEL,
     PROJECT,
+    add_checksum,
     as_metadata,
     needed,
     open_session,
-    sealed,
 )
 from toolbox.export.quantize import choose, quantized
 from toolbox.holter.page import NOTE
@@ -119,13 +119,13 @@ def convert(model: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
 
 
 def labelled(content: bytes, metadata: Mapping[str, Any]) -> bytes:
-    """An ONNX file's bytes with `metadata`, sealed."""
+    """An ONNX file's bytes with `metadata` and a checksum."""
     onnx = needed("onnx", ASKING)
     model = onnx.load_from_string(content)
     model.producer_name, model.producer_version = PROJECT, str(FORMAT)
     model.doc_string = NOTE
     onnx.helper.set_model_props(model, as_metadata(metadata))
-    return sealed(model.SerializeToString())
+    return add_checksum(model.SerializeToString())
 
 
 def arrays(batch: Any, session: Any) -> dict[str, np.ndarray]:

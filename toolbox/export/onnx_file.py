@@ -22,8 +22,8 @@ MODEL, INT8, FACTS, CARD = "model.onnx", "model_int8.onnx", "export.json", "MODE
 PROJECT, FORMAT = "pytorch-ecg", 1  # of the metadata
 INSTALL = "pip install pytorch-ecg[onnx], or in a checkout: pip install -r requirements-onnx.txt"
 # ModelProto.metadata_props (field 14) with the key "sha256" and 64 characters, as protobuf writes it. Serialized
-# messages that stand one after the other are one message, so a seal can be put behind a file as its last metadata.
-SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
+# messages that stand one after the other are one message, so a checksum can be appended to a file as its last metadata.
+CHECKSUM = b"\x72\x4a\x0a\x06sha256\x12\x40"
 KNOWN = {  # of the metadata, what is read here
     "model": str,
     "classes": [str],
@@ -49,19 +49,19 @@ def as_metadata(values: Mapping[str, Any]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
-def sealed(content: bytes) -> bytes:
+def add_checksum(content: bytes) -> bytes:
     """An ONNX file's bytes with their SHA-256 as the last entry of its metadata."""
-    return content + SEAL + hashlib.sha256(content).hexdigest().encode()
+    return content + CHECKSUM + hashlib.sha256(content).hexdigest().encode()
 
 
-def seal_of(content: bytes) -> bytes | None:
+def checksum_of(content: bytes) -> bytes | None:
     """The SHA-256 that a file ends with, in hex; None when it ends otherwise."""
-    return content[-64:] if content[-64 - len(SEAL) : -64] == SEAL else None
+    return content[-64:] if content[-64 - len(CHECKSUM) : -64] == CHECKSUM else None
 
 
-def intact(content: bytes) -> bool:
-    """Whether `content` is what `sealed` gave."""
-    return seal_of(content) == hashlib.sha256(content[: -64 - len(SEAL)]).hexdigest().encode()
+def has_valid_checksum(content: bytes) -> bool:
+    """Whether `content` ends with a checksum that fits its bytes."""
+    return checksum_of(content) == hashlib.sha256(content[: -64 - len(CHECKSUM)]).hexdigest().encode()
 
 
 def open_session(content: bytes, what: str = "--engine onnx") -> Any:
@@ -91,7 +91,7 @@ def read_model(path: str | Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {os_error_text(error)}") from error
-    if seal_of(content) is not None and not intact(content):
+    if checksum_of(content) is not None and not has_valid_checksum(content):
         raise UserError(f"{path} is damaged: its bytes do not have the SHA-256 that it was exported with")
     return content
 
@@ -108,7 +108,7 @@ def read_metadata(session: Any, content: bytes, path: str | Path) -> dict[str, A
         raise UserError(f"{path} was not exported by this project: it does not say which rows and classes it is for")
     if int(version) > FORMAT:
         raise UserError(f"{path} has format {version}, this version reads up to {FORMAT}; update the project")
-    if not intact(content):
+    if not has_valid_checksum(content):
         raise UserError(f"{path} was cut off or changed since it was exported; export it again")
     values: dict[str, Any] = dict(found)
     for key, kind in KNOWN.items():
