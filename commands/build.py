@@ -108,7 +108,7 @@ def build(args: Namespace) -> BuiltRun:
     from models import get_model
     from toolbox.losses import get_criterion
     from toolbox.runs.checkpoint import seed_everything
-    from toolbox.utils import make_deterministic, pick_device, use_bf16
+    from toolbox.utils.device import make_deterministic, pick_device, use_bf16
     from trainer import TrainContext
 
     device = pick_device(args.disable_cuda)

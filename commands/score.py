@@ -25,7 +25,8 @@ def prepare(args: Namespace) -> dict[str, Any]:
 
 def score(args: Namespace) -> dict[str, Any]:
     """Compare two annotators of records beat by beat, print EC57's figures and write them where --out says."""
-    from loaders.io.annotation_pairs import find_pairs, read_pair
+    from loaders.io.annotations import read_pair
+    from loaders.io.discovery import find_pairs
     from toolbox.metrics.ec57 import compare, is_paced
     from toolbox.metrics.ec57_scores import report, summary, write
     from toolbox.utils import progress

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from toolbox.holter.annotation import LETTERS, AnnotatedRecording
+from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import ECTOPIC, Episode
 from toolbox.holter.strip_svg import draw_svg
 from toolbox.holter.strips import COLOURS, INK, MAJOR, MINOR, PAPER, clock, select_strips
 from toolbox.holter.trace import MISSING, PART, QUANTUM
 from toolbox.reports.html import ABSENT, load_template
 from toolbox.utils import atomic_write
+from toolbox.utils.aami import LETTERS
 
 NOTE = "For research and teaching, not for diagnosis: a network named these beats, and it makes mistakes."
 TEMPLATE = Path(__file__).with_name("holter_page.html")
