@@ -15,7 +15,8 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Score the test rows with a checkpoint of `run`, the best unless --resume names another."""
     import numpy as np
 
-    from toolbox.logger import Experiment, scores_table
+    from toolbox.logger import Experiment
+    from toolbox.reports.console import scores_table
     from toolbox.reports.run_files import write_page, write_test_results
     from toolbox.reports.score_tables import write_patient_results
     from toolbox.reports.tensorboard import get_board
@@ -44,9 +45,9 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint knows those up to its own
-    write_page(run, log.logged, state["best"])
+    page = write_page(run, log.logged, state["best"])
     print("\n".join(lines), flush=True)
     for warning in session.data.warnings:
         print(f"note: {warning}", file=sys.stderr)
-    print(f"written {path.parent}")
+    print(f"written {path.parent}\nreport: {page}")
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": found}

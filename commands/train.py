@@ -120,7 +120,7 @@ def fit(session: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
 
 def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
     """The curves and the page of a run that has come to its last epoch."""
-    from toolbox.logger import scores_table
+    from toolbox.reports.console import scores_table
     from toolbox.reports.run_files import write_page, write_pictures
 
     logged, best = training.log.logged, training.best or {}
@@ -128,6 +128,7 @@ def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
     board.hparams(logged["hyperparams"], entry)
     board.close()
     write_pictures(run.path, logged)
-    write_page(run, logged, training.best)
+    page = write_page(run, logged, training.best)
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}\nrun {run.path}")
+    print(f"report: {page}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}
