@@ -28,7 +28,8 @@ def score(args: Namespace) -> dict[str, Any]:
     from loaders.io.annotations import read_pair
     from loaders.io.discovery import find_pairs
     from toolbox.metrics.ec57 import compare, is_paced
-    from toolbox.metrics.ec57_scores import report, summary, write
+    from toolbox.metrics.ec57_scores import summary
+    from toolbox.reports.ec57_report import report, write
     from toolbox.utils import progress
 
     sides = (args.ref_annotator, args.test_annotator, args.score_dir)
