@@ -23,6 +23,7 @@ from toolbox.training.nonfinite import check_losses, check_weights, finite
 from toolbox.training.outputs import EpochOutputs, EpochResult
 from toolbox.training.step import OptimizerStep
 from toolbox.utils import progress
+from toolbox.utils.aami import KAGGLE_ROW
 from toolbox.utils.signals import Signals, Timer
 
 
@@ -125,16 +126,13 @@ def test(setting: TrainContext, batches: Any) -> EpochResult:
     return validate(setting, batches, "test")
 
 
-SAMPLES = 187  # of a row
-
-
 def progressive_samples(epoch: int, epochs: int, first: int) -> int:
     """How many samples of each row `epoch` (1-based) reads: `first`, rising in even parts to all after 3/5 of `epochs`.
 
     Most rows end in padding and beats differ most near their start, so early epochs learn as much from less.
     """
     rise = max(round(0.6 * epochs), 1)
-    return first + (SAMPLES - first) * min(epoch - 1, rise) // rise
+    return first + (KAGGLE_ROW - first) * min(epoch - 1, rise) // rise
 
 
 @dataclass
@@ -162,7 +160,7 @@ class Training:
     held_out: Any
     log: Experiment
     monitor: str
-    first_samples: int = SAMPLES
+    first_samples: int = KAGGLE_ROW
     epoch: int = 0
     best: dict[str, Any] | None = None
     rate: float = 0.0
@@ -206,7 +204,7 @@ class Training:
     def advance(self, epochs: int, after_step: Callable[[EpochOutputs], None] | None = None) -> EpochResult:
         """Train and validate the next one of `epochs` epochs; the validation's outcome."""
         what = f"epoch {self.epoch + 1}/{epochs}"
-        if self.first_samples < SAMPLES:
+        if self.first_samples < KAGGLE_ROW:
             self.batches.samples = progressive_samples(self.epoch + 1, epochs, self.first_samples)
         if self.broken_off is None:
             self.rate = learning_rate(self.learner.optimizer)

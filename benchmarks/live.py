@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 from args import parse_args  # noqa: E402
 from benchmarks.markdown import table  # noqa: E402
 from commands.predict import load_classifier  # noqa: E402
-from inference.annotate import Classifier  # noqa: E402
+from inference.classifier import Classifier  # noqa: E402
 from inference.stream import Stream  # noqa: E402
 from loaders.beats.segmenter import Reader  # noqa: E402
 from loaders.beats.windows import positions  # noqa: E402
@@ -38,7 +38,7 @@ ALIKE = 1e-4
 
 def compared(signal: np.ndarray, fs: float, classifier: Classifier) -> np.ndarray:
     """What a row of the table counts, for one lead."""
-    reader, recipe = Reader(fs, "keep"), classifier.recipe
+    reader, recipe = Reader(fs, "keep"), classifier.input_spec
     parts = [reader.part(piece) for piece in iter_chunks([signal], fs)]
     sample = np.concatenate([part.sample for part in parts])
     if recipe is None:

@@ -29,7 +29,7 @@ from loaders.sources.kaggle_csv import FILES
 from models import get_model, layers
 from models.cnn1d import CNN1d
 from models.resnet1d import ResNet1d
-from toolbox.utils import THREAD_VARIABLES
+from toolbox.utils.process import THREAD_VARIABLES
 
 BATCH = 128
 READY = 3  # batches that may lie ready when a measurement begins; they are gone through before

@@ -25,7 +25,7 @@ from torch.nn import functional as F  # noqa: E402
 from loaders.datasets.splits import DS1  # noqa: E402
 from loaders.dsp.rpeaks import DILATIONS, RATE, STRIDE, condition  # noqa: E402
 from loaders.io.wfdb_record import read_wfdb  # noqa: E402
-from toolbox.metrics.ec57 import CLASSES, OTHER  # noqa: E402
+from toolbox.metrics.ec57 import OTHER, PAIRED  # noqa: E402
 
 CROP = 10 * RATE  # samples of an example
 NEAR, FAR = 0.05, 0.1  # s: up to NEAR from a beat the answer is yes, beyond FAR no, between the two it does not matter
@@ -75,7 +75,7 @@ def examples(folder: Path, names: list[str]) -> list[Example]:
     out = []
     for name in names:
         record = read_wfdb(folder / name)
-        beats = [t for t, s in zip(record.sample, record.symbol, strict=True) if CLASSES.get(s, OTHER) < OTHER]
+        beats = [t for t, s in zip(record.sample, record.symbol, strict=True) if PAIRED.get(s, OTHER) < OTHER]
         edges = {s: record.sample[record.symbol == s] / record.fs for s in "[]"}
         for lead in range(len(record.leads)):
             signal = condition(record.signal[:, lead], record.fs)

@@ -1,4 +1,4 @@
-"""Builds what the flags describe: data, model, criterion, and the training that joins them; opens trained models."""
+"""Builds what the flags describe: data, model, criterion, and the training that joins them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from args import NAME_FLAGS, get_parser, run_options
+from args import NAME_FLAGS, run_options
 from commands.options import CommandOptions
-from commands.runs import find_run
-from inference.torch_classifier import Classifier
 from loaders import get_loader
-from loaders.beats.input_spec import InputSpec
 from loaders.datasets.dataset import Batches, Data, ECGLoader
 from loaders.options import BalanceOptions, BatchOptions
 from models import get_model
@@ -25,13 +22,13 @@ from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
 from toolbox.optimizers import get_optimizer, get_scheduler
 from toolbox.options import DeviceOptions, TrainingOptions
-from toolbox.runs.checkpoint import BEST, checkpoint_name, load_checkpoint, load_weights, seed_everything
-from toolbox.runs.checkpoint_checks import check_fits, check_whole
+from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights, seed_everything
+from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.pickle_reader import import_weights
-from toolbox.runs.resume import load_resume_checkpoint
 from toolbox.training.step import OptimizerStep, WeightEMA
-from toolbox.utils import UserError, make_deterministic, pick_device, use_bf16
+from toolbox.utils import UserError
+from toolbox.utils.device import make_deterministic, pick_device, use_bf16
 from toolbox.utils.options import pick
 from trainer import TrainContext, Training
 
@@ -184,40 +181,3 @@ def start_weights(model: nn.Module, options: Options, root: str) -> None:
     state = load_checkpoint(path)
     check_fits(state, options.model.model_name, state.get("class_names", ()), path)  # other classes get a new head
     load_weights(model, state["model"], path, new_head=True)
-
-
-def load_state(args: Namespace) -> tuple[dict[str, Any], Run | None, Path]:
-    """The checkpoint of --model-file, or of a run, which comes with it; and its file."""
-    if args.model_file:
-        run, path = None, Path(args.model_file)
-        state = load_checkpoint(path)
-    else:
-        run = find_run(args)
-        path = run.path / checkpoint_name(args.resume or "best")
-        state = load_resume_checkpoint(run.path, args.resume or "best")
-    check_whole(state, path)
-    return state, run, path
-
-
-def open_model(args: Namespace) -> Classifier:
-    """The network of a checkpoint, with weights loaded, as --predict uses it.
-
-    Raises:
-        UserError: there is no checkpoint, or its network reads more than --predict cuts from a recording.
-    """
-    state, run, path = load_state(args)
-    name = run.name if run else str(path)
-    defaults = vars(get_parser().parse_args([]))  # of flags that are newer than the checkpoint
-    options = Namespace(**{**defaults, "num_classes": len(state["class_names"]), **state["log"]["options"]})
-    windows = options.context != "kaggle"
-    if options.neighbours or (options.features and not windows):
-        raise UserError(
-            f"{name} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of Kaggle's "
-            "rows alone, and of windows (--context window) with features or without"
-        )
-    spec = InputSpec.of(options) if windows else None
-    model = get_model(options, **(spec.shape() if spec else {}))
-    load_weights(model, state["model"], path)
-    title = f"{options.model_name}, epoch {state['epoch']} of {name}"
-    device = pick_device(pick(DeviceOptions, args).disable_cuda)
-    return Classifier(model, state["class_names"], title, device, spec)

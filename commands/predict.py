@@ -8,12 +8,13 @@ from typing import Any
 
 from commands.options import ScoreOptions
 from commands.runs import find_run
+from inference import load
 from inference.annotate import AnnotateOptions, predict_all
+from inference.classifier import Classifier
 from inference.options import CsvOptions, PredictOptions
-from loaders.beats.input_spec import InputSpec
 from loaders.io.discovery import find_recordings
 from loaders.io.recording import CsvFormat
-from toolbox.export.onnx_file import OnnxClassifier, exported
+from toolbox.options import DeviceOptions
 from toolbox.utils.options import pick
 
 
@@ -36,20 +37,16 @@ def csv_format(args: Namespace) -> CsvFormat:
     return CsvFormat(options.fs, tuple(options.columns), options.gain)
 
 
-def load_classifier(args: Namespace) -> Any:
+def load_classifier(args: Namespace) -> Classifier:
     """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given).
 
     Raises:
         UserError: there is none, or it has to know a whole recording and is to read one that comes live.
     """
     options = pick(PredictOptions, args)
-    if options.engine == "onnx" or (options.model_file and options.model_file.endswith(".onnx")):
-        path = options.model_file or exported(find_run(args).path, args.resume)
-        classifier: Any = OnnxClassifier(path, InputSpec.from_plain)
-    else:
-        from commands.build import open_model  # brings torch, which may not be installed
-
-        classifier = open_model(args)
-    if classifier.recipe and (options.live or options.predict == ["-"]):
-        classifier.recipe.check_live(classifier.name)
+    source = options.model_file or find_run(args).path
+    device = "cpu" if pick(DeviceOptions, args).disable_cuda else "auto"
+    classifier = load.load_classifier(source, device, args.resume, options.engine)
+    if classifier.input_spec and (options.live or options.predict == ["-"]):
+        classifier.input_spec.check_live(classifier.name)
     return classifier

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from commands.options import ScoreOptions
-from loaders.io.annotation_pairs import find_pairs, read_pair
+from loaders.io.annotations import read_pair
+from loaders.io.discovery import find_pairs
 from toolbox.metrics.ec57 import compare, is_paced
 from toolbox.metrics.ec57_scores import report, summary, write
 from toolbox.utils import UserError, progress

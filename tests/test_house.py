@@ -44,7 +44,7 @@ OPTIONS = ("commands.options", "inference.options", "loaders.options", "models.o
 # What the rooms on top may import beside themselves: whole packages, or single modules.
 ON_TOP = {
     "trainer": ("toolbox",),
-    "inference": ("loaders", "toolbox"),
+    "inference": ("loaders", "toolbox", "models"),  # models: a checkpoint holds weights, not the network
     "args": (*OPTIONS, "toolbox.utils", "toolbox.runs.folders"),
     "commands": ("args", "trainer", "inference", "loaders", "models", "toolbox"),
     "commander": ("args", "commands", "inference", "loaders", "models", "toolbox", "trainer"),

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from loaders import augmentation
 from loaders.beats.input_geometry import InputGeometry
 from loaders.datasets.augment import change, light
-from loaders.sources.pool_signals import leave_signals
+from toolbox.utils.signals import leave_signals
 
 if TYPE_CHECKING:
     from loaders.datasets.dataset import ECGLoader

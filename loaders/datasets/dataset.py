@@ -85,8 +85,8 @@ class ECGLoader(Dataset[Batch]):
         return self.batch(torch.tensor(indices))
 
     def batch(self, positions: Tensor) -> Batch:
-        """The rows at `positions` (B,) of this dataset, in one gather."""
-        ids = self.rows.index_select(0, positions)
+        """The rows at `positions` (B,) of this dataset, in one gather on the device that holds the rows."""
+        ids = self.rows.index_select(0, positions.to(self.rows.device))
         y = self.y.index_select(0, ids)
         if self.whose is not None:
             x, features = self._around(self.x, ids), None

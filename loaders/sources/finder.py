@@ -13,13 +13,12 @@ from pathlib import Path
 
 from loaders.beats.table import Beats, cut
 from loaders.datasets import kaggle_split as splits
-from loaders.datasets.splits import SAME_PATIENT
 from loaders.io.wfdb_record import MITDB, list_records, read_wfdb, write_wfdb
 from loaders.sources import cache, synthetic
 from loaders.sources import kaggle_csv as rows
 from loaders.sources.cache import Cache, Source
-from loaders.sources.pool_signals import ENDING, leave_signals
 from toolbox.utils import UserError, held_back, progress, sync_folder
+from toolbox.utils.signals import STOPPING, leave_signals
 
 RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
 
@@ -34,7 +33,6 @@ def say(text: str) -> None:
 def read_and_cut(path: Path) -> Beats:
     """The rows of MITDB's record `path`."""
     record = read_wfdb(path)
-    record.patient = SAME_PATIENT.get(record.name, record.name)
     found = cut(record)
     if not len(found):
         raise UserError(f"record {path}: no beat among its {len(record.sample)} annotations")
@@ -57,7 +55,7 @@ def cut_all(paths: list[Path], rows: Callable[[Path], Beats] = read_and_cut) -> 
     if len(paths) < 4:
         return Beats.join(rows(path) for path in paths)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=leave_signals) as pool:
-        with held_back(*ENDING):
+        with held_back(*STOPPING):
             parts = pool.map(rows, paths, chunksize=2)
         try:
             return Beats.join(progress(parts, "cutting beats", total=len(paths)))

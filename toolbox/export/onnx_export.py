@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import Tensor, nn
 
 from toolbox.export.model_card import LOSSES, model_card
@@ -32,15 +33,14 @@ from toolbox.export.onnx_file import (
     needed,
     open_session,
     sealed,
-    softmax,
 )
 from toolbox.export.quantize import choose, quantized
-from toolbox.holter.annotation import LETTERS
 from toolbox.holter.page import NOTE
 from toolbox.logger import percent
 from toolbox.metrics.patients import calibration, patient_scores
 from toolbox.runs.provenance import git_state, versions
 from toolbox.utils import UserError, atomic_write, progress, sha256_of, write_json
+from toolbox.utils.aami import LETTERS
 
 OPSET = 17  # the newest with nothing that older onnxruntimes and onnxruntime-web lack
 BATCHES = (1, 7, 512)  # that the logits are compared at
@@ -292,18 +292,18 @@ def scores(source: Source, outcome: Mapping[str, np.ndarray], held: Any) -> dict
     labels, origin = labels_of(test), test.origin(test.rows.cpu())
     by_patient = source.options.get("split", "kaggle") != "kaggle"
     rest = labels, origin, source.names, by_patient
-    found = {name: patient_scores(softmax(part), *rest) for name, part in outcome.items()}
+    found = {name: patient_scores(softmax(part, axis=1), *rest) for name, part in outcome.items()}
     overall = {name: next(iter(part["maps"].values())) for name, part in found.items()}
     loss = {
         key: overall["fp32"][key]["value"] - overall["int8"][key]["value"]
         for key in LOSSES
         if None not in (overall["fp32"][key]["value"], overall["int8"][key]["value"])
     }
-    validation = None if held is None else (softmax(held[0]), held[1])
+    validation = None if held is None else (softmax(held[0], axis=1), held[1])
     alike = outcome["fp32"].argmax(axis=1) == outcome["int8"].argmax(axis=1)
     return {
         "test": found["fp32"],
-        "calibration": calibration(softmax(outcome["fp32"]), labels, validation),
+        "calibration": calibration(softmax(outcome["fp32"], axis=1), labels, validation),
         "int8": {"loss": loss, "called_alike": float(alike.mean()), "test": found["int8"]},
     }
 

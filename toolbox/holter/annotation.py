@@ -12,16 +12,8 @@ import numpy as np
 from toolbox.holter.episodes import Episode, episodes, summarize
 from toolbox.holter.strips import BeatMarks
 from toolbox.holter.trace import CompressedTrace
+from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
 
-LETTERS = {  # of the networks' classes, after AAMI EC57
-    "Normal": "N",
-    "Supraventricular ectopic": "S",
-    "Ventricular ectopic": "V",
-    "Fusion": "F",
-    "Unknown": "Q",
-    "Abnormal": "A",
-}
-SYMBOLS = {"A": "Q"}  # WFDB has no code for "abnormal"; the other letters are codes
 UNSURE = 0.5  # the probability of the likeliest class, below which a beat counts as uncertain
 
 
@@ -62,7 +54,7 @@ class AnnotatedRecording:
     @property
     def symbols(self) -> np.ndarray:
         """(n,) the same as WFDB annotation codes."""
-        return np.array([SYMBOLS.get(letter, letter) for letter in self.letters.tolist()])
+        return np.array([LETTER_SYMBOLS[letter] for letter in self.letters.tolist()])
 
     @property
     def confidence(self) -> np.ndarray:

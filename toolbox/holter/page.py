@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from toolbox.holter import strips
-from toolbox.holter.annotation import LETTERS, AnnotatedRecording
+from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import ECTOPIC, Episode
 from toolbox.holter.strips import clock, draw_svg, select_strips
 from toolbox.holter.trace import MISSING, PART, QUANTUM
 from toolbox.reports.run_page import CSS
 from toolbox.utils import atomic_write
+from toolbox.utils.aami import LETTERS
 
 NOTE = "For research and teaching, not for diagnosis: a network named these beats, and it makes mistakes."
 SCRIPTS = ("page_data.js", "page_paint.js", "page_viewer.js")  # one after the other, one program

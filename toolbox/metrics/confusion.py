@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-S_NAME, V_NAME = "Supraventricular ectopic", "Ventricular ectopic"
+from toolbox.utils.aami import SUPRAVENTRICULAR, VENTRICULAR
+
 DRAWS = 2000  # of a bootstrap
 LEVEL = 0.95
 
@@ -30,10 +31,10 @@ def j_kappa(confusion: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
     NaN where there is no S or no V. A class that has rows but is never called has a +P of 0 here.
     """
-    if S_NAME not in names or V_NAME not in names:
+    if SUPRAVENTRICULAR not in names or VENTRICULAR not in names:
         return np.full(confusion.shape[:-2], np.nan)
     found = kappa(confusion) / 2
-    for k in (names.index(S_NAME), names.index(V_NAME)):
+    for k in (names.index(SUPRAVENTRICULAR), names.index(VENTRICULAR)):
         hits, called = confusion[..., k, k].astype(np.float64), confusion[..., :, k].sum(axis=-1)
         found = found + (divided(hits, confusion[..., k, :].sum(axis=-1)) + hits / np.maximum(called, 1)) / 8
     return found

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toolbox.utils.aami import EC57_CLASSES
+
 LEARNING = 300.0  # s at the start of a record that are not scored
 WINDOW = 0.15  # s that a pair may lie apart
 
@@ -20,15 +22,8 @@ WINDOW = 0.15  # s that a pair may lie apart
 # partner is paired with O; with X where the other annotator had shut down (it could read no signal).
 LETTERS = "NSVFQOX"
 OTHER, SHUT = 5, 6
-# The classes of EC57 as bxb maps WFDB symbols to them. Unlike in the map of de Chazal (table.AAMI), escape beats are S.
-CLASSES = {
-    **dict.fromkeys("NLRB", 0),
-    **dict.fromkeys("AaJSejn", 1),
-    **dict.fromkeys("VEr", 2),
-    "F": 3,
-    **dict.fromkeys("/fQ?", 4),
-    "!": OTHER,  # a flutter wave outside [ and ] takes part in the pairing, but has no class
-}
+# A flutter wave ("!") outside [ and ] takes part in the pairing, but has no class.
+PAIRED = {**EC57_CLASSES, "!": OTHER}
 UNREADABLE = 0x30  # these two bits of a "~" annotation's subtype: neither signal can be read from here on
 NOWHERE = 2**62  # the time of what comes after the last beat
 
@@ -94,9 +89,9 @@ def beats_of(
     while k < n:
         time, mark = int(sample[k]), symbol[k]
         k += 1
-        if mark in CLASSES:
+        if mark in PAIRED:
             rr = _interval(found[-1].time, time, flutter + shutdown)
-            found.append(Beat(time, CLASSES[mark], rr, flutter, shutdown, lost))
+            found.append(Beat(time, PAIRED[mark], rr, flutter, shutdown, lost))
         elif mark == "~" and _unreadable(subtype[k - 1]):
             if k == n:  # it goes on to the end; but where the test has an earlier one, bxb ends it as that ended
                 off = shutdown[-1][1] if judged and shutdown else NOWHERE

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from toolbox.metrics.calibration import expected_error, fit_temperature, tempered
-from toolbox.metrics.confusion import DRAWS, LEVEL, S_NAME, V_NAME, confusion_by_group, figures, intervals
+from toolbox.metrics.confusion import DRAWS, LEVEL, confusion_by_group, figures, intervals
 from toolbox.metrics.record_scores import ec57, plain
+from toolbox.utils.aami import ESCAPE_SYMBOLS, SUPRAVENTRICULAR, VENTRICULAR
 
 # A beat's class under the map that it was trained with, and under EC57's own, which has escape beats among S.
 DE_CHAZAL, EC57_MAP = "de Chazal 2004 (S = A a J S)", "EC57 (S = A a J S e j n)"
-ESCAPES = tuple("ejn")
 OVERALL = ("accuracy", "macro_f1", "kappa", "j_kappa")
 
 
 def relabelled(labels: np.ndarray, symbols: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """`labels` with the escape beats e, j and n among S, as EC57 counts them."""
-    return np.where(np.isin(symbols, ESCAPES), names.index(S_NAME), labels)
+    return np.where(np.isin(symbols, ESCAPE_SYMBOLS), names.index(SUPRAVENTRICULAR), labels)
 
 
 def of_map(
@@ -77,7 +77,7 @@ def patient_scores(
         by_patient: whether the split goes by patient: EC57's tables and the other label map have a meaning then.
     """
     called = probabilities.argmax(axis=1)
-    whole = by_patient and {S_NAME, V_NAME} <= set(names) and "time" in origin
+    whole = by_patient and {SUPRAVENTRICULAR, VENTRICULAR} <= set(names) and "time" in origin
     maps = {DE_CHAZAL: of_map(labels, called, origin, names, whole)}
     if whole:
         other = relabelled(labels, origin["symbol"], names)

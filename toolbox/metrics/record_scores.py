@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from toolbox.metrics.confusion import S_NAME, V_NAME, confusion_by_group, divided
+from toolbox.metrics.confusion import confusion_by_group, divided
+from toolbox.utils.aami import FUSION, SUPRAVENTRICULAR, VENTRICULAR
 
 LEARNING = 300.0  # s at a recording's start that are not scored
 FIGURES = ("VEB Se", "VEB +P", "VEB FPR", "SVEB Se", "SVEB +P", "SVEB FPR")
-FUSION = "Fusion"
 
 
 def ec57_figures(confusion: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
     """The six figures of confusion counts (..., C, C), NaN where not defined."""
     found = {}
-    for letter, name in (("VEB", V_NAME), ("SVEB", S_NAME)):
+    for letter, name in (("VEB", VENTRICULAR), ("SVEB", SUPRAVENTRICULAR)):
         k = names.index(name)
-        excused = [names.index(FUSION)] if name == V_NAME and FUSION in names else []
+        excused = [names.index(FUSION)] if name == VENTRICULAR and FUSION in names else []
         others = [j for j in range(len(names)) if j != k and j not in excused]
         hits = confusion[..., k, k].astype(np.float64)
         false = confusion[..., others, k].sum(axis=-1)

@@ -11,13 +11,15 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from multiprocessing import connection, get_context
 from typing import Any
 
-from toolbox.utils import UserError, held_back
-from toolbox.utils.distributed import all_gather, rank_and_world_size
+from toolbox.utils.errors import UserError
+from toolbox.utils.signals import held_back
 
-PATIENCE = 5.0  # s for a process to end in by itself
+PATIENCE = 5.0  # s for a process to end by itself
+LONGEST_WAIT = timedelta(days=14)  # of the first process to finish for the last
 
 
 def run_all(
@@ -164,3 +166,33 @@ def _how(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         return f"signal {signal.Signals(-exitcode).name}" + (", out of memory?" if exitcode == -9 else "")
     return f"exit code {exitcode}"
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """Which of how many processes this is: RANK and WORLD_SIZE, (0, 1) where they are not set.
+
+    Raises:
+        UserError: they tell no such thing.
+    """
+    rank, world = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    if not (rank.isdigit() and world.isdigit() and int(rank) < int(world)):
+        raise UserError(f"RANK is {rank!r}, WORLD_SIZE {world!r}: expected numbers, the first below the second")
+    return int(rank), int(world)
+
+
+def all_gather(value: Any) -> list[Any]:
+    """The `value` of each process that torchrun started, by rank, once all have come here; else this one's alone.
+
+    torchrun ends all processes when one of them fails; so none may before all are done.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ or rank_and_world_size()[1] == 1:
+        return [value]
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", timeout=LONGEST_WAIT)
+    try:
+        values: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(values, value)
+    finally:
+        dist.destroy_process_group()
+    return values

@@ -3,13 +3,17 @@ that what was begun is cleared away."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Self
 
-NOTED = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):
@@ -70,7 +74,7 @@ class _Handlers:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in NOTED:
+            for number in STOPPING:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._take)
         return self
@@ -135,3 +139,30 @@ class Timer:
     def is_due(self) -> bool:
         """Whether the time has passed."""
         return self.minutes > 0 and time.monotonic() - self.begun >= 60 * self.minutes
+
+
+@contextlib.contextmanager
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Signals that come inside wait for the end of it; processes started inside never get any (POSIX only)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # started by the first process that is spawned, it would let signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_signals(_: int = 0) -> None:
+    """Leave Ctrl-C and SIGTERM, which come to the whole group, to the main process: it saves or clears away first.
+
+    If it is killed, so is this one, which would wait for it for ever.
+    """
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # prctl(2): 1 is PR_SET_PDEATHSIG

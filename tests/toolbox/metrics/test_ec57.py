@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import RECORDS, needs_records
-from toolbox.metrics.ec57 import CLASSES, LETTERS, compare, samples
+from toolbox.metrics.ec57 import LETTERS, PAIRED, compare, samples
 from toolbox.metrics.ec57_scores import report, scores, summary
 
 FS = 360.0
@@ -78,7 +78,7 @@ def counts(one):
 
 
 def test_every_class_is_paired_with_itself():
-    symbols = [symbol for symbol, kind in CLASSES.items() if kind < 5]
+    symbols = [symbol for symbol, kind in PAIRED.items() if kind < 5]
     both = marks(*((1000 * (k + 1), symbol) for k, symbol in enumerate(symbols)))
     assert table(both, both) == {"Nn": 4, "Ss": 7, "Vv": 3, "Ff": 1, "Qq": 4}
 
@@ -200,18 +200,18 @@ def by_hand(reference, test, window):
     expected = {}
     for time, symbol in reference:
         near = [s for t, s in test if abs(t - time) <= window]
-        name = LETTERS[CLASSES[symbol]] + (LETTERS[CLASSES[near[0]]].lower() if near else "o")
+        name = LETTERS[PAIRED[symbol]] + (LETTERS[PAIRED[near[0]]].lower() if near else "o")
         expected[name] = expected.get(name, 0) + 1
     for time, symbol in test:
         if not any(abs(t - time) <= window for t, _ in reference):
-            name = "O" + LETTERS[CLASSES[symbol]].lower()
+            name = "O" + LETTERS[PAIRED[symbol]].lower()
             expected[name] = expected.get(name, 0) + 1
     return expected
 
 
 @st.composite
 def sparse(draw):
-    symbols = st.sampled_from([symbol for symbol, kind in CLASSES.items() if kind < 5])
+    symbols = st.sampled_from([symbol for symbol, kind in PAIRED.items() if kind < 5])
     gaps = draw(st.lists(st.tuples(st.integers(109, 600), symbols), max_size=15))
     times = np.cumsum([200, *(gap for gap, _ in gaps)])[1:]
     return [(int(time), symbol) for time, (_, symbol) in zip(times, gaps, strict=True)]

@@ -14,7 +14,7 @@ from toolbox.utils.signals import Interrupted, Signals, Timer
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_noted_and_raised_where_it_is_checked(number: int, code: int) -> None:
-    before = {each: signal.signal(each, signal.default_int_handler) for each in interrupt.NOTED}
+    before = {each: signal.signal(each, signal.default_int_handler) for each in interrupt.STOPPING}
     try:
         with Signals() as signals:
             signals.check("nothing")
@@ -24,7 +24,7 @@ def test_a_signal_is_noted_and_raised_where_it_is_checked(number: int, code: int
             with pytest.raises(Interrupted, match=r"^SIG\w+: saved after epoch 3; go on by --resume latest$") as caught:
                 signals.check("epoch 3")
             assert caught.value.code == code
-        assert all(signal.getsignal(each) == signal.default_int_handler for each in interrupt.NOTED)
+        assert all(signal.getsignal(each) == signal.default_int_handler for each in interrupt.STOPPING)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

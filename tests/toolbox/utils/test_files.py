@@ -1,4 +1,4 @@
-"""toolbox.utils: files that are never half written, tables of names, digests."""
+"""toolbox.utils.files: files that are never half written, digests."""
 
 from __future__ import annotations
 
@@ -6,35 +6,13 @@ import hashlib
 import json
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
-from loaders import DATASETS
-from models import MODELS
-from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
-from toolbox.utils import (
-    SPINS,
-    THREAD_VARIABLES,
-    Registry,
-    UserError,
-    atomic_write,
-    nearest,
-    one_blas_thread,
-    progress,
-    read_json,
-    sha256_array,
-    sha256_of,
-    tune_process,
-    write_json,
-)
-
-REGISTRIES = [DATASETS, MODELS, CRITERIA, OPTIMIZERS, SCHEDULERS]
+from toolbox.utils import UserError, atomic_write, read_json, sha256_array, sha256_of, write_json
 
 
 @pytest.fixture
@@ -143,56 +121,6 @@ def test_json_that_cannot_be_read_is_the_users_business(tmp_path: Path, content:
     assert "\n" not in str(caught.value)
 
 
-def test_registry_imports_nothing_before_it_is_asked() -> None:
-    code = (
-        "import sys; import loaders, models, toolbox; list(models.MODELS); len(toolbox.CRITERIA)\n"
-        "models.MODELS.canonical('cnn1d'); assert 'cnn1d_3' in list(models.MODELS)\n"
-        "names = ('torch', 'models.cnn1d', 'toolbox.losses', 'loaders.beats.table')\n"
-        "print([name for name in names if name in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert result.stdout.strip() == "[]"
-
-
-def test_registry_looks_up_names_and_aliases() -> None:
-    table = Registry("thing", {"pure": "posixpath:join", "splits": "posixpath:split"}, aliases={"p": "pure"})
-    assert list(table) == ["pure", "splits"]
-    assert len(table) == 2
-    assert table["pure"] is table["p"] is __import__("posixpath").join
-    assert table.canonical("p") == "pure"
-    assert table.canonical("splits") == "splits"
-
-
-def test_registry_is_a_mapping_that_knows_what_it_has() -> None:
-    table = Registry("thing", {"pure": "posixpath:join"}, aliases={"p": "pure"})
-    assert "pure" in table
-    assert "nothing" not in table
-    assert table.get("nothing") is None
-
-
-def test_registry_says_what_is_known_and_what_is_nearest() -> None:
-    table = Registry("thing", {"alpha": "posixpath:join", "beta": "posixpath:split"}, aliases={"gamma": "beta"})
-    with pytest.raises(UserError, match=r"^unknown thing 'alpa', did you mean 'alpha'\? known: alpha, beta$"):
-        table["alpa"]
-    with pytest.raises(UserError, match=r"did you mean 'gamma'\?"):
-        table["gama"]
-    with pytest.raises(UserError, match=r"^unknown thing 'zzz'[;,:.] known: alpha, beta$"):
-        table["zzz"]
-
-
-@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
-def test_every_name_and_alias_leads_to_something_callable(registry: Registry) -> None:
-    assert len(registry) > 0
-    for name in [*registry, *registry.aliases]:
-        assert callable(registry[name])
-        assert registry.canonical(name) in list(registry)
-
-
-def test_nearest() -> None:
-    assert nearest("resnet1d_1", ["cnn1d_3", "resnet1d_10"]) == ", did you mean 'resnet1d_10'?"
-    assert nearest("zzz", ["cnn1d_3", "resnet1d_10"]) == ""
-
-
 def test_digest_of_a_file(tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000
     (tmp_path / "data").write_bytes(content)
@@ -212,32 +140,3 @@ def test_digest_of_a_file(tmp_path: Path) -> None:
 )
 def test_digest_of_an_array(array: np.ndarray) -> None:
     assert sha256_array(array) == hashlib.sha256(array.tobytes()).hexdigest()
-
-
-def test_progress_gives_the_items_and_draws_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(progress(iter([3, 1, 2]), "counting", total=3)) == [3, 1, 2]
-    assert capsys.readouterr() == ("", "")
-
-
-def test_inside_numpy_multiplies_with_one_thread_and_afterwards_as_before() -> None:
-    def threads() -> list[int]:
-        return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
-
-    before = threads()
-    with one_blas_thread():
-        inside = threads()
-    assert len(inside) >= 1 and set(inside) == {1}
-    assert threads() == before
-
-
-@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
-def test_threads_wait_briefly_unless_the_environment_says_otherwise(
-    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in THREAD_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    tune_process()
-    found = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
-    assert found == (given or {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SPINS})

@@ -1,0 +1,30 @@
+"""toolbox.utils.aami: classes and symbols."""
+
+from __future__ import annotations
+
+from toolbox.utils.aami import (
+    BEAT_SYMBOLS,
+    CLASS_LETTERS,
+    CLASS_NAMES,
+    DE_CHAZAL_CLASSES,
+    EC57_CLASSES,
+    ESCAPE_SYMBOLS,
+    LETTER_SYMBOLS,
+    LETTERS,
+)
+
+
+def test_class_names_and_letters() -> None:
+    assert CLASS_NAMES == ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
+    assert "".join(LETTERS[name] for name in CLASS_NAMES) == "".join(CLASS_LETTERS) == "NSVFQ"
+    assert LETTERS["Abnormal"] == "A"
+    assert {letter: LETTER_SYMBOLS[letter] for letter in LETTERS.values()} == dict(zip("NSVFQA", "NSVFQQ", strict=True))
+
+
+def test_the_maps_give_a_class_to_beats_alone_and_differ_in_escape_beats_alone() -> None:
+    assert set(EC57_CLASSES) | set(DE_CHAZAL_CLASSES) == BEAT_SYMBOLS
+    assert set(EC57_CLASSES.values()) == set(DE_CHAZAL_CLASSES.values()) == set(range(len(CLASS_NAMES)))
+    common = EC57_CLASSES.keys() & DE_CHAZAL_CLASSES.keys()
+    assert {symbol for symbol in common if EC57_CLASSES[symbol] != DE_CHAZAL_CLASSES[symbol]} == {"e", "j"}
+    assert {symbol: EC57_CLASSES[symbol] for symbol in ESCAPE_SYMBOLS} == {"e": 1, "j": 1, "n": 1}
+    assert BEAT_SYMBOLS - DE_CHAZAL_CLASSES.keys() == {"B", "n", "r", "?"}

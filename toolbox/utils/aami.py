@@ -1,0 +1,37 @@
+"""Domain facts that loaders, models and toolbox share: classes of beats, WFDB symbols, the shape of Kaggle's rows.
+
+Classes are numbered 0 to 4 everywhere, in the order of CLASS_NAMES.
+"""
+
+from __future__ import annotations
+
+KAGGLE_ROW = 187  # samples of a row of Kaggle's "ECG Heartbeat Categorization Dataset": 1.56 s at 120 Hz
+
+# The five classes of ANSI/AAMI EC57, and the one of everything but Normal in a dataset of two classes.
+NORMAL, SUPRAVENTRICULAR, VENTRICULAR = "Normal", "Supraventricular ectopic", "Ventricular ectopic"
+FUSION, UNKNOWN, ABNORMAL = "Fusion", "Unknown", "Abnormal"
+CLASS_NAMES = (NORMAL, SUPRAVENTRICULAR, VENTRICULAR, FUSION, UNKNOWN)
+CLASS_LETTERS = ("N", "S", "V", "F", "Q")
+LETTERS = {**dict(zip(CLASS_NAMES, CLASS_LETTERS, strict=True)), ABNORMAL: "A"}  # class name -> letter
+# Letter -> the WFDB symbol of a beat that a network called so; WFDB has no symbol for "abnormal".
+LETTER_SYMBOLS = {**{letter: letter for letter in CLASS_LETTERS}, "A": "Q"}
+
+# WFDB's symbols of a QRS complex (ecgcodes.h, isqrs).
+BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
+ESCAPE_SYMBOLS = ("e", "j", "n")  # atrial, nodal and supraventricular escape beats: the two maps below differ here
+# WFDB symbol -> class as de Chazal et al. map MIT-BIH's symbols (IEEE TBME 51(7), 2004): escape beats e and j are N.
+DE_CHAZAL_CLASSES = {
+    **dict.fromkeys("NLRej", 0),
+    **dict.fromkeys("AaJS", 1),
+    **dict.fromkeys("VE", 2),
+    "F": 3,
+    **dict.fromkeys("/fQ", 4),
+}
+# WFDB symbol -> class as EC57 has it and WFDB's bxb carries it out: escape beats are S.
+EC57_CLASSES = {
+    **dict.fromkeys("NLRB", 0),
+    **dict.fromkeys("AaJSejn", 1),
+    **dict.fromkeys("VEr", 2),
+    "F": 3,
+    **dict.fromkeys("/fQ?", 4),
+}

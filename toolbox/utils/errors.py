@@ -1,0 +1,54 @@
+"""Errors that a user sees, and lines on stderr."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+
+
+class UserError(Exception):
+    """A mistake of the user or in the user's data: shown as one line on stderr, exit code 2, no traceback."""
+
+
+class UnknownNameError(UserError, KeyError):
+    """A name that a table lacks; a KeyError, too, so that tables are proper mappings."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """``", did you mean 'x'?"`` for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def os_error_text(error: OSError) -> str:
+    """An OSError in one line: "PATH: No space left on device"."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+# A part of torch's message (each a RuntimeError) -> a remedy.
+TORCH_REMEDIES = {
+    "deterministic": "--deterministic asks for an algorithm that torch does not have on this device; leave it out",
+    "out of memory": "the device's memory is full; try a lower --batch-size, and --accumulate to make up for it",
+    "can't allocate memory": "memory is full; try a lower --batch-size, and --accumulate to make up for it",
+    "DataLoader worker": "a process that gathers batches died; --workers 0 needs none",
+}
+
+
+def torch_advice(error: Exception) -> str:
+    """A one-line remedy for a known error of torch, else ""."""
+    text = " ".join(str(error).split())
+    advice = next((advice for part, advice in TORCH_REMEDIES.items() if part in text), "")
+    return f"{advice}; what was saved is kept ({text[:150]})" if advice else ""
+
+
+def warn(text: str) -> None:
+    """Print a warning on stderr."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """Print a remark on stderr."""
+    print(f"note: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,59 @@
+"""Set up this process for many short steps; progress bars."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+
+def progress(items: Iterable[Any], what: str, total: int | None = None, leave: bool = False) -> Iterable[Any]:
+    """`items`, with a bar on stderr when that is a terminal; elsewhere nothing is drawn."""
+    if not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm
+
+    return tqdm(items, what, total=total, leave=leave, dynamic_ncols=True)
+
+
+SPINS = "5000"  # some 50 to 100 microseconds
+THREAD_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
+FREED_BYTES_KEPT = 256 << 20
+
+
+def tune_process() -> None:
+    """Set this process up for work of many short steps; to be called before torch is imported.
+
+    OpenMP's threads spin a moment before they sleep. A step is some hundred parallel regions of a few microseconds
+    each: threads that sleep between them take longer to wake than to work, and threads that spin without an end take
+    a loaded machine's processors from the very work that they wait for. Variables that are set already stay.
+
+    glibc keeps up to FREED_BYTES_KEPT bytes of freed memory, where it would hand each large block back and
+    fetch it anew, page by page, for the next batch.
+    """
+    if not os.environ.keys() & THREAD_VARIABLES:
+        os.environ.update(zip(THREAD_VARIABLES, ("PASSIVE", SPINS), strict=True))
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+        if mallopt is not None:
+            mallopt(MMAP_THRESHOLD, 32 << 20)  # the most that it takes
+            mallopt(TRIM_THRESHOLD, FREED_BYTES_KEPT)
+
+
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
+    """A context in which numpy multiplies matrices with one thread. Its threads wait for work by spinning, which takes
+    longer than they save where matrices are small."""
+    limited: contextlib.AbstractContextManager[Any] = _blas().limit(limits=1)
+    return limited
