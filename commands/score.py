@@ -11,7 +11,8 @@ from commands.options import ScoreOptions
 from loaders.io.annotations import read_pair
 from loaders.io.discovery import find_pairs
 from toolbox.metrics.ec57 import compare, is_paced
-from toolbox.metrics.ec57_scores import report, summary, write
+from toolbox.metrics.ec57_scores import summary
+from toolbox.reports.ec57_report import report, write
 from toolbox.utils import UserError, progress
 from toolbox.utils.options import pick
 
