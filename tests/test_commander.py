@@ -106,7 +106,7 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
     n = result["best"]["epoch"]
     expected = {
         "config.json", "logger.json", "report.html", "checkpoint.pth.tar", "model_best.pth.tar",
-        "checkpoint_epoch5.pth.tar", "checkpoint_prev.pth.tar", ".lock",
+        "checkpoint_epoch5.pth.tar", "checkpoint_prev.pth.tar", ".lock", ".lock.json",
         "pics/loss.png", "pics/accuracy.png", "pics/learning_rate.png",
         f"pred/test_results_ep{n}.json", f"pred/test_results_list_ep{n}.json",
         f"pred/cm_ep{n}.png", f"pred/norm_cm_ep{n}.png", f"pred/roc_ep{n}.png", f"pred/reliability_ep{n}.png",
@@ -217,6 +217,13 @@ def test_test_finds_the_newest_run_and_its_flags(tmp_path):
         run(tmp_path, "--test", "--model-name", "cnn1d_3", "--version", "7")
     with pytest.raises(UserError, match="no run fits --model-name lstm_1; there are: "):
         run(tmp_path, "--test", "--model-name", "lstm_1")
+
+
+def test_training_and_test_end_by_naming_the_page(tmp_path, capsys):
+    page = Path(train(tmp_path, "--epochs", "1")["run"]) / "report.html"
+    assert page.is_file() and capsys.readouterr().out.splitlines()[-1] == f"report: {page}"
+    run(tmp_path, "--test", "--dataset", "synthetic")
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {page}"
 
 
 def test_a_run_keeps_its_flags(tmp_path):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import os
 import random
-import signal
 import stat
 import struct
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ import gdown
 import pytest
 
 from loaders.sources import google_drive as gdd
-from tests.server import CERTIFICATE, Fault, FaultyServer, serve
+from tests.server import CERTIFICATE, Fault, FaultyServer, ctrl_c, serve
 from toolbox.utils import UserError
 
 QUICK: dict[str, Any] = {"timeout": 10, "backoff": 0.01, "progress": False}
@@ -214,7 +212,7 @@ def test_the_archive_comes_and_goes(server: FaultyServer, tmp_path: Path, capsys
     assert test.read_bytes() == MEMBERS[f"ecg_data/{TEST}"]
     assert {path.name for path in folder.iterdir()} == {TRAIN, TEST}
     size = len(server.files["ecg.zip"])
-    assert capsys.readouterr() == ("", f"{size} bytes from {server.url}ecg.zip, unpacking them to {folder}\n")
+    assert capsys.readouterr() == ("", f"note: {size} bytes from {server.url}ecg.zip, unpacking them to {folder}\n")
 
 
 def test_files_that_are_there_are_not_fetched_again(server: FaultyServer, folder: Path) -> None:
@@ -300,7 +298,7 @@ def test_a_page_in_place_of_the_archive_is_removed(server: FaultyServer, folder:
     server.files["ecg.zip"] = b"<!doctype html><title>Sorry</title>"
     message = fetch_error(f"{server.url}ecg.zip", folder)
     came = "archive.zip is no whole zip archive but an HTML page of 35 bytes, 'Sorry'; put"
-    assert message.startswith(f"what came from {server.url}ecg.zip was removed: {came}")
+    assert message.startswith(f"the download from {server.url}ecg.zip was removed: {came}")
 
 
 def test_a_damaged_archive_is_removed_and_does_not_block_the_next_try(
@@ -388,15 +386,8 @@ def test_what_gdown_trips_over_is_no_traceback(folder: Path, monkeypatch: pytest
 
 def test_ctrl_c_ends_a_stalled_download_and_leaves_nothing(server: FaultyServer, folder: Path) -> None:
     server.always["ecg.zip"] = Fault(stall=True, cut=1000)
-    main = threading.main_thread().ident
-    assert main is not None
-    started = time.monotonic()
-    timer = threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
+    with ctrl_c(after=0.5, within=5):
         gdd.download(folder, f"{server.url}ecg.zip", timeout=60, progress=False)
-    timer.join()
-    assert time.monotonic() - started < 5
     assert untouched(folder)
 
 
