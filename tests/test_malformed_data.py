@@ -15,6 +15,7 @@ from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
 from loaders.sources import synthetic
 from loaders.sources.kaggle_csv import read_csv
 from tests.test_malformed import TRIES, damage, read_or_refuse
+from toolbox.utils import UserError
 
 GOOD = "\n".join(",".join([f"{k / 187:.3f}" for k in range(187)] + [f"{label}.0"]) for label in range(5)) + "\n"
 BAD_CELLS = ["", "x", "nan", "-inf", "1e400", "0,5", "1_0", "٣", "0x1p3", "--1", "1 2", '"', "\x00", "\N{MINUS SIGN}1"]
@@ -56,6 +57,17 @@ def test_labels_that_are_no_class(tmp_path: Path, line: int, label: str) -> None
     path = tmp_path / "mitbih_train.csv"
     path.write_text("".join(",".join(row) + "\n" for row in rows))
     with pytest.raises(Exception, match=f"line {line + 1}, column 188: label {re.escape(label)}, expected 0 to 4"):
+        read_csv(path)
+
+
+def test_empty_lines_count_in_the_number_of_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "mitbih_train.csv"
+    rows = GOOD.splitlines()
+    path.write_text("\n\n".join([*rows, rows[0].replace("0.000", "?", 1)]) + "\n")
+    with pytest.raises(UserError, match=r"line 11, column 1: '\?', expected a number$"):
+        read_csv(path)
+    path.write_text("\n\n".join([*rows, rows[0].replace("0.000", "1e39", 1)]) + "\n")
+    with pytest.raises(UserError, match=r"line 11, column 1: '1e39', expected a finite number$"):
         read_csv(path)
 
 
