@@ -54,7 +54,7 @@ def _percent(fraction: float | None) -> str:
 
 
 def _show(score: str, value: float | None) -> str:
-    """A score as the page prints it: per cent, except what is no fraction."""
+    """A score as text: per cent if it is a fraction."""
     if value is None:
         return ABSENT
     formats = {"loss": "{:.4f}", "lr": "{:.3g}", "seconds": "{:,.1f}", "kappa": "{:.3f}", "j_kappa": "{:.3f}"}
@@ -191,7 +191,7 @@ def write_report(
         },
     )
     with atomic_write(path) as handle:
-        handle.write(page.encode(errors="replace"))  # the name of a folder may hold what is no character
+        handle.write(page.encode(errors="replace"))  # a folder's name may hold bytes that are no characters
     return Path(path)
 
 
