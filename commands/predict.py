@@ -14,13 +14,14 @@ from toolbox.runs.folders import Run, merge_run_options
 
 def predict_recordings(args: Namespace) -> dict[str, Any]:
     """Annotate the recordings that --predict names, with the model of a run or of --model-file."""
-    from inference.annotate import AnnotateOptions, predict_all
+    from inference.files import AnnotateOptions
+    from inference.many import annotate_files
     from loaders.io.discovery import find_recordings
     from loaders.io.recording import CsvFormat
 
     csv = CsvFormat(args.fs, tuple(args.columns), args.gain)
     if args.predict == ["-"]:
-        from inference.stream import annotate_lines
+        from inference.lines import annotate_lines
 
         polarity = "keep" if args.polarity == "auto" else args.polarity
         return annotate_lines(sys.stdin, sys.stdout, load_classifier(args), csv, args.lead, polarity)
@@ -28,7 +29,7 @@ def predict_recordings(args: Namespace) -> dict[str, Any]:
     settings = AnnotateOptions(args.lead, args.peaks, args.polarity, args.live, args.annotator, out, args.png, csv)
     items, failed = find_recordings(args.predict, csv=args.fs is not None)
     processes = args.workers if "workers" in args.given else 0
-    return predict_all(items, failed, load_classifier(args), settings, processes)
+    return annotate_files(items, failed, load_classifier(args), settings, processes)
 
 
 def load_classifier(args: Namespace) -> Any:

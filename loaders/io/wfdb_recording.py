@@ -114,6 +114,11 @@ class WfdbRecording(Recording):
     segments: list[Segment] = None  # type: ignore[assignment]  # after fields with defaults
     fs: float = 0.0  # frames per second
 
+    @property
+    def seconds(self) -> float:
+        """See `Recording.seconds`."""
+        return sum(segment.frames for segment in self.segments) / self.fs
+
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         wanted = self.leads[lead]

@@ -15,7 +15,10 @@ from datetime import timedelta
 from multiprocessing import connection, get_context
 from typing import Any
 
+from tqdm import tqdm
+
 from toolbox.utils.errors import UserError
+from toolbox.utils.process import progress
 from toolbox.utils.signals import held_back
 
 PATIENCE = 5.0  # s for a process to end by itself
@@ -52,7 +55,8 @@ def run_all(
     for why in failed.values() if asked > 1 else ():
         print(f"failed: {why}", file=sys.stderr, flush=True)
     done = {}
-    for position, came in spread(work, [items[name] for name in names], processes):
+    results = spread(work, [items[name] for name in names], processes)
+    for position, came in progress(results, "all", total=len(names)) if len(names) > 1 else results:
         name = names[position]
         if not isinstance(came, Exception):
             done[name] = came
@@ -62,7 +66,8 @@ def run_all(
         failed[name] = str(came) if stem in str(came) else f"{name}: {came}"
         faults[name] = isinstance(came, UserError)
         if asked > 1 or not faults[name]:
-            print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
+            with tqdm.external_write_mode():  # moves progress bars out of the way
+                print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
     everyone = all_gather((all(faults.values()), failed))
     refused = {name: why for _, told in everyone for name, why in told.items()}
     if len(refused) == asked and all(users for users, _ in everyone):
