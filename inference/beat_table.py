@@ -15,7 +15,8 @@ from inference.classifier import Classifier
 from inference.load import load_classifier
 from inference.recording import AnnotatedLead, annotate_lead
 from loaders.io.discovery import find_recordings
-from loaders.io.recording import CsvFormat, Recording, choose_lead, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, Recording, choose_lead
 from toolbox.utils import UserError, os_error_text
 
 NO_CLASSIFIER = (

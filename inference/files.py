@@ -12,9 +12,11 @@ from inference.classifier import Classifier
 from inference.recording import AnnotatedLead, annotate_lead
 from loaders.io.annotations import write_beats, write_table
 from loaders.io.discovery import Item
-from loaders.io.recording import CsvFormat, Recording, choose_lead, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, Recording, choose_lead
 from toolbox.holter.page import NOTE, write_page
-from toolbox.holter.strips import draw_strips, select_strips
+from toolbox.holter.strip_figure import draw_strips
+from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, read_json, sha256_of, write_json
 
@@ -156,7 +158,7 @@ def _write_files(
     if options.png:
         windows = select_strips(beats.tracing.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
-        figure = draw_strips(beats.tracing, beats.marks, windows, title, NOTE)
+        figure = draw_strips(beats.tracing, beats.marks, windows, title, NOTE, annotated.unit)
         save_plot(figure, _beside(target, "png"), PICTURE_DPI)
     write_json(_beside(target, "json"), summary)
 
