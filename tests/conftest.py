@@ -52,3 +52,11 @@ def root(tmp_path: Path, shared_root: Path) -> Path:
     for name in FILES.values():
         (tmp_path / "ecg" / name).symlink_to(shared_root / "ecg" / name)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as docs/api.md and the examples expect it: a run and its export, recordings of WFDB and CSV."""
+    from tests.made import make_workplace
+
+    return make_workplace(tmp_path_factory.mktemp("workplace"))

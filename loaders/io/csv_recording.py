@@ -120,8 +120,7 @@ def _lead(layout: Layout, k: int, csv: CsvFormat) -> Lead:
 
 def _layout(lines: list[str]) -> Layout | None:
     """What the first lines show; None when none of them holds numbers."""
-    shown = ((k, found) for k, line in enumerate(lines) if (found := _separator(line)) is not None)
-    first, (separator, point) = next(shown, (0, ("", "")))
+    first, (separator, point) = next(_data_lines(lines), (0, ("", "")))
     if not separator:
         return None
     width = len(lines[first].split(separator))
@@ -135,6 +134,16 @@ def _layout(lines: list[str]) -> Layout | None:
     names = [name if name and name not in names[:k] else f"{name} {k + 1}".strip() for k, name in enumerate(names)]
     units = [unit if millivolts(unit) else "" for unit in units]
     return Layout(separator, point, first, tuple(names), tuple(units))
+
+
+def _data_lines(lines: list[str]) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Number, separator and decimal point of lines of numbers; one with text after it ("Version,2.0") is a header's."""
+    for k, line in enumerate(lines):
+        layout = _separator(line)
+        following = next((each for each in lines[k + 1 :] if each.strip()), line)
+        texts = [cell for cell in re.split("[;,\t ]", following) if cell.strip() not in MISSING]
+        if layout is not None and (_separator(following) is not None or len(texts) < 2):
+            yield k, layout
 
 
 def _separator(line: str) -> tuple[str, str] | None:
