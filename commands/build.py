@@ -22,7 +22,7 @@ from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
 from toolbox.optimizers import get_optimizer, get_scheduler
 from toolbox.options import DeviceOptions, TrainingOptions
-from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights, seed_everything
+from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.pickle_reader import import_weights
@@ -30,6 +30,7 @@ from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
 from toolbox.utils.options import pick
+from toolbox.utils.seeding import seed_everything
 from trainer import TrainContext, Training
 
 TRIAL_BATCHES = 10  # of each pass of a --short-run
@@ -142,7 +143,7 @@ def build(args: Namespace) -> BuiltRun:
     """Data, model and criterion as the flags describe them; nothing is left on disk but the data's cache."""
     options = Options.of(args)
     balance = options.balance
-    device = pick_device(options.device.disable_cuda)
+    device = pick_device(options.device.device, options.device.disable_cuda)
     make_deterministic(options.device.deterministic)
     bf16 = use_bf16(options.device.precision, device)
     data = get_loader(args)

@@ -12,7 +12,7 @@ import numpy as np
 
 from inference.classifier import Classifier
 from inference.stream import Beat, Stream
-from loaders.io.csv_recording import CsvRecording, Layout, parsed, sniff
+from loaders.io.csv_recording import CsvLayout, CsvRecording, detect_layout, parse_cell
 from loaders.io.recording import CsvFormat, choose_lead
 from toolbox.utils import note, warn
 from toolbox.utils.signals import Ended
@@ -35,7 +35,7 @@ def annotate_lines(
         UserError: the rate is not given, or the first lines hold no numbers or lack the lead.
     """
     first = list(islice(lines, LAYOUT_LINES))
-    layout, leads = sniff("standard input", [line.rstrip("\r\n") for line in first], csv)
+    layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
     recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)
     position, warning = choose_lead(recording, lead)
     if warning:
@@ -62,13 +62,13 @@ def annotate_lines(
     return counts
 
 
-def _samples(lines: Iterable[str], layout: Layout, column: int) -> Iterator[float]:
+def _samples(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[float]:
     """The samples in a column of `lines`; NaN for cells that are not numbers, the first of which is warned of."""
     warned = False
     for number, line in enumerate(lines, start=layout.header + 1):
         if not line.strip():
             continue
-        value = parsed(line, column, layout)
+        value = parse_cell(line, column, layout)
         if value is None and not warned:
             warned = True
             place = f"line {number} of standard input, {line.strip()[:60]!r}"
