@@ -9,7 +9,6 @@ from typing import Any
 
 from commands.options import CommandOptions, ScoreOptions
 from inference.options import CsvOptions, PredictOptions
-from loaders import CLASSES_BY_PATIENT, NUM_CLASSES
 from loaders.options import (
     BalanceOptions,
     BatchOptions,
@@ -24,6 +23,7 @@ from toolbox import patient_flags
 from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, SchedulerOptions, TrainingOptions
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError
+from toolbox.utils.aami import CLASSES_BY_PATIENT, NUM_CLASSES
 from toolbox.utils.options import Brief, Refusing, add_options, parse_values, read_config, with_role
 
 DESCRIPTION = """Train, resume and test networks that classify heartbeats of the MIT-BIH Arrhythmia Database.

@@ -11,7 +11,6 @@ import torch
 
 import commander
 from commands import build as session
-from loaders import NUM_CLASSES
 from models import MODELS
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from loaders.beats.table import CLASS_NAMES, ROW, Beats
+from loaders.beats.table import Beats
 from toolbox.utils import UserError
+from toolbox.utils.aami import CLASS_NAMES, KAGGLE_ROW
 
-COLUMNS = ROW + 1
+COLUMNS = KAGGLE_ROW + 1
 FILES = {"train": "mitbih_train.csv", "test": "mitbih_test.csv"}
 BLOCK = 8 << 20  # bytes parsed at a time
 LARGEST = float(np.finfo(np.float32).max)
@@ -48,7 +49,7 @@ def read_csv(path: str | Path) -> Beats:
         raise UserError(f"{path} is empty; expected lines of {COLUMNS} numbers")
     table = np.concatenate(blocks)
     blocks.clear()
-    x, label = np.ascontiguousarray(table[:, :ROW]), table[:, ROW]
+    x, label = np.ascontiguousarray(table[:, :KAGGLE_ROW]), table[:, KAGGLE_ROW]
     if not (np.isfinite(x).all() and np.isin(label, range(len(CLASS_NAMES))).all()):
         raise UserError(find_fault(path) or f"{path}: values that are not finite, or labels that are no class")
     return as_beats(x, label.astype(np.int64))
@@ -57,7 +58,7 @@ def read_csv(path: str | Path) -> Beats:
 def as_beats(x: np.ndarray, y: np.ndarray) -> Beats:
     """Rows of unknown origin; a row's length is up to its last sample that is not zero."""
     filled = x != 0
-    length = np.where(filled.any(axis=1), ROW - filled[:, ::-1].argmax(axis=1), 0)
+    length = np.where(filled.any(axis=1), KAGGLE_ROW - filled[:, ::-1].argmax(axis=1), 0)
     n = len(y)
     return Beats(
         x=x,
@@ -97,7 +98,7 @@ def _fault_of(cells: list[str], line: int) -> str | None:
         for separator, what in ((";", "semicolons"), ("\t", "tabs"), (" ", "spaces")):
             if cells[0].count(separator) == COLUMNS - 1:
                 return f": separated by {what}, expected commas"
-        return f": {len(cells)} columns, expected {COLUMNS} ({ROW} samples and the label)"
+        return f": {len(cells)} columns, expected {COLUMNS} ({KAGGLE_ROW} samples and the label)"
     for column, cell in enumerate(cells, start=1):
         if NOT_FINITE.match(cell) or (NUMBER.fullmatch(cell) and abs(float(cell)) > LARGEST):
             return f", column {column}: {cell[:20]!r}, expected a finite number"
