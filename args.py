@@ -25,6 +25,7 @@ from toolbox.runs.folders import versions
 from toolbox.utils import UserError
 from toolbox.utils.aami import CLASSES_BY_PATIENT, NUM_CLASSES
 from toolbox.utils.options import Brief, Refusing, add_options, parse_values, read_config, with_role
+from toolbox.utils.program import program_words
 
 DESCRIPTION = """Train, resume and test networks that classify heartbeats of the MIT-BIH Arrhythmia Database.
 Each training is a run with a folder of its own, ROOT/DATASET/runs/NAME."""
@@ -56,7 +57,7 @@ FREE_FLAGS = with_role("free", *GROUPS.values())
 def get_parser(kind: type[argparse.ArgumentParser] = Brief) -> argparse.ArgumentParser:
     """The parser with all flags, their help and defaults."""
     parser = kind(
-        prog="commander.py",
+        prog=program_words()[-1],
         description=DESCRIPTION,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
 from toolbox.runs.folders import merge_run_options
 from toolbox.utils import UserError, os_error_text, torch_advice, tune_process
+from toolbox.utils.program import missing_package
 from toolbox.utils.signals import Endings, Interrupted
 
 
@@ -43,6 +44,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         return act(args)
     except OSError as error:  # what nobody closer to the file could say more about
         raise UserError(f"{os_error_text(error)}; what was there before is kept") from error
+    except ModuleNotFoundError as error:  # a package of an extra, as torch is where the program only annotates
+        if advice := missing_package(error):
+            raise UserError(advice) from error
+        raise
     except RuntimeError as error:
         if told := torch_advice(error):
             raise UserError(told) from error

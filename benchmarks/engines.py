@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +17,8 @@ import numpy as np
 import torch
 
 from benchmarks.markdown import table
-from inference.torch_classifier import Classifier
-from loaders.beats.input_spec import InputSpec
-from models import get_model
-from toolbox.export.onnx_file import FOLDER, INT8, MODEL, OnnxClassifier
-from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
+from inference import load_classifier
+from toolbox.export.onnx_file import FOLDER, INT8, MODEL
 from toolbox.runs.provenance import processor
 
 ROUNDS = 7  # each engine in its turn; the best of them counts, as what else runs only takes time
@@ -32,15 +28,8 @@ SIZES = 1, 1024  # rows at once
 
 def of_run(run: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """rows (n, 187) -> probabilities, by engine."""
-    state = load_checkpoint(run / BEST)
-    options = {"num_classes": len(state["class_names"]), **state["log"]["options"]}
-    model = get_model(Namespace(**options))
-    load_weights(model, state["model"], run)
-    engines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
-    engines["torch"] = Classifier(model, state["class_names"], "torch", torch.device("cpu")).probabilities
-    for name in (MODEL, INT8):
-        engines[f"onnxruntime, {name}"] = OnnxClassifier(run / FOLDER / name, InputSpec.from_plain).probabilities
-    return engines
+    files = {f"onnxruntime, {name}": run / FOLDER / name for name in (MODEL, INT8)}
+    return {name: load_classifier(source).probabilities for name, source in {"torch": run, **files}.items()}
 
 
 def rate(classify: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> float:

@@ -13,7 +13,9 @@ from toolbox.runs.folders import Run, check_config, list_runs, runs_without_conf
 from toolbox.utils import UserError
 
 if TYPE_CHECKING:
-    from loaders.datasets.dataset import Batches, Data, ECGLoader
+    from loaders.datasets.batches import Batches
+    from loaders.datasets.build import Data
+    from loaders.datasets.dataset import ECGLoader
     from trainer import TrainContext, Training
 
 
@@ -42,7 +44,7 @@ class BuiltRun:
 
     def batches(self, part: ECGLoader, **options: Any) -> Batches:
         """Batches of one part of the data, few of them in a trial."""
-        from loaders.datasets.dataset import Batches
+        from loaders.datasets.batches import Batches
 
         limit = TRIAL_BATCHES if self.args.short_run else None
         if self.args.workers == 0:

@@ -7,10 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from args import FREE_FLAGS, get_parser, stored_options
+from args import FREE_FLAGS, stored_options
 from commands.build import build, find_run
 from toolbox.runs.folders import Run, merge_run_options
-from toolbox.utils import UserError
 
 
 def predict_recordings(args: Namespace) -> dict[str, Any]:
@@ -34,39 +33,17 @@ def predict_recordings(args: Namespace) -> dict[str, Any]:
 
 def load_classifier(args: Namespace) -> Any:
     """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given)."""
-    from loaders.beats.input_spec import InputSpec
+    from inference import load
 
-    if args.engine == "onnx" or (args.model_file and args.model_file.endswith(".onnx")):
-        from toolbox.export.onnx_file import OnnxClassifier, exported
-
-        path = args.model_file or exported(find_run(args).path, args.resume)
-        return checked(OnnxClassifier(path, InputSpec.from_plain), args)
-    from inference.torch_classifier import Classifier
-    from models import get_model
-    from toolbox.runs.checkpoint import load_weights
-    from toolbox.utils.device import pick_device
-
-    state, run, path = load_state(args)
-    name = run.name if run else str(path)
-    defaults = vars(get_parser().parse_args([]))  # of flags that there were not when it was trained
-    options = Namespace(**{**defaults, "num_classes": len(state["class_names"]), **state["log"]["options"]})
-    windows = options.context != "kaggle"
-    if options.neighbours or (options.features and not windows):
-        raise UserError(
-            f"{name} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of Kaggle's "
-            "rows alone, and of windows (--context window) with features or without"
-        )
-    recipe = InputSpec.of(options) if windows else None
-    model = get_model(options, **(recipe.shape() if recipe else {}))
-    load_weights(model, state["model"], path)
-    called = f"{options.model_name}, epoch {state['epoch']} of {name}"
-    return checked(Classifier(model, state["class_names"], called, pick_device(args.disable_cuda), recipe), args)
+    source = args.model_file or find_run(args).path
+    device = "cpu" if args.disable_cuda else "auto"
+    return checked(load.load_classifier(source, device, args.resume, args.engine), args)
 
 
 def checked(classifier: Any, args: Namespace) -> Any:
     """`classifier`; UserError when it has to know a whole recording and is to read one that comes live."""
-    if classifier.recipe and (args.live or args.predict == ["-"]):
-        classifier.recipe.check_live(classifier.name)
+    if classifier.input_spec and (args.live or args.predict == ["-"]):
+        classifier.input_spec.check_live(classifier.name)
     return classifier
 
 
@@ -89,8 +66,8 @@ def load_state(args: Namespace) -> tuple[dict[str, Any], Run | None, Path]:
 
 def export_model(args: Namespace) -> dict[str, Any]:
     """Write a checkpoint as ONNX, in 32 and in 8 bits, checked and scored on the test split, with a model card."""
-    from loaders.beats.input_spec import describe_row
-    from loaders.datasets.dataset import Batches
+    from loaders.datasets.summary import describe_row
+    from loaders.datasets.batches import Batches
     from models.layers import fold_batch_norm
     from toolbox.export.onnx_export import Source, check_installed, export
     from toolbox.export.onnx_file import FOLDER
@@ -107,7 +84,7 @@ def export_model(args: Namespace) -> dict[str, Any]:
     args.test, args.disable_cuda, args.compile = True, True, False  # as it is scored, on the CPU
     session = build(args)
     session.load_model(state, run)
-    row, options = describe_row(args, session.data), vars(args)
+    row, options = describe_row(session.data), vars(args)
     source = Source(
         session.setting.model, fold_batch_norm, session.data, Batches, row, options, run.config, state, path
     )

@@ -13,7 +13,7 @@ def prepare(args: Namespace) -> dict[str, Any]:
     """Build or verify the data and say what they are."""
     from loaders import get_loader
     from loaders.datasets.summary import describe
-    from loaders.sources.finder import write_synthetic
+    from loaders.sources.records import write_synthetic
 
     summary, lines = describe(get_loader(args))
     print("\n".join(lines))
@@ -25,9 +25,11 @@ def prepare(args: Namespace) -> dict[str, Any]:
 
 def score(args: Namespace) -> dict[str, Any]:
     """Compare two annotators of records beat by beat, print EC57's figures and write them where --out says."""
-    from loaders.io.annotation_pairs import find_pairs, read_pair
+    from loaders.io.annotations import read_pair
+    from loaders.io.discovery import find_pairs
     from toolbox.metrics.ec57 import compare, is_paced
-    from toolbox.metrics.ec57_scores import report, summary, write
+    from toolbox.metrics.ec57_scores import summary
+    from toolbox.reports.ec57_report import report, write
     from toolbox.utils import progress
 
     sides = (args.ref_annotator, args.test_annotator, args.score_dir)

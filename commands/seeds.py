@@ -21,6 +21,7 @@ from toolbox.logger import Experiment
 from toolbox.runs.folders import Run, list_runs, merge_run_options
 from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError, read_json, write_json
+from toolbox.utils.program import program_words
 from toolbox.utils.signals import Interrupted
 
 SHOWN = ("accuracy", "acc1", "acc_class", "macro_f1", "kappa", "j_kappa", "ece", "temperature")
@@ -105,7 +106,7 @@ def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int, act
     try:
         result = actions.train(own, run)
     except Interrupted as stop:
-        words = ["python", "commander.py", "--resume", "latest", "--seeds", str(args.seeds)]
+        words = [*program_words(), "--resume", "latest", "--seeds", str(args.seeds)]
         stop.command = shlex.join([*words, *([] if args.root_dir == "ecg_data" else ["--root-dir", args.root_dir])])
         raise
     except BaseException:

@@ -12,20 +12,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from loaders.beats.input_spec import InputSpec
+from inference.classifier import Classifier
 from loaders.beats.segmenter import Reading
 from loaders.beats.window_segmenter import other_leads, read_windows
 from loaders.dsp.quality import merge_intervals
 from loaders.io.annotations import write_beats, write_table
 from loaders.io.discovery import Item
-from loaders.io.recording import CsvFormat, Recording, choose_lead, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, Recording, choose_lead
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.page import NOTE, write_page
-from toolbox.holter.strips import draw_strips, select_strips
+from toolbox.holter.strip_figure import draw_strips
+from toolbox.holter.strips import select_strips
 from toolbox.holter.trace import CompressedTrace
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, read_json, sha256_of, write_json
@@ -34,20 +36,6 @@ from toolbox.utils.signals import Ended
 
 VERSION = 1  # to be raised when the same recording and model give other files: those made before are then made anew
 DPI = 150  # of the picture; strips are drawn in true size
-
-
-class Classifier(Protocol):
-    """What names beats: a network, wherever it runs. It can be pickled."""
-
-    class_names: tuple[str, ...]
-    name: str
-    recipe: InputSpec | None  # of the windows that it reads; None for Kaggle's rows
-
-    def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
-        """(n, classes) float32 of rows (n, 187), or of windows and features as its recipe makes them, float32."""
-
-    def fingerprint(self) -> str:
-        """The same for the same answers."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +194,7 @@ def judge(
         UserError: the signal is damaged, or holds no beat that can be judged.
     """
     # What a window is compared with is known when all beats are, unless it is to be read as if it came live.
-    later, now = (None, classifier.recipe) if settings.live else (classifier.recipe, None)
+    later, now = (None, classifier.input_spec) if settings.live else (classifier.input_spec, None)
     reading = Reading(recording, lead, settings.peaks, settings.polarity, settings.live, now)
     leads = other_leads(recording, lead, later.leads) if later else [lead]  # too few are told before all is read
     tracing, scale = CompressedTrace(), 0.0
@@ -261,7 +249,7 @@ def write_files(
         "model": {"name": classifier.name, "classes": list(classifier.class_names)},
         "peaks": settings.peaks,
         "live": settings.live,
-        "leads_read": classifier.recipe.leads if classifier.recipe else 1,
+        "leads_read": classifier.input_spec.leads if classifier.input_spec else 1,
         "fingerprint": mark,
         "outputs": [target.name, *(paths[kind].name for kind in ("csv", "html", *(["png"] if settings.png else [])))],
     }
@@ -278,7 +266,7 @@ def write_files(
     if settings.png:
         windows = select_strips(found.tracing.seconds, found.marks, found.episodes)
         title = f"{recording.name}, {lead.name}: 25 mm/s, 10 mm/{summary['unit']}"
-        save_plot(draw_strips(found.tracing, found.marks, windows, title, NOTE), paths["png"], DPI)
+        save_plot(draw_strips(found.tracing, found.marks, windows, title, NOTE, summary["unit"]), paths["png"], DPI)
     write_json(paths["json"], summary)
     return summary
 

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from inference.annotate import Classifier
+from inference.classifier import Classifier
 from loaders.beats.segmenter import Reader
 from loaders.dsp.chunks import Chunk, Chunker
 from loaders.io.csv_recording import CsvRecording, Layout, parsed, sniff
@@ -100,14 +100,14 @@ class Stream:
             raise UserError(f"gain={gain}: expected what 1 mV is given as, a number above 0")
         if polarity not in ("keep", "invert"):
             raise UserError(f"polarity={polarity!r}: expected 'keep' or 'invert'; a stream cannot know before it ends")
-        if classifier.recipe is not None:
-            classifier.recipe.check_live(classifier.name)
+        if classifier.input_spec is not None:
+            classifier.input_spec.check_live(classifier.name)
         self.classifier = classifier
         self.fs, self.gain = fs, gain
         self.names = tuple(LETTERS[name] for name in classifier.class_names)
         self.quality = ""
         self._cutter = Chunker(fs, low / gain, high / gain, live=True)
-        self._reader = Reader(fs, polarity, recipe=classifier.recipe)
+        self._reader = Reader(fs, polarity, input_spec=classifier.input_spec)
         self._last = 0
         self._finished = False
 

@@ -1,56 +1,144 @@
-"""A trained network as what annotates recordings: rows in, probabilities out."""
+"""A classifier of beats that runs a trained network with torch."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-BATCH = 1024  # rows at once
+from loaders.beats.input_spec import InputSpec
+from loaders.options import InputOptions, SyntheticPatientOptions
+from models import get_model
+from models.options import ModelOptions
+from toolbox.runs.checkpoint import load_checkpoint, load_weights
+from toolbox.runs.checkpoint_checks import check_whole
+from toolbox.runs.resume import load_resume_checkpoint
+from toolbox.utils import UserError, schema_error
+from toolbox.utils.device import pick_device
+
+BATCH_SIZE = 1024  # rows at once
+STORED_OPTIONS = {  # of a checkpoint: those that a network and its input are built from
+    "model_name": str,
+    "masking?": bool,
+    "context?": str,
+    "window_before?": (int, float),
+    "window_after?": (int, float),
+    "window_rate?": (int, float),
+    "leads?": int,
+    "scale?": str,
+    "highpass?": (int, float),
+    "baseline?": str,
+    "features?": [str],
+    "neighbours?": int,
+    "spliced?": str,
+}
 
 
-class Classifier:
-    """Classifies rows with a torch network. It can be pickled, for other processes to use.
+class TorchClassifier:
+    """Classify beats with a torch network; see `Classifier`.
 
     Args:
-        model: (batch, leads, samples), and features (batch, k) if its recipe has any, -> logits (batch, classes), its
-            weights loaded.
+        model: (batch, leads, samples), and features (batch, k) if its input has any, -> logits (batch, classes), with
+            trained weights.
         class_names: one for each logit.
-        name: what the model is called, for people.
+        name: of the network, for people.
         device: where it runs; another process runs it on the same.
-        recipe: of the windows that it reads; None for Kaggle's rows.
+        input_spec: the windows and features that it reads; None for Kaggle's rows.
     """
 
     def __init__(
-        self, model: nn.Module, class_names: Sequence[str], name: str, device: torch.device, recipe: Any = None
+        self,
+        model: nn.Module,
+        class_names: Sequence[str],
+        name: str,
+        device: torch.device,
+        input_spec: InputSpec | None = None,
     ) -> None:
         self.model = model.eval().to(device)
         self.class_names = tuple(class_names)
         self.name = name
         self.device = device
-        self.recipe = recipe
+        self.input_spec = input_spec
 
     @torch.inference_mode()
     def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
-        """(n, classes) float32 of rows (n, 187) or (n, leads, samples) float32 and features (n, k) float32."""
-        found = [np.zeros((0, len(self.class_names)), dtype=np.float32)]
-        for start in range(0, len(rows), BATCH):
-            x = torch.from_numpy(rows[start : start + BATCH])
+        """See `Classifier`."""
+        parts = [np.zeros((0, len(self.class_names)), dtype=np.float32)]
+        for start in range(0, len(rows), BATCH_SIZE):
+            x = torch.from_numpy(rows[start : start + BATCH_SIZE])
             inputs = [x[:, None] if x.dim() == 2 else x]  # (B, 1, 187)
             if features is not None:
-                inputs.append(torch.from_numpy(features[start : start + BATCH]))
+                inputs.append(torch.from_numpy(features[start : start + BATCH_SIZE]))
             logits = self.model(*(part.to(self.device) for part in inputs))  # (B, classes)
-            found.append(logits.float().softmax(dim=1).cpu().numpy())
-        return np.concatenate(found)
+            parts.append(logits.float().softmax(dim=1).cpu().numpy())
+        return np.concatenate(parts)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the weights, their names and the classes: of all that the answers depend on."""
-        known = (self.class_names, type(self.model).__name__, *([self.recipe] if self.recipe else []))
-        digest = hashlib.sha256(repr(known).encode())
+        """SHA-256 of the weights, their names, the classes and the input: of all that the answers depend on."""
+        facts = (self.class_names, type(self.model).__name__, *([self.input_spec] if self.input_spec else []))
+        text = repr(facts).replace(
+            "InputSpec(", "Recipe("
+        )  # its name when the first files with a fingerprint were made
+        digest = hashlib.sha256(text.encode())
         for name, value in self.model.state_dict().items():
             digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def load_torch_classifier(path: Path, device: str | torch.device, which: str) -> TorchClassifier:
+    """The network of a checkpoint file, or of the checkpoint `which` ("best", "latest" or an epoch) of a run's folder.
+
+    Raises:
+        UserError: there is none, it is damaged, or its network reads more than a beat's own row or window.
+    """
+    if path.is_dir():
+        state, name = load_resume_checkpoint(path, which), path.resolve().name
+    else:
+        state, name = load_checkpoint(path), str(path)
+        check_whole(state, path)
+    options = _stored_options(state, path)
+    windows = options.context != "kaggle"
+    if options.neighbours or (options.features and not windows):
+        raise UserError(
+            f"{name} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of Kaggle's "
+            "rows alone, and of windows (--context window) with features or without"
+        )
+    spec = InputSpec.of(options, options.spliced) if windows else None
+    model = get_model(options, **(spec.shape() if spec else {}))
+    load_weights(model, state["model"], path)
+    title = f"{options.model_name}, epoch {state['epoch']} of {name}"
+    return TorchClassifier(model, state["class_names"], title, _usable(device), spec)
+
+
+def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
+    """The flags that a network was trained with; of those that are younger than its checkpoint, the defaults."""
+    stored = state["log"]["options"]
+    if problem := schema_error(stored, STORED_OPTIONS, "log.options"):
+        raise UserError(f"{path} is damaged: {problem}")
+    defaults: dict[str, Any] = {}
+    for options in (ModelOptions(), InputOptions(), SyntheticPatientOptions()):
+        defaults.update(asdict(options))
+    known = {key: value for key, value in stored.items() if key in defaults}
+    return Namespace(**{**defaults, **known, "num_classes": len(state["class_names"])})
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    """The device, "auto" for the fastest; UserError when this machine or this torch lacks it."""
+    if device == "auto":
+        return pick_device()
+    try:
+        usable = torch.device(device)
+        torch.empty(1, device=usable)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"device {str(device)!r} cannot be used here ({reason}); expected 'auto', 'cpu' or another of torch's"
+        ) from error
+    return usable

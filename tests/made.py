@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class Rule:
 
     class_names = CLASSES
     name = "rule"
-    recipe = None
+    input_spec = None
 
     def __init__(self, version: str = "1") -> None:
         self.version = version
@@ -114,3 +115,38 @@ def write_format(folder: Path, name: str, digital: np.ndarray, form: str, gain: 
 
 
 FORMATS = ("8", "16", "24", "32", "61", "80", "160", "212", "310", "311", "508", "516", "524")
+
+
+# annotation files
+
+
+def write_header(folder: Path, name: str, fs: float = 250.0, length: int = 100_000) -> None:
+    """A header of one lead, without a signal."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.hea").write_text(f"{name} 1 {fs:g} {length}\n{name}.dat 16 200 16 0 0 0 0 MLII\n")
+
+
+def write_annotations(
+    folder: Path,
+    name: str,
+    annotator: str,
+    sample: Sequence[int],
+    symbol: Sequence[str],
+    subtype: Sequence[int] | None = None,
+    fs: float | None = None,
+) -> None:
+    """NAME.ANNOTATOR as wfdb writes it; it states no rate unless `fs` is given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subtypes = None if subtype is None else np.array(subtype)
+    wfdb.wrann(name, annotator, np.array(sample), list(symbol), subtype=subtypes, fs=fs, write_dir=str(folder))
+
+
+def annotation_bytes(code: int, low: int) -> bytes:
+    """One annotation of annot(5): `low` samples after the one before."""
+    return bytes([low & 255, code << 2 | low >> 8])
+
+
+def note_bytes(text: str) -> bytes:
+    """A note at the sample of the annotation before it."""
+    padded = text.encode().ljust(len(text) + len(text) % 2, b"\0")
+    return annotation_bytes(22, 0) + annotation_bytes(63, len(text)) + padded

@@ -11,7 +11,7 @@ from loaders.beats.spliced import EVERY, splices
 from loaders.beats.table import Beats, kaggle_beats, labels_of
 from loaders.beats.windows import prepared, scaled
 from loaders.dsp.resample import positions
-from loaders.io.wfdb_record import SAME_PATIENT, Record, read_wfdb
+from loaders.io.wfdb_record import Record, read_wfdb
 from toolbox.utils import UserError
 
 CLASS_SYMBOLS = np.array(list("NAVFQ"))  # WFDB symbols that synthetic beats of each class get
@@ -67,6 +67,4 @@ def _beats(
 
 def read_rows(path: Path, spec: InputSpec) -> Beats:
     """The beats of the WFDB record `path`."""
-    record = read_wfdb(path)
-    record.patient = SAME_PATIENT.get(record.name, record.name)
-    return rows_of(record, spec)
+    return rows_of(read_wfdb(path), spec)

@@ -89,7 +89,7 @@ class Reader:
         fs: Hz, of the lead.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
         given: the R peaks, in its own samples; None to detect them.
-        recipe: the windows to cut instead of Kaggle's rows; `InputSpec.check_live` must let them pass.
+        input_spec: the windows to cut instead of Kaggle's rows; `InputSpec.check_live` must let them pass.
 
     Attributes:
         samples: the number of samples read so far.
@@ -98,7 +98,7 @@ class Reader:
     """
 
     def __init__(
-        self, fs: float, polarity: str, given: np.ndarray | None = None, recipe: InputSpec | None = None
+        self, fs: float, polarity: str, given: np.ndarray | None = None, input_spec: InputSpec | None = None
     ) -> None:
         self.fs = fs
         self.polarity = polarity
@@ -108,7 +108,7 @@ class Reader:
         self.inverted = polarity == "invert"
         self._polarity_settled = False
         self._last = -1  # the beat before
-        self._recipe = recipe
+        self._spec = input_spec
         self._before = np.zeros(0, dtype=np.int64)  # the last beats, which features compare one with
 
     def part(self, chunk: Chunk) -> SegmentedChunk:
@@ -122,7 +122,7 @@ class Reader:
         if len(kept):
             begins[0] |= self._last < 0
             self._last = int(sample[-1])
-            if self._recipe is not None:
+            if self._spec is not None:
                 rows, features = self._windows(chunk, signal, sample, own[kept[-1] + 1 : kept[-1] + 2])
         seen = np.minimum(len(peaks) - 1 - kept, SEEN)
         return SegmentedChunk(sample, begins, seen, rows, features, _skipped(chunk), _shown(chunk))
@@ -131,10 +131,10 @@ class Reader:
         self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, following: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Windows and features of the beats at `sample`; `following` is the beat after them, if it has come."""
-        recipe, before = self._recipe, self._before
-        assert recipe is not None
+        spec, before = self._spec, self._before
+        assert spec is not None
         near = np.concatenate([before, sample, following])
-        x, features = recipe.values_in(chunk, signal[:, None], near, self.fs)
+        x, features = spec.values_in(chunk, signal[:, None], near, self.fs)
         inside = slice(len(before), len(before) + len(sample))
         self._before = np.concatenate([before, sample])[-REMEMBERED:]
         return x[inside], None if features is None else features[inside]
@@ -168,7 +168,7 @@ class Reading(Reader):
         peaks: "detect", or the annotator whose beats are taken.
         polarity: see `Reader`.
         live: read it as if it came live: a beat is segmented with the 3 s after its R peak.
-        recipe: see `Reader`.
+        input_spec: see `Reader`.
 
     Raises:
         UserError: the signal or the annotations are damaged.
@@ -181,7 +181,7 @@ class Reading(Reader):
         peaks: str,
         polarity: str,
         live: bool = False,
-        recipe: InputSpec | None = None,
+        input_spec: InputSpec | None = None,
     ) -> None:
         self.recording = recording
         self.lead = recording.leads[lead]
@@ -189,7 +189,7 @@ class Reading(Reader):
         self.live = live
         given = None if peaks == "detect" else read_beats(recording.stem, peaks, self.lead.fs)
         # Polarity shows only after minutes.
-        super().__init__(self.lead.fs, "keep" if live and polarity == "auto" else polarity, given, recipe)
+        super().__init__(self.lead.fs, "keep" if live and polarity == "auto" else polarity, given, input_spec)
 
     @property
     def in_millivolts(self) -> bool:

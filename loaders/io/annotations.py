@@ -1,47 +1,192 @@
-"""Beats beside a recording: WFDB annotation files to read and to write, and tables to write."""
+"""WFDB annotation files, read and written, and tables of beats."""
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from loaders.io.wfdb_checks import check_order, readable
+from loaders.io.recording import readable
+from loaders.io.wfdb_files import read_header
+from loaders.io.wfdb_private import parse_annotations
 from toolbox.utils import UserError, atomic_write
 
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # the codes that stand for a QRS complex (ecgcodes.h, isqrs)
-TABLE_OF_BEATS = "time_s,sample,rr_s,class"  # how a table begins
+TABLE_OF_BEATS = "time_s,sample,rr_s,class"  # the first columns of a table of beats
 UNREADABLE, CLEAN = -1, 0  # subtypes of "~", signal quality; EC57 tools do not count beats between the two
+NOTE = 22  # the code of an annotation that is a text
+RATE_NOTE = re.compile(r"## time resolution: \d")
+SYMBOL_NOTES = {"## annotation type definitions": "b", "## end of definitions": "e"}
+
+
+class Annotations(NamedTuple):
+    """One annotator's annotations, in the order of the file.
+
+    sample: (n,) int64, never falling; symbol: (n,) characters, "" for a code without one; subtype: (n,) int64.
+    """
+
+    sample: np.ndarray
+    symbol: list[str]
+    subtype: np.ndarray
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """The content of a WFDB annotation file.
+
+    Attributes:
+        annotations: all of them.
+        texts: (n,) their notes: rhythm changes such as "(AFIB".
+        fs: Hz that the samples are counted at, as the file or else the header beside it states; None if neither does.
+    """
+
+    annotations: Annotations
+    texts: list[str]
+    fs: float | None
+
+
+@dataclass
+class Pair:
+    """The annotations of one recording by two annotators, in samples at `fs` Hz of a recording of `length` samples
+    (None: unknown)."""
+
+    name: str
+    reference: Annotations
+    test: Annotations
+    fs: float
+    length: int | None
+
+
+def annotation_file(record: Path, annotator: str, folder: str | None = None) -> Path:
+    """The path of `annotator`'s annotations of `record`: beside it, or in another folder under its name."""
+    return (Path(folder) if folder else record.parent) / f"{record.name}.{annotator}"
+
+
+def read_annotations(file: Path, length: int | None = None) -> AnnotationFile:
+    """Read a WFDB annotation file: the only reader of them, so that all refuse the same files.
+
+    Args:
+        length: of the signal in samples of the file, where it is known.
+
+    Raises:
+        UserError: the file is missing or damaged, or its annotations go back in time or leave the signal.
+    """
+    import wfdb
+
+    if not file.is_file():
+        raise UserError(f"{file} is missing")
+    with readable(str(file)):
+        states_rate = _check_notes(file)
+        content = wfdb.rdann(str(file.with_suffix("")), file.suffix[1:])
+        sample = np.asarray(content.sample, dtype=np.int64)
+        symbol = [_single_character(each) for each in content.symbol]
+        subtype = np.asarray(content.subtype, dtype=np.int64)
+    if states_rate and not content.fs > 0:
+        raise UserError(f"{file} counts {content.fs:g} samples a second, expected more than 0")
+    _check_order(file, sample, length)
+    texts = [text.rstrip("\x00") for text in content.aux_note]
+    return AnnotationFile(Annotations(sample, symbol, subtype), texts, content.fs or None)
+
+
+def _check_notes(file: Path) -> bool:
+    """Raise UserError for a file that wfdb cannot read or would read for ever; True if it states its sampling rate.
+
+    Notes at sample 0 that begin with "## " describe the file itself: the rate it counts in, and symbols of its own.
+    Over any other note there that begins so, wfdb 4.3 loops for ever.
+    """
+    content = file.read_bytes()
+    if not content.endswith(b"\0\0") or len(content) % 2:
+        raise UserError(f"{file} is cut off or damaged: an annotation file ends with two zero bytes")
+    try:
+        sample, code, notes = parse_annotations(file)
+    except IndexError as error:
+        raise UserError(f"{file} is damaged: its last annotation goes beyond its end") from error
+    count = sum(at == 0 and kind == NOTE for at, kind in zip(sample, code, strict=True))
+    about_file = [note for note in notes[:count] if note.startswith("## ")]
+    kinds = "".join("r" if RATE_NOTE.search(note) else SYMBOL_NOTES.get(note, "?") for note in about_file)
+    if not re.fullmatch("(be)*r?(be)*", kinds):
+        raise UserError(
+            f"{file}: the notes that it begins with make no sense: {str(about_file)[:99]}; expected a time resolution, "
+            "or definitions of symbols with their end"
+        )
+    return "r" in kinds
+
+
+def _single_character(symbol: Any) -> str:
+    """A symbol of one character as it is; "" for codes without one (wfdb gives NaN) and for longer names."""
+    text = symbol.strip() if isinstance(symbol, str) else ""
+    return text if len(text) == 1 else ""
+
+
+def _check_order(file: Path, sample: np.ndarray, length: int | None) -> None:
+    """Raise UserError when annotations leave a signal of `length` samples, or go back in time."""
+    if not len(sample):
+        return
+    span = f"{file}: annotations from sample {sample.min()} to {sample.max()}"
+    if length is not None and (sample.min() < 0 or sample.max() >= length):
+        raise UserError(f"{span}, the signal has {length}")
+    if sample.min() < 0:
+        raise UserError(f"{span}, the first sample of a recording is 0")
+    back = np.flatnonzero(np.diff(sample) < 0)
+    if len(back):
+        k = int(back[0])
+        raise UserError(f"{file}: annotation {k + 2} is at sample {sample[k + 1]}, before the one at {sample[k]}")
 
 
 def read_beats(path: Path, annotator: str, fs: float) -> np.ndarray:
-    """(beats,) int64: where an annotation file has beats, in samples at `fs` Hz, rising.
+    """(beats,) int64: the beats of an annotation file, in samples at `fs` Hz, rising.
 
     Args:
         path: of the recording, without extension.
         annotator: the annotation file's extension.
-        fs: of the lead that is annotated; the file may count in samples of another rate, which it then tells.
+        fs: of the annotated lead; the file may count in samples of another rate, which it then states.
 
     Raises:
-        UserError: there is no such file, or it is damaged.
+        UserError: there is no annotation file, it is damaged, or has no beats.
     """
-    import wfdb
-
-    file = path.with_name(f"{path.name}.{annotator}")
+    file = annotation_file(path, annotator)
     if not file.is_file():
         raise UserError(f"{path}: no annotation file {file.name}; --peaks detect finds the beats itself")
-    with readable(str(file)):
-        annotation = wfdb.rdann(str(path), annotator)
-        own = float(annotation.fs or fs)
-        symbols = np.asarray(annotation.symbol, dtype="U1")
-    sample = np.asarray(annotation.sample, dtype=np.int64)
-    check_order(path, sample, np.iinfo(np.int64).max)
-    beats = np.unique(np.rint(sample[np.isin(symbols, list(BEATS))] * (fs / own)).astype(np.int64))
+    content = read_annotations(file)
+    sample, symbol, _ = content.annotations
+    is_beat = np.array([each in BEATS for each in symbol], dtype=bool)
+    beats = np.unique(np.rint(sample[is_beat] * (fs / (content.fs or fs))).astype(np.int64))
     if not len(beats):
         raise UserError(f"{file} has no beats")
     return beats
+
+
+def read_pair(record: Path, reference: str, test: str, test_dir: str | None = None) -> Pair:
+    """Read two annotators of `record`, both brought to the recording's own samples.
+
+    The rate is the header's; without a header, that of the annotation files. Annotations written at another time
+    resolution are rescaled and rounded, halves up, as the WFDB library does.
+
+    Raises:
+        UserError: a file cannot be read, or none of them states the rate.
+    """
+    header = read_header(record) if record.with_name(f"{record.name}.hea").is_file() else None
+    contents = [read_annotations(annotation_file(record, *side)) for side in ((reference,), (test, test_dir))]
+    rates = [float(header.fs)] if header is not None else [content.fs for content in contents if content.fs]
+    fs = rates[0] if rates else 0.0
+    if not np.isfinite(fs) or fs <= 0:
+        raise UserError(f"record {record}: neither a header nor the annotations state the sampling rate")
+    length = int(header.sig_len) if header is not None and header.sig_len else None
+    first, second = (_rescale(content, fs) for content in contents)
+    return Pair(record.name, first, second, fs, length)
+
+
+def _rescale(content: AnnotationFile, fs: float) -> Annotations:
+    """The annotations in samples at `fs` Hz."""
+    if not content.fs or content.fs == fs:
+        return content.annotations
+    sample = np.floor(content.annotations.sample * (fs / content.fs) + 0.5).astype(np.int64)
+    return content.annotations._replace(sample=sample)
 
 
 def write_beats(

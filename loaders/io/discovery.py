@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loaders.io.annotations import TABLE_OF_BEATS
+from loaders.io.annotations import TABLE_OF_BEATS, annotation_file
 from loaders.io.recording import CSV_SUFFIXES
+from loaders.io.wfdb_record import list_records
+from toolbox.utils import UserError
 
 SEGMENTED = re.compile(r"^\s*[^\s#/]+/(\d+)\s")  # the first line of a multi-segment header: name/segments
 
@@ -123,3 +125,47 @@ def _why_none(argument: str, csv: bool) -> str:
     if path.is_file():
         return f"{argument} is no recording: expected a WFDB record (its .hea), an EDF file (.edf) or a CSV file"
     return f"no recording {argument}: no such file, folder or WFDB record ({argument}.hea)"
+
+
+def find_pairs(
+    given: Sequence[str], reference: str, test: str, test_dir: str | None = None, exclude: Sequence[str] = ()
+) -> tuple[list[Path], list[str]]:
+    """The records meant by `given`, each a record (path without extension) or a folder of them.
+
+    Returns:
+        The records to compare, and the names of those in the folders that have no annotations by `test` and are left
+        out for it.
+
+    Raises:
+        UserError: there is no such record or folder, a record that was named lacks annotations, two records have one
+            name, an excluded name is none of theirs, or nothing is left.
+    """
+    records: list[Path] = []
+    lacking: list[str] = []
+    unused = set(exclude)
+    for text in given:
+        path = Path(text)
+        path = path.with_suffix("") if path.suffix in (".hea", ".dat", ".edf", ".csv", f".{reference}") else path
+        folder = path.is_dir()
+        for record in list_records(path, reference) if folder else [path]:
+            unused.discard(record.name)
+            if record.name in exclude:
+                continue
+            if not annotation_file(record, reference).is_file():
+                raise UserError(f"record {record}: {annotation_file(record, reference)} is missing")
+            if annotation_file(record, test, test_dir).is_file():
+                records.append(record)
+            elif folder:
+                lacking.append(record.name)
+            else:
+                raise UserError(f"record {record}: {annotation_file(record, test, test_dir)} is missing")
+    names = [record.name for record in records]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise UserError(f"record {twice[0]} is given twice; each can be scored once")
+    if unused:
+        raise UserError(f"--exclude {' '.join(sorted(unused))}: no such record among those given")
+    if not records:
+        where = test_dir or ", ".join(given)
+        raise UserError(f"no annotations NAME.{test} in {where} for the records of {', '.join(given)}")
+    return records, lacking

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from loaders.io.wfdb_files import SAMPLE_BYTES, missing_value, signal_file
 from toolbox.utils import UserError
+from toolbox.utils.errors import warn
 
-# By WFDB signal format (signal(5)): bytes of a sample; the bits whose lowest value stands for a missing one.
-SAMPLE_BYTES = {"8": 1, "80": 1, "212": 1.5, "310": 4 / 3, "311": 4 / 3, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4}
 FLAC = ("508", "516", "524")
-BITS = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "24": 24, "524": 24, "32": 32}
-BITS |= dict.fromkeys(("16", "61", "160", "516"), 16)  # format 8 stores differences and has no such value
-NOTE = 22  # the code of an annotation that is a text
-RATE_NOTE = re.compile(r"## time resolution: \d")
-SYMBOL_NOTES = {"## annotation type definitions": "b", "## end of definitions": "e"}
-
-
-def warn(text: str) -> None:
-    """A line on stderr."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Any error of a reader that met a broken file as a UserError: "`what` cannot be read: why"."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # wfdb, edfio and soundfile raise all kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{what} cannot be read: {reason}") from error
 
 
 def check_header(path: Path, header: Any) -> None:
@@ -74,15 +48,6 @@ def check_files(path: Path, header: Any) -> None:
             _check_length(path, file, n, form, (len(own), frame), offset)
 
 
-def signal_file(path: Path, name: str) -> Path:
-    """The file `name` beside the record `path`; UserError when it is missing or lies elsewhere."""
-    if Path(name).name != name or "\\" in name:
-        raise UserError(f"record {path}: the header names the signal file {name!r}, which lies in another folder")
-    if not path.with_name(name).is_file():
-        raise UserError(f"record {path}: {name} is missing")
-    return path.with_name(name)
-
-
 def _check_flac(path: Path, file: Path, n: int) -> None:
     """UserError when the FLAC file does not say that it has `n` samples of each lead."""
     with open(file, "rb") as handle:
@@ -110,11 +75,6 @@ def _check_length(path: Path, file: Path, n: int, form: str, leads: tuple[int, i
         warn(f"record {path}: {file.name} has {have} bytes, {size} of them are read, as the header says")
 
 
-def missing_value(form: str) -> int:
-    """The value that marks a missing sample in a signal format; one that no sample has where there is none."""
-    return -(1 << BITS[form] - 1) if form in BITS else int(np.iinfo(np.int64).min)
-
-
 def check_gaps(path: Path, digital: np.ndarray, formats: list[str], leads: list[str]) -> None:
     """UserError when a sample has the value that its format marks missing ones by."""
     for k, (form, lead) in enumerate(zip(formats, leads, strict=True)):
@@ -125,47 +85,8 @@ def check_gaps(path: Path, digital: np.ndarray, formats: list[str], leads: list[
             )
 
 
-def check_sums(path: Path, record: Any) -> None:
+def check_sums(path: Path, digital: np.ndarray, header: Any) -> None:
     """Warn when a lead's samples do not add up to what the header says (header(5): modulo 65536)."""
-    for k, (lead, stated) in enumerate(zip(record.sig_name, record.checksum, strict=True)):
-        if stated is not None and (int(record.d_signal[:, k].sum(dtype=np.int64)) - stated) % 65536:
+    for k, (lead, stated) in enumerate(zip(header.sig_name, header.checksum, strict=True)):
+        if stated is not None and (int(digital[:, k].sum(dtype=np.int64)) - stated) % 65536:
             warn(f"record {path}: lead {lead} has not the checksum that its header says; is the file damaged?")
-
-
-def read_annotations(path: Path, annotator: str, fs: float) -> Any:
-    """What wfdb reads of NAME.ANNOTATOR, but for what it would never come back from.
-
-    Notes at sample 0 that begin with "## " tell of the file itself: the rate it counts in, and symbols of its own. Over
-    any other such note wfdb 4.3 loops for ever.
-    """
-    import wfdb
-    from wfdb.io import annotation as raw
-
-    file = path.with_name(f"{path.name}.{annotator}")
-    if not file.read_bytes().endswith(b"\0\0") or file.stat().st_size % 2:
-        raise UserError(f"record {path}: {file.name} is cut off or damaged: no annotation file ends like this")
-    try:
-        sample, code, *_, notes = raw.proc_ann_bytes(raw.load_byte_pairs(str(path), annotator, None), None)
-    except IndexError as error:
-        raise UserError(f"record {path}: {file.name} is damaged: its last annotation goes beyond its end") from error
-    count = sum(at == 0 and kind == NOTE for at, kind in zip(sample, code, strict=True))
-    told = [note for note in notes[:count] if note.startswith("## ")]
-    kinds = "".join("r" if RATE_NOTE.search(note) else SYMBOL_NOTES.get(note, "?") for note in told)
-    if not re.fullmatch("(be)*r?(be)*", kinds):
-        raise UserError(f"record {path}: the notes that {file.name} begins with make no sense: {str(told)[:99]}")
-    annotation = wfdb.rdann(str(path), annotator)
-    if "r" in kinds and annotation.fs != fs:
-        raise UserError(f"record {path}: {file.name} counts {annotation.fs:g} samples a second, the signal has {fs:g}")
-    return annotation
-
-
-def check_order(path: Path, sample: np.ndarray, n: int) -> None:
-    """UserError when annotations at `sample` (m,) leave a signal of `n` samples, or go back in time."""
-    if len(sample) and (sample.min() < 0 or sample.max() >= n):
-        raise UserError(f"record {path}: annotations from sample {sample.min()} to {sample.max()}, the signal has {n}")
-    back = np.flatnonzero(np.diff(sample) < 0)
-    if len(back):
-        k = int(back[0])
-        raise UserError(
-            f"record {path}: annotation {k + 2} stands at sample {sample[k + 1]}, before the one at {sample[k]}"
-        )

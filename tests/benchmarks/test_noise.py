@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.noise import electrode_motion, noise_power, noisy, qrs_power, trimmed_mean
 from inference.annotate import AnnotateOptions, predict
-from loaders.io.annotation_pairs import read_pair
+from loaders.io.annotations import read_pair
 from loaders.io.discovery import Item
 from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
 from loaders.sources.synthetic import patient_record

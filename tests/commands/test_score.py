@@ -5,7 +5,7 @@ import json
 import pytest
 
 from commander import cli, main
-from tests.loaders.io.test_annotation_pairs import annotate, header
+from tests.made import write_annotations, write_header
 from toolbox.utils import UserError
 
 
@@ -13,10 +13,10 @@ from toolbox.utils import UserError
 def folder(tmp_path):
     """Two records of 400 s at 250 Hz; scoring starts at sample 75,000."""
     for name, symbols in (("a", "NNVN"), ("b", "NASN")):
-        header(tmp_path, name)
-        annotate(tmp_path, name, "atr", [70_000, 80_000, 81_000, 82_000], symbols)
-    annotate(tmp_path, "a", "ecg", [70_010, 80_010, 81_010, 82_039], "NNVN")
-    annotate(tmp_path, "b", "ecg", [80_010, 81_010, 82_010, 83_000], "NSNN")
+        write_header(tmp_path, name)
+        write_annotations(tmp_path, name, "atr", [70_000, 80_000, 81_000, 82_000], symbols)
+    write_annotations(tmp_path, "a", "ecg", [70_010, 80_010, 81_010, 82_039], "NNVN")
+    write_annotations(tmp_path, "b", "ecg", [80_010, 81_010, 82_010, 83_000], "NSNN")
     return tmp_path
 
 
@@ -38,7 +38,7 @@ def test_start_and_window_can_be_other(folder):
 
 
 def test_records_that_lack_annotations_or_hold_paced_beats_are_noted(folder, capsys):
-    annotate(folder, "a", "atr", [80_000], "/")
+    write_annotations(folder, "a", "atr", [80_000], "/")
     (folder / "b.ecg").unlink()
     result = main(["--score", str(folder)])
     assert (result["paced"], result["not_scored"], list(result["records"])) == (["a"], ["b"], ["a"])

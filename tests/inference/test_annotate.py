@@ -20,7 +20,7 @@ from scipy.signal import resample_poly
 
 import commander
 from inference.annotate import AnnotateOptions, predict, predict_all
-from inference.torch_classifier import Classifier
+from inference.torch_classifier import TorchClassifier
 from loaders.io.discovery import Item
 from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record
@@ -420,7 +420,7 @@ def test_checkpoints_that_cannot_annotate_are_refused(root: Path, plain: Path, t
 def test_a_network_s_probabilities_are_those_of_its_logits() -> None:
     torch.manual_seed(0)
     args = type("Args", (), {"model_name": "cnn1d_3", "num_classes": 5})()
-    classifier = Classifier(get_model(args), ["a", "b", "c", "d", "e"], "name", torch.device("cpu"))
+    classifier = TorchClassifier(get_model(args), ["a", "b", "c", "d", "e"], "name", torch.device("cpu"))
     rows = np.random.default_rng(0).random((2100, 187), dtype=np.float32)
     found = classifier.probabilities(rows)
     with torch.inference_mode():

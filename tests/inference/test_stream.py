@@ -235,7 +235,7 @@ class Looker(Rule):
 
     def __init__(self, recipe: InputSpec) -> None:
         super().__init__()
-        self.recipe = recipe  # type: ignore[assignment]
+        self.input_spec = recipe  # type: ignore[assignment]
         self.rows: list[np.ndarray] = []
         self.features: list[np.ndarray] = []
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import Tensor, nn
 
 from toolbox.export.model_card import LOSSES, model_card
@@ -32,7 +33,6 @@ from toolbox.export.onnx_file import (
     needed,
     open_session,
     sealed,
-    softmax,
 )
 from toolbox.export.quantize import choose, quantized
 from toolbox.holter.page import NOTE
@@ -292,18 +292,18 @@ def scores(source: Source, outcome: Mapping[str, np.ndarray], held: Any) -> dict
     labels, origin = labels_of(test), test.origin(test.rows.cpu())
     by_patient = source.options.get("split", "kaggle") != "kaggle"
     rest = labels, origin, source.names, by_patient
-    found = {name: patient_scores(softmax(part), *rest) for name, part in outcome.items()}
+    found = {name: patient_scores(softmax(part, axis=1), *rest) for name, part in outcome.items()}
     overall = {name: next(iter(part["maps"].values())) for name, part in found.items()}
     loss = {
         key: overall["fp32"][key]["value"] - overall["int8"][key]["value"]
         for key in LOSSES
         if None not in (overall["fp32"][key]["value"], overall["int8"][key]["value"])
     }
-    validation = None if held is None else (softmax(held[0]), held[1])
+    validation = None if held is None else (softmax(held[0], axis=1), held[1])
     alike = outcome["fp32"].argmax(axis=1) == outcome["int8"].argmax(axis=1)
     return {
         "test": found["fp32"],
-        "calibration": calibration(softmax(outcome["fp32"]), labels, validation),
+        "calibration": calibration(softmax(outcome["fp32"], axis=1), labels, validation),
         "int8": {"loss": loss, "called_alike": float(alike.mean()), "test": found["int8"]},
     }
 

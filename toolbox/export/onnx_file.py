@@ -1,6 +1,6 @@
-"""A network as an ONNX file that says itself what it is, and annotating recordings with it by onnxruntime alone.
+"""The ONNX file of a network: metadata that describe the network, and a checksum.
 
-Nothing here needs torch or the onnx package, and nothing of it is imported but when asked for.
+Nothing here needs torch or the onnx package; onnxruntime is imported only when a file is opened.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from toolbox.utils import UserError, os_error_text, read_json, schema_error, sha256_of
 
 FOLDER = "export"  # of a run
 MODEL, INT8, FACTS, CARD = "model.onnx", "model_int8.onnx", "export.json", "MODEL_CARD.md"
 PROJECT, FORMAT = "pytorch-ecg", 1  # of the metadata
-INSTALL = "pip install -r requirements-onnx.txt"
-BATCH = 1024  # rows at once
+INSTALL = "pip install pytorch-ecg[onnx], or in a checkout: pip install -r requirements-onnx.txt"
 # ModelProto.metadata_props (field 14) with the key "sha256" and 64 characters, as protobuf writes it. Serialized
 # messages that stand one after the other are one message, so a seal can be put behind a file as its last metadata.
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
@@ -149,70 +146,3 @@ def exported(run: Path, resume: str) -> Path:
     if file.is_file() and sha256_of(file) != made_of["sha256"]:
         print(f"warning: {path} is older than {file.name}; --export onnx makes it anew", file=sys.stderr)
     return path
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """(n, C) probabilities of logits (n, C)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-class OnnxClassifier:
-    """Classifies rows with an exported network: a Classifier that can be pickled, for other processes to use.
-
-    Args:
-        path: a file that --export onnx wrote.
-        recipe_of: plain values -> the input specification of its windows (InputSpec.from_plain).
-
-    Raises:
-        UserError: it cannot be read, is damaged or of somebody else, or reads neighbours' rows too.
-    """
-
-    def __init__(self, path: str | Path, recipe_of: Callable[[Mapping[str, Any]], Any]) -> None:
-        self.content = read_model(path)
-        try:
-            self.session = open_session(self.content)
-        except UserError:
-            raise
-        except Exception as error:  # onnxruntime has a kind for each of its reasons
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UserError(f"{path} is damaged or no ONNX file: {reason}") from error
-        self.metadata = read_metadata(self.session, self.content, path)
-        row = self.metadata["row"]
-        self.recipe = None
-        if row["kind"] == "window" and row.get("beats") == 1:
-            try:
-                self.recipe = recipe_of(row["recipe"])
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise UserError(f"{path} is damaged: its recipe of a row is none") from error
-        elif row["kind"] != "kaggle" or row["features"] or row["in_channels"] != 1:
-            raise UserError(
-                f"{path} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of "
-                "Kaggle's rows alone, and of windows with features or without"
-            )
-        self.class_names = tuple(self.metadata["classes"])
-        self.name = f"{self.metadata['model']}, epoch {self.metadata['epoch']} of {self.metadata['run']} (ONNX)"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "session"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.session = open_session(self.content)
-
-    def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
-        """(n, classes) float32 of rows (n, 187) or (n, leads, samples) float32 and features (n, k) float32."""
-        found = [np.zeros((0, len(self.class_names)), dtype=np.float32)]
-        used = {given.name for given in self.session.get_inputs()}
-        for first in range(0, len(rows), BATCH):
-            part = slice(first, first + BATCH)
-            inputs = {"row": rows[part, None] if rows.ndim == 2 else rows[part]}  # (B, 1, 187)
-            if features is not None:
-                inputs["features"] = features[part]
-            (logits,) = self.session.run(None, {name: value for name, value in inputs.items() if name in used})
-            found.append(softmax(logits))  # (B, C)
-        return np.concatenate(found)
-
-    def fingerprint(self) -> str:
-        """SHA-256 of the file: of all that the answers depend on."""
-        return hashlib.sha256(self.content).hexdigest()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loaders.io.annotations import TABLE_OF_BEATS
-from loaders.io.discovery import find_recordings
+from loaders.io.discovery import find_pairs, find_recordings
+from tests.made import write_annotations, write_header
+from toolbox.utils import UserError
 
 
 @pytest.fixture
@@ -70,3 +73,51 @@ def test_arguments_that_name_nothing_are_told_why(folder: Path) -> None:
     assert "data/none.hea" in failed["data/none"]
     assert "no recording" in failed["data/notes.md"]
     assert "--fs" in failed["data/empty"]
+
+
+# records to compare
+
+
+@pytest.fixture
+def annotated(tmp_path: Path) -> Path:
+    """Three records with references, the first two with a test annotator beside them."""
+    for name in ("a", "b", "c"):
+        write_header(tmp_path, name)
+        write_annotations(tmp_path, name, "atr", [100, 400, 900], "NVN")
+    for name in ("a", "b"):
+        write_annotations(tmp_path, name, "ecg", [101, 401, 901], "NNN")
+    return tmp_path
+
+
+def test_a_folder_gives_the_records_that_both_have_annotated(annotated: Path) -> None:
+    records, lacking = find_pairs([str(annotated)], "atr", "ecg")
+    assert [record.name for record in records] == ["a", "b"] and lacking == ["c"]
+
+
+def test_records_are_named_by_path_with_or_without_an_ending(annotated: Path) -> None:
+    records, _ = find_pairs([str(annotated / "b.hea"), str(annotated / "a")], "atr", "ecg")
+    assert [record.name for record in records] == ["b", "a"]
+
+
+def test_records_can_be_excluded(annotated: Path) -> None:
+    records, lacking = find_pairs([str(annotated)], "atr", "ecg", exclude=["a", "c"])
+    assert [record.name for record in records] == ["b"] and lacking == []
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        (["c"], {}, "c.ecg is missing"),
+        (["nobody"], {}, "nobody.atr is missing"),
+        (["a", "a"], {}, "a is given twice"),
+        (["."], {"exclude": ["z"]}, "--exclude z: no such record"),
+        (["."], {"test": "xyz"}, "no annotations NAME.xyz"),
+        (["."], {"reference": "xyz"}, "no annotated WFDB record"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    annotated: Path, given: list[str], options: dict[str, Any], message: str
+) -> None:
+    options = {"reference": "atr", "test": "ecg", **options}
+    with pytest.raises(UserError, match=message):
+        find_pairs([str(annotated / name) for name in given], **options)

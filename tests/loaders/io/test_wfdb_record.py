@@ -11,7 +11,8 @@ import wfdb
 
 import commander
 from loaders.beats.table import ROW
-from loaders.io.wfdb_checks import BITS, check_gaps
+from loaders.io.wfdb_checks import check_gaps
+from loaders.io.wfdb_files import BITS
 from loaders.io.wfdb_record import Record, list_records, read_wfdb, write_wfdb
 from loaders.sources import finder as sources
 from loaders.sources import synthetic
@@ -148,20 +149,6 @@ def test_annotations_beyond_the_end(folder: Path) -> None:
     refused(folder, "annotations from sample 100 to 21600, the signal has 21600$")
 
 
-def pair(code: int, low: int) -> bytes:
-    """One annotation of annot(5): `low` samples after the one before."""
-    return bytes([low & 255, code << 2 | low >> 8])
-
-
-def test_annotations_before_the_start_and_out_of_order(folder: Path) -> None:
-    back = pair(59, 0) + b"\xff\xff\xf0\xff"  # SKIP, -16 samples
-    path = folder / f"{NAME}.atr"
-    path.write_bytes(back + pair(1, 1) + pair(1, 500) + pair(0, 0))
-    refused(folder, "annotations from sample -15 ")
-    path.write_bytes(pair(1, 500) + back + pair(1, 1) + pair(1, 300) + pair(0, 0))
-    refused(folder, "annotation 2 stands at sample 485, before the one at 500$")
-
-
 @pytest.mark.parametrize(("sample", "symbol"), [([], ""), ([5, 100], "~+"), ([50], "N")], ids=["none", "others", "one"])
 def test_no_beats(folder: Path, sample: list[int], symbol: str) -> None:
     """The last annotation of a record gives no row, so one is none."""
@@ -169,46 +156,6 @@ def test_no_beats(folder: Path, sample: list[int], symbol: str) -> None:
     if sample:
         annotate(folder, sample, symbol)
     refused(folder, rf"no beat among its {len(sample)} annotations$")
-
-
-@pytest.mark.parametrize("cut", [1, 2, 3, 4, 101])
-def test_annotations_that_are_cut_off(folder: Path, cut: int) -> None:
-    path = folder / f"{NAME}.atr"
-    path.write_bytes(path.read_bytes()[:-cut])
-    refused(folder, r"syn00\.atr is cut off or damaged")
-
-
-def test_a_last_annotation_that_goes_beyond_the_files_end(folder: Path) -> None:
-    (folder / f"{NAME}.atr").write_bytes(pair(1, 500) + pair(59, 0) + b"\0\0")
-    refused(folder, r"syn00\.atr is damaged: its last annotation goes beyond its end$")
-
-
-def note(text: str) -> bytes:
-    """A note at the sample of the annotation before it."""
-    return pair(22, 0) + pair(63, len(text)) + text.encode().ljust(len(text) + len(text) % 2, b"\0")
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        ["## something else"],
-        ["## time resolution: "],
-        ["## time resolution: 360", "## time resolution: 360"],
-        ["## end of definitions"],
-        ["## annotation type definitions"],
-    ],
-    ids=lambda told: told[-1],
-)
-def test_notes_that_wfdb_would_read_for_ever(folder: Path, told: list[str]) -> None:
-    (folder / f"{NAME}.atr").write_bytes(b"".join(map(note, told)) + pair(1, 500) + pair(1, 400) + pair(0, 0))
-    refused(folder, r"the notes that syn00\.atr begins with make no sense: ")
-
-
-def test_notes_that_make_sense_are_read(folder: Path) -> None:
-    told = ["## time resolution: 360", "## annotation type definitions", "42 @ a symbol", "## end of definitions"]
-    rest = pair(1, 500) + pair(42, 400) + pair(1, 300) + pair(0, 0)
-    (folder / f"{NAME}.atr").write_bytes(b"".join(map(note, told)) + rest)
-    assert read_wfdb(folder / NAME).symbol.tolist() == ["N", "@", "N"]
 
 
 # rates

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import commander
+from inference.onnx_classifier import OnnxClassifier
 from loaders.beats.input_spec import InputSpec
 from loaders.datasets.batches import Batch
 from models import MODELS, get_model, takes
@@ -227,8 +228,8 @@ def test_windows_with_features_go_in_as_two_inputs(tmp_path: Path, name: str) ->
     assert len(row["feature_names"]) == found["inputs"]["features"][1] == row["features"]
     card = (Path(found["run"]) / "export" / CARD).read_text(encoding="utf-8")
     assert all(name in card for name in row["feature_names"]) and "Patients: train" in card
-    classifier = onnx_model.OnnxClassifier(Path(found["run"]) / "export" / MODEL, InputSpec.from_plain)
-    assert classifier.recipe == InputSpec("window", 0.5, 0.5, 120, 1, features=("rr",))
+    classifier = OnnxClassifier(Path(found["run"]) / "export" / MODEL)
+    assert classifier.input_spec == InputSpec("window", 0.5, 0.5, 120, 1, features=("rr",))
     rng = np.random.default_rng(0)
     rows, features = rng.random((5, 1, 120), dtype=np.float32), rng.random((5, 6), dtype=np.float32)
     probabilities = classifier.probabilities(rows, features)
@@ -268,7 +269,8 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert code() == 2
     assert capsys.readouterr().err == (
-        "error: --export onnx needs the package onnx, which is missing: pip install -r requirements-onnx.txt\n"
+        "error: --export onnx needs the package onnx, which is missing: pip install pytorch-ecg[onnx], "
+        "or in a checkout: pip install -r requirements-onnx.txt\n"
     )
 
 

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import torch
 
 import commander
-from loaders.beats.input_spec import InputSpec
+from inference.onnx_classifier import OnnxClassifier
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
 from tests.made import exported, small_record, write_format
-from toolbox.export.onnx_file import FACTS, INT8, MODEL, OnnxClassifier, intact, sealed, softmax
+from toolbox.export.onnx_file import FACTS, INT8, MODEL, intact, sealed
 from toolbox.utils import UserError, read_json, write_json
 
 # A process, and those that it spawns, in which nothing can import torch or the onnx package.
@@ -116,21 +115,16 @@ def test_it_needs_no_torch_nor_do_its_processes(model: Path, header: Path, tmp_p
 
 
 def test_a_classifier_gives_probabilities_of_any_number_of_rows_and_can_be_pickled(model: Path) -> None:
-    classifier = OnnxClassifier(model, InputSpec.from_plain)
+    classifier = OnnxClassifier(model)
     rows = np.random.default_rng(0).random((2100, 187), dtype=np.float32)
     found = classifier.probabilities(rows)
     assert found.shape == (2100, 5) and found.dtype == np.float32 and np.allclose(found.sum(axis=1), 1, atol=1e-5)
     assert classifier.probabilities(rows[:0]).shape == (0, 5)
     again = pickle.loads(pickle.dumps(classifier))
     assert np.array_equal(again.probabilities(rows), found) and again.fingerprint() == classifier.fingerprint()
-    small = OnnxClassifier(model.with_name(INT8), InputSpec.from_plain)
+    small = OnnxClassifier(model.with_name(INT8))
     assert small.fingerprint() != classifier.fingerprint()
     assert np.abs(small.probabilities(rows) - found).mean() < 0.1
-
-
-def test_softmax_is_torchs() -> None:
-    logits = np.random.default_rng(0).normal(0, 40, (50, 5)).astype(np.float32)
-    assert np.allclose(softmax(logits), torch.from_numpy(logits).softmax(dim=1).numpy(), atol=1e-6)
 
 
 # what a run's export is of
@@ -258,7 +252,7 @@ def test_a_missing_onnxruntime_is_told_with_the_line_that_installs_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match="--engine onnx needs the package onnxruntime, which is missing: pip install"):
-        OnnxClassifier(model, InputSpec.from_plain)
+        OnnxClassifier(model)
 
 
 def test_any_flipped_bit_of_a_file_is_found(model: Path) -> None:
