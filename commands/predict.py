@@ -66,8 +66,8 @@ def load_state(args: Namespace) -> tuple[dict[str, Any], Run | None, Path]:
 
 def export_model(args: Namespace) -> dict[str, Any]:
     """Write a checkpoint as ONNX, in 32 and in 8 bits, checked and scored on the test split, with a model card."""
-    from loaders.datasets.summary import describe_row
     from loaders.datasets.batches import Batches
+    from loaders.datasets.summary import describe_row
     from models.layers import fold_batch_norm
     from toolbox.export.onnx_export import Source, check_installed, export
     from toolbox.export.onnx_file import FOLDER

@@ -13,12 +13,14 @@ def prepare(args: Namespace) -> dict[str, Any]:
     """Build or verify the data and say what they are."""
     from loaders import get_loader
     from loaders.datasets.summary import describe
+    from loaders.options import SourceOptions
     from loaders.sources.records import write_synthetic
+    from toolbox.utils.options import pick
 
     summary, lines = describe(get_loader(args))
     print("\n".join(lines))
     if args.write_records:
-        summary["records"] = write_synthetic(args, args.write_records)
+        summary["records"] = write_synthetic(pick(SourceOptions, args), args.write_records)
         print(f"written {len(summary['records'])} WFDB records to {args.write_records}")
     return summary
 

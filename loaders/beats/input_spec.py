@@ -1,5 +1,4 @@
-"""The input of a model for one beat: an InputSpec says what a row is, and cuts rows and features by it, for training and
-prediction alike."""
+"""The input of a model for one beat: InputSpec describes and cuts rows and features, for training and prediction."""
 
 from __future__ import annotations
 

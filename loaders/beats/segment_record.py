@@ -18,15 +18,13 @@ CLASS_SYMBOLS = np.array(list("NAVFQ"))  # WFDB symbols that synthetic beats of 
 
 
 def rows_of(record: Record, spec: InputSpec) -> Beats:
-    """All beats of `record` by `spec`, and those of the synthetic patients made of it.
+    """All beats of `record`, at least one, by `spec`, and those of the synthetic patients made of it.
 
     Raises:
         UserError: it has too few leads, or (Kaggle's rows) another rate than 360 Hz.
     """
     labels = labels_of(record.symbol)
     chosen = np.flatnonzero(labels >= 0)
-    if not len(chosen):
-        raise UserError(f"record {record.name}: no beat among its {len(record.sample)} annotations")
     sample, labels = record.sample[chosen], labels[chosen]
     times = sample / record.fs
     if spec.context == "kaggle":
@@ -66,5 +64,12 @@ def _beats(
 
 
 def read_rows(path: Path, spec: InputSpec) -> Beats:
-    """The beats of the WFDB record `path`."""
-    return rows_of(read_wfdb(path), spec)
+    """The beats of the WFDB record `path`.
+
+    Raises:
+        UserError: it is damaged, has no beat, or is refused by `rows_of`.
+    """
+    record = read_wfdb(path)
+    if not (labels_of(record.symbol) >= 0).any():
+        raise UserError(f"record {path}: no beat among its {len(record.sample)} annotations")
+    return rows_of(record, spec)

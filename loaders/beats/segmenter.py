@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loaders.beats.features.causal import LAST
 from loaders.beats.features.base import RECENT
+from loaders.beats.features.causal import LAST
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.table import cut_kaggle_rows, extend_peaks
 from loaders.dsp.chunks import Chunk, bridged, iter_chunks

@@ -27,7 +27,6 @@ from toolbox.utils.aami import CLASS_LETTERS, CLASSES_BY_PATIENT
 # beats (in order of time); `records` and `counts` hold the number of beats of each record. Recovered by matching the
 # file's rows against the records, which identifies every one of them.
 KAGGLE_TEST = Path(__file__).with_name("kaggle_test.npz")
-KAGGLE_TEST_SHARE = 0.2  # of each class, in a split like Kaggle's of other recordings
 
 DS1 = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
 DS2 = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
@@ -84,9 +83,15 @@ def kaggle_rows(beats: Beats) -> tuple[np.ndarray, np.ndarray]:
     return by_label(beats, rest), test
 
 
+def fifth_rows(beats: Beats, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of train and test in a split like Kaggle's: a fifth of each class, at random, is the test set."""
+    train, test = stratified(beats.y, 0.2, np.random.default_rng(seed))
+    return by_label(beats, train), by_label(beats, test)
+
+
 def mixed_rows(beats: Beats, seed: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The row numbers of train and test in Kaggle's split, or, given a seed, in one like it of other recordings: a
-    fifth of each class, at random, is the test set. A record's last beat is in neither part.
+    """The row numbers of train and test in Kaggle's split, or, given a seed, in one like it of other recordings; the
+    last beat of each record is in neither part.
 
     Args:
         beats: all beats of all records, in order of record and time.
@@ -100,8 +105,7 @@ def mixed_rows(beats: Beats, seed: int | None = None) -> tuple[np.ndarray, np.nd
     if seed is None:
         train, test = kaggle_rows(rows)
     else:
-        train, test = stratified(rows.y, KAGGLE_TEST_SHARE, np.random.default_rng(seed))
-        train, test = by_label(rows, train), by_label(rows, test)
+        train, test = fifth_rows(rows, seed)
     return kept[train], kept[test]
 
 
