@@ -101,7 +101,7 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """
     try:
         parser = get_parser(Refusing)
-        options = parse_values(values, parser, without=(*ACTION_FLAGS, "experiment"))
+        options = parse_values(values, parser, without=ACTION_FLAGS)
         if not {"dataset", "model_name"} <= options.keys():
             raise UserError("dataset and model_name are missing")
     except UserError as error:
@@ -193,9 +193,7 @@ def _continues(args: Namespace) -> bool:
 
 def run_options(args: Namespace) -> dict[str, Any]:
     """The flags that say what a run is, as config.json keeps them."""
-    return {
-        key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "experiment", "given")
-    }
+    return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
 
 
 def extract_name(args: Namespace) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -175,9 +176,9 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
 PROGRAM = """
 import sys
 import pytorch_ecg.toolbox.metrics
-from pytorch_ecg.inference.stream import Stream
+from pytorch_ecg import Stream, load_classifier
 from pytorch_ecg.models import MODELS
-print(pytorch_ecg.__version__, Stream.__module__, MODELS["mlp"].__module__)
+print(pytorch_ecg.__version__, Stream.__module__, load_classifier.__module__, MODELS["mlp"].__module__)
 print(sorted(set(sys.modules) & {*TOP_LEVEL}))
 """.replace("TOP_LEVEL", repr(TOP_LEVEL)[1:-1])
 
@@ -191,10 +192,10 @@ def import_beside_the_user(interpreter: Path | str, user: Path, *places: Path) -
     return answer.stdout
 
 
-EXPECTED = f"{project_version()} pytorch_ecg.inference.stream pytorch_ecg.models.mlp\n[]\n"
+EXPECTED = f"{project_version()} pytorch_ecg.inference.stream pytorch_ecg.inference.load pytorch_ecg.models.mlp\n[]\n"
 
 
-def test_a_program_imports_the_package(installed: Path, user: Path) -> None:
+def test_a_program_imports_names_of_the_package(installed: Path, user: Path) -> None:
     assert import_beside_the_user(sys.executable, user, installed) == EXPECTED
 
 
@@ -290,6 +291,17 @@ def test_the_extras_of_the_message_are_those_of_pyproject() -> None:
 def test_one_version_everywhere() -> None:
     version = PYPROJECT["project"]["version"]
     assert version == project_version() == pytorch_ecg.__version__
+    (newest, date), *_ = re.findall(r"^## \[(.+)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.M)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert newest == version == citation["version"] and date == citation["date-released"]
+    assert citation["cff-version"] == "1.2.0" and citation["license"] == PYPROJECT["project"]["license"] == "MIT"
+    assert citation["title"] == PYPROJECT["project"]["name"] and citation["authors"] == PYPROJECT["project"]["authors"]
+
+
+def test_the_workflow_runs_what_ci_runs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert workflow["jobs"]["test"]["steps"][-1] == {"run": ".ci/run"}
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
 @pytest.mark.parametrize(

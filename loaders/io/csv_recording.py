@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from loaders.io.annotations import TABLE_OF_BEATS
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 
 BLOCK = 4 << 20  # bytes parsed at a time
-LOOKED_AT = 200  # lines that the layout is read off
+HEAD = 200  # lines that show the layout
 MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-"]
 NO_LEAD = re.compile(r"(elapsed.*|date.*|time.*|t|s|sec.*|ms|sample.*|index|no|nr|n|#)", re.IGNORECASE)
 UNIT = re.compile(r"(.*?)\s*[\[(/]\s*([a-zµμA-Z]*[vV])\s*[\])]?")  # "MLII (mV)", "II [uV]", "V5/mV"
@@ -23,12 +25,12 @@ NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a file's lines are to be read.
+class CsvLayout:
+    """Separator, decimal point and header of a CSV file.
 
     Attributes:
         separator: between cells.
-        point: what stands for the decimal point.
+        point: the decimal point.
         header: lines before the first sample.
         names, units: one of each column; a unit is "" where the header has none.
     """
@@ -44,25 +46,23 @@ class Layout:
 class CsvRecording(Recording):
     """A CSV file; its cells that are empty or NaN are missing samples."""
 
-    layout: Layout = Layout(",", ".", 0, (), ())
+    layout: CsvLayout = CsvLayout(",", ".", 0, (), ())
 
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
-        import pyarrow as pa
-        from pyarrow import csv
-
         name, scale, layout = self.leads[lead].name, self.leads[lead].scale or 1.0, self.layout
-        reading = csv.ReadOptions(
+        reading = arrow_csv.ReadOptions(
             column_names=list(layout.names), skip_rows=layout.header, block_size=BLOCK, use_threads=False
         )
-        converting = csv.ConvertOptions(
+        parsing = arrow_csv.ParseOptions(delimiter=layout.separator)
+        converting = arrow_csv.ConvertOptions(
             column_types={name: pa.float64()},
             include_columns=[name],
             null_values=MISSING,
             decimal_point=layout.point,
         )
         try:
-            for batch in csv.open_csv(self.path, reading, csv.ParseOptions(delimiter=layout.separator), converting):
+            for batch in arrow_csv.open_csv(self.path, reading, parsing, converting):
                 values = batch.column(0).to_numpy(zero_copy_only=False) * scale
                 values[~np.isfinite(values)] = np.nan
                 for start in range(0, len(values), size):
@@ -72,22 +72,22 @@ class CsvRecording(Recording):
 
 
 def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
-    """The CSV file `path`.
+    """Open the CSV file `path`.
 
     Raises:
         UserError: its rate is not known, it is empty, or it lacks the columns that were asked for.
     """
     try:
         with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
-            lines = [line.rstrip("\r\n") for line in islice(handle, LOOKED_AT)]
+            lines = [line.rstrip("\r\n") for line in islice(handle, HEAD)]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    layout, leads = sniff(str(path), lines, csv)
+    layout, leads = detect_layout(str(path), lines, csv)
     return CsvRecording(path, path.stem, "CSV", leads, [path], [], layout)
 
 
-def sniff(path: str, lines: list[str], csv: CsvFormat) -> tuple[Layout, list[Lead]]:
-    """How the first `lines` of a CSV file are to be read, and its leads.
+def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayout, list[Lead]]:
+    """Detect separator, decimal point, header and leads of a CSV file from its first `lines`.
 
     Raises:
         UserError: see `open_csv`.
@@ -95,15 +95,16 @@ def sniff(path: str, lines: list[str], csv: CsvFormat) -> tuple[Layout, list[Lea
     if lines and lines[0].startswith(TABLE_OF_BEATS):
         raise UserError(f"{path} is a table of beats that --predict wrote, no recording")
     if csv.fs is None:
-        raise UserError(f"{path}: a CSV file does not tell its sampling rate: give it by --fs")
+        raise UserError(f"{path}: a CSV file does not state its sampling rate: give it by --fs")
     layout = _layout(lines)
     if layout is None:
         raise UserError(f"{path} is empty or holds no numbers; expected a line per sample, a column per lead")
-    return layout, [_lead(layout, k, csv) for k in _columns(path, csv.columns, layout, lines)]
+    columns = _named_columns(path, csv.columns, layout) if csv.columns else _lead_columns(path, layout, lines)
+    return layout, [_lead(layout, column, csv) for column in columns]
 
 
-def parsed(line: str, column: int, layout: Layout) -> float | None:
-    """The number in a line's column; NaN where it is missing, None where there is something else."""
+def parse_cell(line: str, column: int, layout: CsvLayout) -> float | None:
+    """The number in a line's column; NaN for a missing sample, None for anything else."""
     cells = line.rstrip("\r\n").split(layout.separator)
     cell = cells[column].strip() if column < len(cells) else "?"
     if cell in MISSING:
@@ -111,33 +112,41 @@ def parsed(line: str, column: int, layout: Layout) -> float | None:
     return float(cell.replace(",", ".")) if NUMBER.fullmatch(cell) else None
 
 
-def _lead(layout: Layout, k: int, csv: CsvFormat) -> Lead:
-    unit = layout.units[k] or "mV"
+def _lead(layout: CsvLayout, column: int, csv: CsvFormat) -> Lead:
+    name, fs = layout.names[column], csv.fs or 0.0
     if csv.gain is not None:
-        return Lead(layout.names[k], f"1/{csv.gain:g} mV", 1 / csv.gain, csv.fs or 0.0)
-    return Lead(layout.names[k], unit, millivolts(unit), csv.fs or 0.0)
+        return Lead(name, f"1/{csv.gain:g} mV", 1 / csv.gain, fs)
+    unit = layout.units[column] or "mV"
+    return Lead(name, unit, millivolts(unit), fs)
 
 
-def _layout(lines: list[str]) -> Layout | None:
-    """What the first lines show; None when none of them holds numbers."""
-    shown = ((k, found) for k, line in enumerate(lines) if (found := _separator(line)) is not None)
-    first, (separator, point) = next(shown, (0, ("", "")))
-    if not separator:
-        return None
-    width = len(lines[first].split(separator))
-    heads = [[cell.strip().strip("'\"") for cell in head.split(separator)] for head in lines[:first]]
+def _layout(lines: list[str]) -> CsvLayout | None:
+    """The layout of the first lines; None when none of them holds numbers."""
+    for number, line in enumerate(lines):
+        if (punctuation := _punctuation(line)) is not None:
+            separator, point = punctuation
+            names, units = _header(lines[:number], separator, len(line.split(separator)))
+            return CsvLayout(separator, point, number, names, units)
+    return None
+
+
+def _header(lines: list[str], separator: str, width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The name and the unit of each of `width` columns, from the lines before the first sample."""
+    heads = [[cell.strip().strip("'\"") for cell in line.split(separator)] for line in lines]
     heads = [cells for cells in heads if len(cells) == width]
     names = heads[0] if heads else [""] * width
     units = heads[1] if len(heads) > 1 else [""] * width  # as PhysioNet's rdsamp writes them
-    for k, name in enumerate(names):
+    for column, name in enumerate(names):
         if match := UNIT.fullmatch(name):
-            names[k], units[k] = match[1], match[2]
-    names = [name if name and name not in names[:k] else f"{name} {k + 1}".strip() for k, name in enumerate(names)]
-    units = [unit if millivolts(unit) else "" for unit in units]
-    return Layout(separator, point, first, tuple(names), tuple(units))
+            names[column], units[column] = match[1], match[2]
+    unique = [
+        name if name and name not in names[:column] else f"{name} {column + 1}".strip()
+        for column, name in enumerate(names)
+    ]
+    return tuple(unique), tuple(unit if millivolts(unit) else "" for unit in units)
 
 
-def _separator(line: str) -> tuple[str, str] | None:
+def _punctuation(line: str) -> tuple[str, str] | None:
     """The separator and the decimal point of a line of numbers (one cell may be a time), None for any other line."""
     if NUMBER.fullmatch(line) and "," not in line:
         return ",", "."
@@ -151,27 +160,36 @@ def _separator(line: str) -> tuple[str, str] | None:
     return None
 
 
-def _columns(path: str, wanted: tuple[str, ...], layout: Layout, lines: list[str]) -> list[int]:
-    """The numbers of the columns that are leads: those `wanted`, else all but times and numbers of samples."""
+def _named_columns(path: str, wanted: tuple[str, ...], layout: CsvLayout) -> list[int]:
+    """The columns `wanted`, by their names or their numbers from 1."""
     names = list(layout.names)
-    known = ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
-    found = []
+    columns = []
     for name in wanted:
-        if name not in names and not (name.isascii() and name.isdigit() and 1 <= int(name) <= len(names)):
-            raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {known}")
-        found.append(names.index(name) if name in names else int(name) - 1)
-    if wanted:
-        return found
+        is_number = name.isascii() and name.isdigit() and 1 <= int(name) <= len(names)
+        if name not in names and not is_number:
+            raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {_listed(names)}")
+        columns.append(names.index(name) if name in names else int(name) - 1)
+    return columns
+
+
+def _lead_columns(path: str, layout: CsvLayout, lines: list[str]) -> list[int]:
+    """The columns that look like leads: all but times and numbers of samples."""
+    names = layout.names
     rows = [line.split(layout.separator) for line in lines[layout.header :] if line.strip()]
-    found = [k for k, name in enumerate(names) if not NO_LEAD.fullmatch(name) and not _is_time(rows, k)]
-    if not found:
-        raise UserError(f"{path}: none of its columns looks like a lead ({known}); name them by --columns")
-    return found
+    columns = [k for k, name in enumerate(names) if not NO_LEAD.fullmatch(name) and not _is_time(rows, k)]
+    if not columns:
+        raise UserError(f"{path}: none of its columns looks like a lead ({_listed(names)}); name them by --columns")
+    return columns
 
 
-def _is_time(rows: list[list[str]], k: int) -> bool:
-    """Whether column `k` holds times or numbers of samples: no numbers, or numbers that rise in equal steps."""
-    cells = [row[k] for row in rows if k < len(row) and row[k].strip() not in MISSING]
+def _listed(names: Sequence[str]) -> str:
+    """The first names, for messages."""
+    return ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
+
+
+def _is_time(rows: list[list[str]], column: int) -> bool:
+    """Whether a column holds times or numbers of samples: no numbers, or numbers that rise in equal steps."""
+    cells = [row[column] for row in rows if column < len(row) and row[column].strip() not in MISSING]
     if not all(NUMBER.fullmatch(cell) for cell in cells):
         return not any(NUMBER.fullmatch(cell) for cell in cells)
     steps = np.diff([float(cell.replace(",", ".")) for cell in cells])
