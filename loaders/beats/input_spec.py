@@ -15,7 +15,8 @@ from loaders.beats.windows import scaled, windows
 from loaders.dsp.chunks import CONTEXT, LIVE_AHEAD, Chunk
 from loaders.dsp.filters import MEDIANS, clean
 from loaders.dsp.resample import MITBIH_FS, positions
-from loaders.options import InputOptions, parse_spliced
+from loaders.names import parse_spliced
+from loaders.options import InputOptions
 from toolbox.utils import UserError
 
 KAGGLE_FS = 120.0  # Hz, of Kaggle's rows, and of the signal that the features beside them are computed from

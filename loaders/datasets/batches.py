@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from loaders.beats.input_spec import InputGeometry
 from loaders.datasets.augment import change, light
 from loaders.datasets.dataset import Batch, ECGLoader
-from loaders.options import parse_augment
+from loaders.names import parse_augment
 from toolbox.utils.signals import leave_signals
 
 CHUNK = 4096  # rows gathered at once,

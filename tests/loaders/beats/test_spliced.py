@@ -28,7 +28,7 @@ from loaders.beats.spliced import (
 )
 from loaders.datasets.build import Data
 from loaders.io.wfdb_record import Record
-from loaders.options import parse_spliced
+from loaders.names import parse_spliced
 from tests.conftest import RECORDS, needs_records
 from toolbox.utils import UserError
 

@@ -9,7 +9,7 @@ from loaders.beats.input_spec import InputSpec
 from loaders.beats.segment_record import rows_of
 from loaders.beats.windows import cut_windows, leads_of, prepared
 from loaders.io.wfdb_record import Record
-from loaders.options import FEATURE_NAMES
+from loaders.names import FEATURE_NAMES
 from loaders.sources.synthetic import synthesize
 from toolbox.utils import UserError
 

@@ -10,7 +10,7 @@ from loaders.beats.input_spec import InputGeometry
 from loaders.datasets.augment import AUGMENTATIONS, change
 from loaders.datasets.batches import Batches
 from loaders.datasets.dataset import Batch
-from loaders.options import AUGMENTATION_NAMES, PRESETS, SIZES, parse_augment
+from loaders.names import AUGMENTATION_NAMES, PRESETS, SIZES, parse_augment
 from toolbox.utils import UserError
 
 WINDOW = InputGeometry(origin=60, rate=120.0, middle=0.0, columns=3, tempo=(0, 2))

@@ -19,7 +19,8 @@ from loaders.datasets.batches import Batches
 from loaders.datasets.build import KAGGLE_WARNING, LEAK_WARNING, Data, make_data
 from loaders.datasets.dataset import ECGLoader
 from loaders.datasets.summary import describe, digests
-from loaders.options import DATASET_NAMES, InputOptions, SplitOptions
+from loaders.names import DATASET_NAMES
+from loaders.options import InputOptions, SplitOptions
 from loaders.sources import records
 from loaders.sources.cache import Cache
 from tests.conftest import RECORDS, ROOT, needs_records

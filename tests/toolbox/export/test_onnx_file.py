@@ -18,7 +18,7 @@ import commander
 from inference.onnx_classifier import OnnxClassifier
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
 from tests.made import exported, small_record, write_format
-from toolbox.export.onnx_file import FACTS, INT8, MODEL, intact, sealed
+from toolbox.export.onnx_file import FACTS, INT8, MODEL, add_checksum, has_valid_checksum
 from toolbox.utils import UserError, read_json, write_json
 
 # A process, and those that it spawns, in which nothing can import torch or the onnx package.
@@ -198,7 +198,7 @@ def spoil(model: Path, kind: str) -> bytes:
     del plain.metadata_props[:]
     onnx.helper.set_model_props(plain, told)
     made = plain.SerializeToString()
-    return made if kind == "rewritten" else sealed(made)
+    return made if kind == "rewritten" else add_checksum(made)
 
 
 @pytest.mark.parametrize(
@@ -257,10 +257,10 @@ def test_a_missing_onnxruntime_is_told_with_the_line_that_installs_it(
 
 def test_any_flipped_bit_of_a_file_is_found(model: Path) -> None:
     content = model.read_bytes()
-    assert intact(content)
+    assert has_valid_checksum(content)
     places = np.random.default_rng(0).integers(0, len(content), 200).tolist()
     for place in [*places, *range(len(content) - 80, len(content))]:
-        assert not intact(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        assert not has_valid_checksum(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
 
 
 # the example

@@ -11,7 +11,7 @@ from loaders.beats.features.table import FEATURES, LIMIT, compute, group, names_
 from loaders.beats.windows import cut_windows, prepared, scaled
 from loaders.dsp.resample import positions
 from loaders.io.wfdb_record import Record
-from loaders.options import FEATURE_NAMES
+from loaders.names import FEATURE_NAMES
 from loaders.sources.synthetic import synthesize
 from toolbox.utils import UserError
 
