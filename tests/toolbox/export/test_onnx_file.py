@@ -179,7 +179,7 @@ def spoil(model: Path, kind: str) -> bytes:
             return b"no model\n" * 100
         case "cut":
             return content[: len(content) // 2]
-        case "cut at the seal":
+        case "cut at the checksum":
             return content[:-76]
         case "flipped":
             return content[:5000] + bytes([content[5000] ^ 1]) + content[5001:]
@@ -207,7 +207,7 @@ def spoil(model: Path, kind: str) -> bytes:
         ("empty", "is damaged or no ONNX file"),
         ("text", "is damaged or no ONNX file"),
         ("cut", "is damaged or no ONNX file"),
-        ("cut at the seal", "was cut off or changed since it was exported"),
+        ("cut at the checksum", "was cut off or changed since it was exported"),
         ("flipped", "is damaged: its bytes do not have the SHA-256"),
         ("of somebody else", "was not exported by this project"),
         ("newer", "has format 99, this version reads up to 1"),
