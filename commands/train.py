@@ -13,7 +13,8 @@ from commands.build import BuiltRun, build
 from commands.runs import open_run
 from loaders.datasets.summary import missing_classes
 from toolbox.reports.console import aligned, class_counts, scores_table
-from toolbox.reports.run_files import write_page, write_pictures
+from toolbox.reports.run_files import write_pictures
+from toolbox.reports.run_page import write_page
 from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options

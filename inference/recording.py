@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from inference.classifier import Classifier
 from loaders.beats.segmenter import Reading
-from loaders.beats.table import RATE as MITBIH_FS
 from loaders.beats.window_segmenter import other_leads, read_windows
 from loaders.dsp.quality import BadInterval, merge_intervals
+from loaders.dsp.resample import MITBIH_FS
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.trace import CompressedTrace
