@@ -20,12 +20,13 @@ from models import get_model
 from models.options import ModelOptions
 from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
-from toolbox.optimizers import get_optimizer, get_scheduler
+from toolbox.optimizers import get_optimizer
 from toolbox.options import DeviceOptions, TrainingOptions
 from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.pickle_reader import import_weights
+from toolbox.schedulers import get_scheduler
 from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
