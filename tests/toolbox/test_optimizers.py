@@ -180,7 +180,7 @@ def test_a_dataclass_of_flags_does_as_well_as_a_namespace(name: str) -> None:
 
 
 def test_the_predecessors_call_takes_parsed_flags() -> None:
-    optimizer = get_optimizer(parse_args([]), network())
+    optimizer = get_optimizer(parse_args(["--model-name", "cnn1d_3"]), network())
     assert type(optimizer).__name__ == "Adam" and isinstance(optimizer, torch.optim.Adam)
     assert optimizer.param_groups[0]["lr"] == 0.01
 

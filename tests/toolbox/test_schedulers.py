@@ -211,7 +211,9 @@ def test_a_dataclass_of_flags_does_as_well_as_a_namespace() -> None:
     given = flags("--scheduler", "cosine", "--warmup", "0.3", "--epochs", "4")
     rates = advance(*built("cosine", 4, 5, "--warmup", "0.3"), 4, 5, RISING)
     optimizer = get_optimizer(given, network())
-    assert advance(optimizer, get_scheduler(pick(SchedulerOptions, given), optimizer, 5, epochs=4), 4, 5, RISING) == rates
+    assert (
+        advance(optimizer, get_scheduler(pick(SchedulerOptions, given), optimizer, 5, epochs=4), 4, 5, RISING) == rates
+    )
 
 
 def test_the_names_of_the_flags_are_those_of_the_table() -> None:

@@ -108,6 +108,22 @@ class EpochOutputs:
         if not all(bool(value.isfinite().all()) for value in floats):
             self._diverged("the weights are not finite any more", self.batches - 1, accumulate, epoch)
 
+    def check_origin(self, batches: int, batch_size: int, rows: int, classes: int) -> None:
+        """Raise ValueError unless these are outputs of the first batches of an epoch of another process.
+
+        Args:
+            batches: of the epoch, each of `batch_size` rows but perhaps the last.
+            rows: of the dataset.
+            classes: the number of logits.
+        """
+        ids, labels, outputs = self.joined()
+        if self.batches >= batches or set(self.sizes) != {batch_size}:
+            raise ValueError(f"{self.batches} batches of {sorted(set(self.sizes))[:9]} rows")
+        if outputs.shape[1] != classes or not (labels.min() >= 0 and labels.max() < classes):
+            raise ValueError(f"logits or labels that are not of {classes} classes")
+        if not (ids.min() >= 0 and ids.max() < rows):
+            raise ValueError(f"rows {ids.min()} to {ids.max()} of {rows}")
+
     def _diverged(self, problem: str, k: int, accumulate: int, epoch: str) -> NoReturn:
         """Raise UserError about batch `k` (from 0)."""
         start = sum(self.sizes[:k])
@@ -120,7 +136,7 @@ class EpochOutputs:
 
 @dataclass
 class EpochResult:
-    """Scores of an epoch, and for each row (in the order of the batches) its id, label and probabilities, on the CPU."""
+    """Scores of an epoch; the id, label and probabilities of each row, in the order of the batches, on the CPU."""
 
     scores: dict[str, Any]
     ids: Tensor
