@@ -181,7 +181,7 @@ class Training(TrainingState):
         self.epoch += 1
         if self.batches.losses is not None:  # --prune chooses rows by their last loss
             likelihood = trained.probabilities.gather(1, trained.labels.unsqueeze(1)).squeeze(1)  # (n,)
-            self.batches.learned(trained.ids, -likelihood.clamp(min=1e-12).log())
+            self.batches.record_losses(trained.ids, -likelihood.clamp(min=1e-12).log())
 
         # validate; with --ema the averaged weights, which are also kept as the model
         average, rate = self.stepper.average, learning_rate(self.stepper.optimizer)

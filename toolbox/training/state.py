@@ -118,7 +118,7 @@ class TrainingState:
             self.rate, self.interrupted = within["rate"], EpochOutputs(within["gathered"], self.context.device)
             batches, classes = self.batches, len(self.context.class_names)
             self.interrupted.check_origin(len(batches), batches.batch_size, len(batches.dataset.y), classes)
-            batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.interrupted.batches)
+            batches.resume_at(within["begun"].cpu(), state["order"].cpu(), self.interrupted.batches)
         log = Experiment.from_dict(state["log"])
         log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow
         self.log = log
