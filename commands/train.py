@@ -12,8 +12,9 @@ from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
 from commands.runs import open_run
 from loaders.datasets.summary import missing_classes
-from toolbox.reports.console import scores_table
-from toolbox.reports.run_files import write_page, write_pictures
+from toolbox.reports.console import aligned, class_counts, scores_table
+from toolbox.reports.run_files import write_pictures
+from toolbox.reports.run_page import write_page
 from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
@@ -23,6 +24,7 @@ from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
 from toolbox.utils import write_json
+from toolbox.utils.device import describe_device
 from toolbox.utils.signals import Ended, Interrupted
 from trainer import Training
 
@@ -49,7 +51,6 @@ def train_run(args: Namespace, run: Run | None = None, experiment: str | None = 
     path, version = claim_run_dir(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
     with removed_on_failure(path), hold(path):
         run = start_run(built, training, path, version, experiment)
-        print(f"run {run.path}", flush=True)
         return fit(built, training, run)
 
 
@@ -68,12 +69,12 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
         state = {**state, "within": None}
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
     restore_training(training, state, run.path)
-    entry = resumed(run.config, built.data.describe(), built.setting.device, training.epoch)
+    entry = resumed(run.config, built.data.describe(), built.context.device, training.epoch)
     run.config["resumed"] = [*run.config.get("resumed", []), entry]
     run.config["options"] = run_options(args)
     write_json(run.path / "config.json", run.config)
     truncate_run(run.path, args.resume, training)
-    within = f" and {training.broken_off.batches} batches of the next" if training.broken_off else ""
+    within = f" and {training.interrupted.batches} batches of the next" if training.interrupted else ""
     print(f"going on with {run.path} after epoch {training.epoch}{within}", flush=True)
     return fit(built, training, run)
 
@@ -86,11 +87,11 @@ def start_run(built: BuiltRun, training: Training, path: Path, version: int, exp
         "version": version,
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "options": run_options(built.args),
-        "class_names": list(built.setting.class_names),
-        "precision": "bf16" if built.setting.bf16 else "fp32",
+        "class_names": list(built.context.class_names),
+        "precision": "bf16" if built.context.bf16 else "fp32",
         "data": built.data.describe(),
         "warnings": built.data.warnings,
-        **describe(built.setting.device),
+        **describe(built.context.device),
     }
     if experiment is not None:
         config["experiment"] = experiment
@@ -109,10 +110,11 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     command, options = built.options.command, built.options.training
     for line in [*missing_classes(built.data), *(f"note: {warning}" for warning in built.data.warnings)]:
         print(line, file=sys.stderr)
+    print(aligned(opening(built, run)), flush=True)
     board = get_board(run.path / "tensorboard", options.tensorboard, training.epoch + 1)
     try:
-        board.graph(training.setting.model, built.data.val[0].inputs(training.setting.device))
-        training.make_up(board)
+        board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
+        training.redraw(board)
         training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes)
         return finish(training, run, board)
     except (Interrupted, Ended) as stop:
@@ -120,6 +122,20 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
         interrupted = stop if isinstance(stop, Interrupted) else Interrupted(stop.signal, f"epoch {training.epoch}")
         interrupted.command = resume_command(run, NAME_FLAGS)
         raise interrupted from None
+
+
+def opening(built: BuiltRun, run: Run) -> dict[str, str]:
+    """The run, its network, device and rows, by name."""
+    context, names = built.context, built.context.class_names
+    parts = {"train": built.data.train, "val": built.data.val}
+    parameters = sum(p.numel() for p in context.model.parameters())
+    return {
+        "run": str(run.path),
+        "page": f"{run.page}, at the end",
+        "model": f"{built.options.model.model_name}, {parameters:,} weights",
+        "device": f"{describe_device(context.device)}, {'bf16' if context.bf16 else 'fp32'}",
+        **{f"{name} rows": class_counts(names, part.class_counts().tolist()) for name, part in parts.items()},
+    }
 
 
 def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
