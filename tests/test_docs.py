@@ -119,12 +119,12 @@ def apply_example(checkout: Path, code: str) -> None:
         source, count = re.subn(opening, rf"\1{body.strip()} ", file.read_text(encoding="utf-8"))
         assert count == 1, place
         file.write_text(source, encoding="utf-8")
-    elif match := re.fullmatch(r"# at the top of (\S+)", place):
-        file = checkout / match[1]
+    elif match := re.fullmatch(r"# (at the top of|above (\w+) in) (\S+)", place):
+        file = checkout / match[3]
         source = file.read_text(encoding="utf-8")
-        first = "from __future__ import annotations\n"
-        assert source.count(first) == 1
-        file.write_text(source.replace(first, first + body), encoding="utf-8")
+        parts = re.split(rf"(?m)^(?={match[2] or 'import|from (?!__future__)'}\b)", source, maxsplit=1)
+        assert len(parts) == 2, place
+        file.write_text(f"{parts[0]}{body}\n\n{parts[1]}", encoding="utf-8")
     else:
         file = checkout / place.removeprefix("# ")
         before = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -147,7 +147,7 @@ def test_the_examples_of_adding_things_run(tmp_path: Path) -> None:
     examples = [
         body for language, body in FENCE.findall(text_of(ROOT / "docs" / "adding.md")) if language in ("python", "text")
     ]
-    assert len(examples) == 12
+    assert len(examples) == 13
     for code in examples:
         apply_example(tmp_path, code)
     time = np.arange(0, 30, 1 / 250)
