@@ -20,6 +20,7 @@ from loaders.options import (
     SourceOptions,
     SplitOptions,
     SyntheticPatientOptions,
+    expected_classes,
 )
 from models.options import CONFLICTS as MODEL_CONFLICTS
 from models.options import ModelOptions
@@ -117,6 +118,8 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
             if one in given and other not in given:
                 from_file.pop(other, None)  # flags win
     args = Namespace(**{**defaults, **from_file, **given}, given=frozenset({**from_file, **given}))
+    if args.num_classes is None:
+        args.num_classes = expected_classes(args)
     if not (args.help or args.about):
         check_conflicts(args, defaults, parser)
     return args

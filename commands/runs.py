@@ -7,15 +7,22 @@ from argparse import Namespace
 
 from args import FREE_FLAGS, NAME_FLAGS, stored_options
 from toolbox.runs.folders import Run, check_config, list_runs, merge_run_options, runs_without_config, select
+from toolbox.runs.predecessor import advice, old_runs
+from toolbox.utils import UserError
 
 
 def find_run(args: Namespace) -> Run:
     """The run that the given flags and --version mean: the newest unless a number is given."""
     wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
     version = int(args.version) if args.version not in (None, "latest") else None
+    old = old_runs(args.root_dir)
     for folder in runs_without_config(args.root_dir):
-        print(f"warning: {folder} is passed over: its config.json is missing or damaged", file=sys.stderr)
-    run = select(list_runs(args.root_dir), wanted, version)
+        if folder not in old:
+            print(f"warning: {folder} is passed over: its config.json is missing or damaged", file=sys.stderr)
+    try:
+        run = select(list_runs(args.root_dir), wanted, version)
+    except UserError as error:
+        raise UserError(f"{error}{f'. {advice(old[-1])}' if old else ''}") from error
     check_config(run)
     return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
 
