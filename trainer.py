@@ -217,7 +217,7 @@ class Training:
         self.epoch += 1
         if self.batches.losses is not None:
             true = learned.probabilities.gather(1, learned.labels.unsqueeze(1)).squeeze(1)
-            self.batches.learned(learned.ids, -true.clamp(min=1e-12).log())
+            self.batches.record_losses(learned.ids, -true.clamp(min=1e-12).log())
         average = self.learner.average
         if average is not None:
             average.swap()  # what is scored and kept as the model is the average
@@ -311,7 +311,7 @@ class Training:
         if within:
             self.rate, self.broken_off = within["rate"], EpochOutputs(within["gathered"], self.setting.device)
             self.check_broken_off(self.broken_off)
-            self.batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
+            self.batches.resume_at(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
         log = Experiment.from_dict(state["log"])
         log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow
         self.log = log

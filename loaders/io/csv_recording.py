@@ -123,7 +123,8 @@ def _lead(layout: CsvLayout, column: int, csv: CsvFormat) -> Lead:
 def _layout(lines: list[str]) -> CsvLayout | None:
     """The layout of the first lines; None when none of them holds numbers."""
     for number, line in enumerate(lines):
-        if (punctuation := _punctuation(line)) is not None:
+        punctuation = _punctuation(line)
+        if punctuation is not None and _is_data(next((after for after in lines[number + 1 :] if after.strip()), line)):
             separator, point = punctuation
             names, units = _header(lines[:number], separator, len(line.split(separator)))
             return CsvLayout(separator, point, number, names, units)
@@ -144,6 +145,12 @@ def _header(lines: list[str], separator: str, width: int) -> tuple[tuple[str, ..
         for column, name in enumerate(names)
     ]
     return tuple(unique), tuple(unit if millivolts(unit) else "" for unit in units)
+
+
+def _is_data(line: str) -> bool:
+    """Whether a line holds samples, perhaps missing ones: no more than one of its cells is a text."""
+    texts = [cell for cell in re.split("[;,\t ]", line) if cell.strip() not in MISSING]
+    return _punctuation(line) is not None or len(texts) < 2
 
 
 def _punctuation(line: str) -> tuple[str, str] | None:

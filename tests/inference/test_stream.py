@@ -18,10 +18,11 @@ from scipy.signal import resample_poly
 
 import commander
 from commands import predict as recordings
-from inference.annotate import AnnotateOptions, predict
-from inference.stream import Beat, Stream, annotate_lines
-from loaders.beats.features.rr import Recording as Reference
-from loaders.beats.features.rr import compute
+from inference.files import AnnotateOptions, annotate_file
+from inference.lines import annotate_lines
+from inference.stream import Beat, Stream
+from loaders.beats.features.base import FeatureInput
+from loaders.beats.features.table import compute
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.segmenter import Reader
 from loaders.dsp.chunks import iter_chunks
@@ -148,7 +149,7 @@ def test_live_predictions_of_a_file_are_those_of_the_stream(
 ) -> None:
     beats = streamed(lead, network=network())
     header = write_format(tmp_path, "r", record.digital, "16")
-    summary = predict(Item(header), network(), AnnotateOptions(live=True))
+    summary = annotate_file(Item(header), network(), AnnotateOptions(live=True))
     with open(tmp_path / "r.ecg.csv", newline="") as handle:
         table = list(csv.DictReader(handle))
     assert summary["live"] and [int(row["sample"]) for row in table] == [beat.sample for beat in beats]
@@ -269,7 +270,7 @@ def test_windows_of_a_stream_are_those_of_the_whole_recording(
     live, whole = Looker(recipe), Looker(recipe)
     beats = streamed(signal, fs, 97, live)
     np.savetxt(tmp_path / "r.csv", signal, "%.9f", header="MLII [mV]", comments="")
-    predict(Item(tmp_path / "r.csv"), whole, AnnotateOptions(csv=CsvFormat(fs)))
+    annotate_file(Item(tmp_path / "r.csv"), whole, AnnotateOptions(csv=CsvFormat(fs)))
     (rows, features), (all_rows, all_features) = live.shown(), whole.shown()
     assert len(beats) == len(rows) == len(all_rows) > 50
     assert np.abs(rows - all_rows).max() < (0.1 if name == "high-pass" else 1e-3)  # it feels all that comes, a little
@@ -285,7 +286,7 @@ def test_windows_of_real_records_are_those_of_the_whole(name: str) -> None:
     live = Looker(recipe)
     beats = streamed(signal, network=live)
     sample = np.array([beat.sample for beat in beats])
-    x, features = recipe.values(recipe.cleaned(signal[:, None], 360.0), sample, sample / 360)
+    x, features = recipe.values(recipe.clean(signal[:, None], 360.0), sample, sample / 360)
     rows, told = live.shown()
     assert np.abs(rows - x).max() < 1e-3
     assert features is not None and np.mean(np.abs(told - features).max(axis=1) < 1e-3) > 0.98
@@ -297,7 +298,7 @@ def test_the_first_beats_have_the_past_that_there_is(lead: np.ndarray) -> None:
     stream = Stream(live, 360)
     found = [beat for k in range(0, 8000, 400) for beat in stream.push(lead[k : k + 400])]
     times = np.array([beat.time for beat in found])
-    expected = compute(("rr_past",), Reference(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
+    expected = compute(("rr_past",), FeatureInput(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
     assert len(times) > 15 and np.allclose(live.shown()[1], expected, atol=1e-6)
 
 
@@ -367,7 +368,7 @@ def test_cells_that_are_no_numbers_are_missing_samples(record: Record, capsys: p
     said = capsys.readouterr().err.splitlines()
     assert found["samples"] == 360 * 20 and len(said) == 3
     assert said[0].startswith("warning: line 1001 of standard input, '#?!', has no number in column 2")
-    assert said[1].endswith("gap, no beats are told") and said[2].endswith("can be judged again")
+    assert said[1].endswith("gap, no beats are annotated") and said[2].endswith("the signal is usable again")
 
 
 @pytest.mark.parametrize(
@@ -413,7 +414,7 @@ def test_flags_that_lines_do_not_go_with(flags: list[str], said: str, capsys: py
 
 def test_nobody_reading_any_more_ends_it_quietly(record: Record) -> None:
     program = (
-        "import sys; from loaders.io.recording import CsvFormat; from inference.stream import annotate_lines; "
+        "import sys; from loaders.io.recording import CsvFormat; from inference.lines import annotate_lines; "
         "from tests.made import Rule; annotate_lines(sys.stdin, sys.stdout, Rule(), CsvFormat(360.0), None, 'keep')"
     )
     reading, writing = os.pipe()
