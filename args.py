@@ -20,7 +20,6 @@ from loaders.options import (
     SourceOptions,
     SplitOptions,
     SyntheticPatientOptions,
-    expected_classes,
 )
 from models.options import CONFLICTS as MODEL_CONFLICTS
 from models.options import ModelOptions
@@ -28,6 +27,7 @@ from toolbox.options import CONFLICTS as TRAINING_CONFLICTS
 from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, SchedulerOptions, TrainingOptions
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError, nearest
+from toolbox.utils.aami import classes_of
 from toolbox.utils.options import (
     Brief,
     Conflict,
@@ -119,7 +119,7 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
                 from_file.pop(other, None)  # flags win
     args = Namespace(**{**defaults, **from_file, **given}, given=frozenset({**from_file, **given}))
     if args.num_classes is None:
-        args.num_classes = expected_classes(args)
+        args.num_classes = classes_of(args.dataset, args.split)
     if not (args.help or args.about):
         check_conflicts(args, defaults, parser)
     return args
