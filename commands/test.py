@@ -36,14 +36,14 @@ def test_import(args: Namespace) -> dict[str, Any]:
     state, origin, path = imported_run(args)
     built = build(args)
     built.load_model(state, origin)
-    test_rows, names = built.data.test, built.setting.class_names
-    outcome = test(built.setting, built.evaluation_batches(test_rows))
+    test_rows, names = built.data.test, built.context.class_names
+    outcome = test(built.context, built.evaluation_batches(test_rows))
     print(f"{args.model_name} of {path}, test scores:\n{scores_table(outcome.scores)}", flush=True)
     if args.out:
         folder = Path(args.out)
         folder.mkdir(parents=True, exist_ok=True)
         probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-        write_test_results(folder, 0, outcome.scores, outcome.results(), probabilities, labels, names)
+        write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names)
         rows = test_rows.origin(outcome.ids)
         _, lines = write_patient_results(folder, 0, outcome, rows, names, args.split, None)
         print("\n".join([*lines, f"written {folder / 'pred'}"]), flush=True)

@@ -24,8 +24,9 @@ from tests.predecessor import OldCnn1d, save_checkpoint, write_run
 from toolbox.logger import Experiment
 from toolbox.losses import FocalLoss, get_criterion
 from toolbox.metrics import AverageMeter, ConfusionMeter, evaluate, make_meters
-from toolbox.optimizers import get_optimizer, get_scheduler
+from toolbox.optimizers import get_optimizer
 from toolbox.plotter import plot_confusion_matrix, plot_roc_curve, save_plot
+from toolbox.schedulers import get_scheduler
 from toolbox.training.step import OptimizerStep
 from toolbox.utils import UserError
 
@@ -226,7 +227,7 @@ def test_an_epoch_of_training_validation_and_test(options: Namespace) -> None:
     validated = trainer.validate(context, Batches(data.val, 64))
     tested = trainer.test(context, Batches(data.test, 64))
     assert len(validated.labels) == len(data.val)
-    assert len(tested.results()) == len(data.test) == np.sum(tested.scores["confusion"])
+    assert len(tested.predictions()) == len(data.test) == np.sum(tested.scores["confusion"])
 
 
 def test_meters_and_scores() -> None:
