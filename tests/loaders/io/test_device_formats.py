@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
-
 from inference.annotate import AnnotateOptions, predict
+
 from loaders.io import device_recording
 from loaders.io.discovery import Item
 from loaders.io.open import OPENERS, is_recording, open_recording
