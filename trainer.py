@@ -93,8 +93,9 @@ def run_epoch(
     meters = make_meters(len(setting.class_names), device)
     meters["confusion"].update(logits.argmax(dim=1), y)
     if learner is not None:
-        sizes = torch.tensor(gathered.sizes, dtype=torch.float64, device=device)
-        meters["loss"].update(torch.stack(gathered.losses).double() @ sizes / len(y), len(y))
+        sizes = torch.tensor(gathered.sizes, dtype=torch.float64)
+        losses = torch.stack(gathered.losses).cpu().double()  # Apple's MPS has no float64
+        meters["loss"].update(losses @ sizes / len(y), len(y))
     else:  # with class weights, the mean over all rows is not the mean of the batches' means
         meters["loss"].update(setting.criterion(logits, y), len(y))
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), setting.class_names)}
