@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from inference.classifier import Classifier
-from loaders.beats.segmenter import Reading
+from loaders.beats.segmenter import LeadSegmenter
 from loaders.beats.window_segmenter import other_leads, read_windows
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
@@ -33,7 +33,7 @@ class AnnotatedLead:
         unit: of the heights below and of the trace: "mV"; "QRS height" where the file's unit is unknown or wrong.
         qrs_height: of the average beat, negative where it points down.
         inverted: whether the lead was turned around.
-        warnings: for the reader of the result.
+        warnings: for the segmenter of the result.
     """
 
     beats: AnnotatedRecording
@@ -69,7 +69,7 @@ def annotate_lead(
     # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
     windows_after = spec is not None and not live
     leads = other_leads(recording, position, spec.leads) if spec and windows_after else [position]
-    reading = Reading(recording, position, peaks, polarity, live, None if windows_after else spec)
+    reading = LeadSegmenter(recording, position, peaks, polarity, live, None if windows_after else spec)
     name = recording.name if show_progress and sys.stderr.isatty() else ""
     trace, trace_scale = CompressedTrace(), 0.0
     samples, begins, probabilities, skipped = [], [], [], []
@@ -123,19 +123,19 @@ def _with_bar(
             bar.update(int(done) - bar.n)
 
 
-def _trace_scale(reading: Reading) -> float:
+def _trace_scale(reading: LeadSegmenter) -> float:
     """The factor of the displayed trace: in an unknown unit, the average beat is drawn as high as 1 mV."""
     return 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
 
 
-def _no_beats(recording: Recording, reading: Reading, skipped: list[BadInterval]) -> str:
+def _no_beats(recording: Recording, reading: LeadSegmenter, skipped: list[BadInterval]) -> str:
     """The error message for a lead without beats."""
     lost = sum(interval.stop - interval.start for interval in skipped)
     share = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
     return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
 
 
-def _doubts(reading: Reading, polarity: str) -> list[str]:
+def _doubts(reading: LeadSegmenter, polarity: str) -> list[str]:
     """Warnings about the unit and the polarity of the signal."""
     doubts = []
     if reading.lead.scale is None:
