@@ -34,7 +34,7 @@ def run(args: Namespace) -> dict[str, Any]:
     args.test, args.device, args.compile = True, "cpu", False  # as it is scored, on the CPU
     built = build(args)
     built.load_model(state, origin)
-    model, names, row = built.setting.model, built.setting.class_names, describe_row(built.data)
+    model, names, row = built.context.model, built.context.class_names, describe_row(built.data)
     metadata = model_metadata(origin.config, vars(args), names, row, state["epoch"], path)
     folded, folder = fold_batch_norm(copy.deepcopy(model)), Path(args.out) if args.out else path.parent / FOLDER
     written = export(model, folded, built.data, args.validate_on == "val", metadata, folder)

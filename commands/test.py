@@ -34,15 +34,15 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
         raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
     built = build(args)
     built.load_model(state, run)
-    data, names, epoch = built.data, built.setting.class_names, state["epoch"]
-    outcome = test(built.setting, built.evaluation_batches(data.test))
+    data, names, epoch = built.data, built.context.class_names, state["epoch"]
+    outcome = test(built.context, built.evaluation_batches(data.test))
     scores = outcome.scores
     print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True)  # first: the disk may be full
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    path = write_test_results(run.path, epoch, scores, outcome.results(), probabilities, labels, names)
+    path = write_test_results(run.path, epoch, scores, outcome.predictions(), probabilities, labels, names)
     held_out = None
     if args.validate_on == "val":
-        held_out = run_epoch(built.setting, built.evaluation_batches(data.val), "calibrate")
+        held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
     patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
     board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves go on behind this epoch
