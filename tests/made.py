@@ -18,6 +18,17 @@ from loaders.sources.synthetic import patient_record
 from tests.conftest import SMALL
 
 GAIN = 40  # units per mV: everything fits into 8 bits
+# Python that makes torch and the onnx package look as if they were not installed.
+FORBID_TORCH = """
+import sys
+
+class Forbidding:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "onnx"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Forbidding())
+"""
 CLASSES = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
 
 
