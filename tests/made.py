@@ -13,6 +13,7 @@ import wfdb
 from scipy.signal import resample_poly
 
 import commander
+from loaders.io.discovery import Item
 from loaders.io.wfdb_record import Record
 from loaders.sources.synthetic import patient_record
 from tests.conftest import SMALL
@@ -163,6 +164,17 @@ def note_bytes(text: str) -> bytes:
     """A note at the sample of the annotation before it."""
     padded = text.encode().ljust(len(text) + len(text) % 2, b"\0")
     return annotation_bytes(22, 0) + annotation_bytes(63, len(text)) + padded
+
+
+def several_recordings(folder: Path) -> list[Item]:
+    """Four recordings in a folder, the second of them cut off, and one of the same name elsewhere."""
+    record = small_record()
+    for k in range(4):
+        write_format(folder / "in", f"r{k}", record.digital[: 12000 + 1200 * k], "16")
+    data = folder / "in" / "r1.dat"
+    data.write_bytes(data.read_bytes()[:1000])
+    shutil.copytree(folder / "in", folder / "too", ignore=lambda *_: ["r1.hea", "r2.hea", "r3.hea"])
+    return [Item(folder / "in" / f"r{k}.hea") for k in range(4)] + [Item(folder / "too" / "r0.hea")]
 
 
 def make_workplace(folder: Path) -> Path:
