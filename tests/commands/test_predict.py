@@ -71,7 +71,8 @@ def test_two_classes_are_normal_and_abnormal(root: Path, plain: Path, tmp_path: 
 
 def test_exit_codes(root: Path, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     def code(*argv: str | Path) -> int:
-        monkeypatch.setattr("sys.argv", ["commander.py", "--predict", *map(str, argv), "--root-dir", str(root)])
+        flags = ["--dataset", "synthetic", "--root-dir", str(root)]
+        monkeypatch.setattr("sys.argv", ["commander.py", "--predict", *map(str, argv), *flags])
         return commander.cli()
 
     broken = tmp_path / "broken.hea"

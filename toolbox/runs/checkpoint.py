@@ -16,12 +16,10 @@ import torch
 from torch import nn
 
 from toolbox.runs.checkpoint_checks import SizeError, check_sizes, check_state, check_tensors
+from toolbox.runs.folders import BEST, LATEST, PREVIOUS, checkpoint_name
 from toolbox.utils import UserError, atomic_write
 
 FORMAT = 2  # 1 knew no checkpoints within an epoch and had no checksum; it still loads
-LATEST = "checkpoint.pth.tar"
-PREVIOUS = "checkpoint_prev.pth.tar"  # the LATEST before this one
-BEST = "model_best.pth.tar"
 KEEP_EVERY = 5  # checkpoint_epochN.pth.tar stays for every fifth epoch
 CHECKSUM = b"sha256:"  # and 64 hex digits: the comment of a checkpoint's zip archive
 
@@ -164,10 +162,3 @@ def load_weights(
         ]
         raise UserError(f"{source} does not fit the model: it {'; '.join(problems)}")
     model.load_state_dict(weights)
-
-
-def checkpoint_name(which: str | int) -> str:
-    """The file of "latest", "best" or epoch N."""
-    if which == "latest":
-        return LATEST
-    return BEST if which == "best" else f"checkpoint_epoch{which}.pth.tar"
