@@ -15,10 +15,10 @@ def wander(n: int, seed: int = 0) -> np.ndarray:
 
 
 def packed(signal: np.ndarray, blocks: int = 7) -> CompressedTrace:
-    tracing = CompressedTrace()
+    trace = CompressedTrace()
     for block in np.array_split(signal, blocks):
-        tracing.add(block)
-    return tracing.finish()
+        trace.add(block)
+    return trace.finish()
 
 
 def marks(times: list[float], letters: str, bad: list[tuple[float, float, str]] | None = None) -> BeatMarks:

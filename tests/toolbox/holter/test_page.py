@@ -26,16 +26,16 @@ def page(tmp_path: Path) -> str:
     probabilities[12:15, 2] = 0.9
     sample = 200 + 300 * np.arange(30)
     begins = np.arange(30) == 0
-    tracing = packed(wander(360 * 30))
+    trace = packed(wander(360 * 30))
     annotated = AnnotatedRecording(
-        sample, begins, probabilities, NAMES, 360.0, 360 * 30, [(9500, 10000, "flat")], tracing
+        sample, begins, probabilities, NAMES, 360.0, 360 * 30, [(9500, 10000, "flat")], trace
     )
     summary = {
         "recording": "<r&1>",
         "lead": "MLII",
         "fs": 360.0,
         "unit": "mV",
-        **annotated.figures(),
+        **annotated.summary(),
         "warnings": ["no lead <II>"],
     }
     write_page(tmp_path / "r.html", summary, {"Model": "a <b> c"}, annotated)
