@@ -1,4 +1,4 @@
-"""The command line: flags, where their values come from, and what a run is called."""
+"""The command line: flags, their values from the command line and from files, conflicts, names and versions of runs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from toolbox.options import CONFLICTS as TRAINING_CONFLICTS
 from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, SchedulerOptions, TrainingOptions
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError, nearest
+from toolbox.utils.aami import classes_of
 from toolbox.utils.options import (
     Brief,
     Conflict,
@@ -60,7 +61,7 @@ GROUPS: dict[str, type] = {
     "loss": CriterionOptions,
     "device": DeviceOptions,
 }
-# The flags of a run's name, in the name's order come first; the others say what to do now, or may change on --resume.
+# Flags that make up a run's name, in its order; that say what to do now; that may change on --resume.
 NAME_FLAGS = with_role("name", *GROUPS.values())
 ACTION_FLAGS = with_role("action", *GROUPS.values())
 FREE_FLAGS = with_role("free", *GROUPS.values())
@@ -117,6 +118,8 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
             if one in given and other not in given:
                 from_file.pop(other, None)  # flags win
     args = Namespace(**{**defaults, **from_file, **given}, given=frozenset({**from_file, **given}))
+    if args.num_classes is None:
+        args.num_classes = classes_of(args.dataset, args.split)
     if not (args.help or args.about):
         check_conflicts(args, defaults, parser)
     return args
@@ -174,7 +177,7 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def run_options(args: Namespace) -> dict[str, Any]:
-    """The flags that say what a run is, as config.json keeps them."""
+    """The flags that describe a run, as config.json keeps them."""
     return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
 
 
@@ -196,7 +199,7 @@ def extract_name(args: Namespace) -> str:
 def get_version(args: Namespace) -> int | None:
     """The version that --version names among the runs of these flags: N itself, the newest, or the next free one.
 
-    None when "latest" is asked for and there is none.
+    None for "latest" where there is none.
     """
     if args.version not in (None, "bump", "latest"):
         return int(args.version)

@@ -17,7 +17,8 @@ from toolbox.runs.folders import (
     runs_without_config,
     select,
 )
-from toolbox.utils import note, warn
+from toolbox.runs.predecessor import advice, old_runs
+from toolbox.utils import UserError, note, warn
 from toolbox.utils.options import default_of
 
 DEFAULTS = {one.name: default_of(one) for options in GROUPS.values() for one in fields(options)}
@@ -41,13 +42,20 @@ def find_run(args: Namespace) -> Run:
     """
     wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
     version = int(args.version) if args.version not in (None, "latest") else None
+    old = old_runs(args.root_dir)
     for folder in runs_without_config(args.root_dir):
-        warn(f"{folder} is passed over: its config.json is missing or damaged")
+        if folder not in old:
+            warn(f"{folder} is passed over: its config.json is missing or damaged")
     runs = list_runs(args.root_dir)
     fitting = [run for run in runs if fits(run, wanted) and (version is None or run.version == version)]
     meant = of_default_flags(fitting, wanted) if args.version is not None else fitting
     ready = [run for run in meant if not run.trial and (run.path / needed_file(args)).is_file()]
-    run = select((ready if version is None else meant) or fitting or runs, wanted, version)
+    try:
+        run = select((ready if version is None else meant) or fitting or runs, wanted, version)
+    except UserError as error:
+        if not old:
+            raise
+        raise UserError(f"{error}. {advice(old[-1])}") from error
     note(f"run {run.name}{_of_how_many(run, fitting, meant, args)}")
     check_config(run)
     return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from commands.build import build
+from commands.imported import imported_run
+from commands.options import imports_weights
 from commands.runs import open_run
 from toolbox.logger import Experiment
 from toolbox.reports.console import scores_table
@@ -18,13 +20,34 @@ from toolbox.reports.score_tables import write_patient_results
 from toolbox.reports.tensorboard import get_board
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
-from toolbox.utils import UserError
+from toolbox.utils import UserError, note
 from trainer import run_epoch, test
 
 
 def run(args: Namespace) -> dict[str, Any]:
-    """Score the test rows with the run that the flags mean."""
-    return test_run(*open_run(args))
+    """Score the test rows with the run that the flags mean, or with the weights of --import-weights."""
+    return test_import(args) if imports_weights(args) else test_run(*open_run(args))
+
+
+def test_import(args: Namespace) -> dict[str, Any]:
+    """Score the test rows with the weights of --import-weights; files are written into --out, if it is given."""
+    state, origin, path = imported_run(args)
+    built = build(args)
+    built.load_model(state, origin)
+    test_rows, names = built.data.test, built.context.class_names
+    outcome = test(built.context, built.evaluation_batches(test_rows))
+    print(f"{args.model_name} of {path}, test scores:\n{scores_table(outcome.scores)}", flush=True)
+    if args.out:
+        folder = Path(args.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
+        write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names)
+        rows = test_rows.origin(outcome.ids)
+        _, lines = write_patient_results(folder, 0, outcome, rows, names, args.split, None)
+        print("\n".join([*lines, f"written {folder / 'pred'}"]), flush=True)
+    for warning in built.data.warnings:
+        note(warning)
+    return {"weights": str(path), "test": outcome.scores}
 
 
 def test_run(args: Namespace, run: Run) -> dict[str, Any]:
@@ -53,6 +76,6 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     page = write_page(run, log.logged, state["best"])
     print("\n".join(lines), flush=True)
     for warning in data.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+        note(warning)
     print(f"written {path.parent}\nreport: {page}")
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": patients}
