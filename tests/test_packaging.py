@@ -101,7 +101,7 @@ def test_the_wheel_holds_one_package_with_every_file(wheel: Path) -> None:
     assert set(names) == own | {f"pytorch_ecg/{path.as_posix()}" for path in project_files()}
     tracked = subprocess.run(["git", "ls-files", *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {f"pytorch_ecg/{name}" for name in tracked.splitlines() if (ROOT / name).is_file()} <= set(names)
-    assert {Path(name).suffix for name in names} >= {".py", ".npz", ".js", ".yaml"}
+    assert {Path(name).suffix for name in names} >= {".py", ".npz", ".js", ".html", ".css", ".yaml"}
     assert metadata["top_level.txt"].split() == ["pytorch_ecg"]
     assert "pytorch-ecg = pytorch_ecg.__main__:run" in metadata["entry_points.txt"]
     assert "License-Expression: MIT" in metadata["METADATA"] and "LICENSE" in metadata
