@@ -123,8 +123,10 @@ def pick(options: type[T], args: Any) -> T:
 
 def pick_groups(groups: type[T], args: Any) -> T:
     """A dataclass whose fields are dataclasses of options, or single flags, with their values in `args`."""
-    hints: dict[str, Any] = get_type_hints(groups)
-    values = {name: pick(kind, args) if is_dataclass(kind) else getattr(args, name) for name, kind in hints.items()}
+    values: dict[str, Any] = {}
+    for name, kind in get_type_hints(groups).items():
+        is_group = isinstance(kind, type) and is_dataclass(kind)
+        values[name] = pick(kind, args) if is_group else getattr(args, name)
     return groups(**values)
 
 
