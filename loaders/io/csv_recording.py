@@ -1,74 +1,119 @@
-"""CSV files to annotate: a column per lead, a line per sample, with or without a header."""
+"""CSV files to annotate: a column per lead, a line per sample, however the device wrote them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from loaders.io.annotations import TABLE_OF_BEATS
+from loaders.io.csv_layout import BLANKS, MISSING, ONE_COLUMN, Layout, cells_of, encoding_of, find_layout, kind_of
+from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, find_time, times_of
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 
-BLOCK = 4 << 20  # bytes parsed at a time
-LOOKED_AT = 200  # lines that the layout is read off
-MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-"]
-NO_LEAD = re.compile(r"(elapsed.*|date.*|time.*|t|s|sec.*|ms|sample.*|index|no|nr|n|#)", re.IGNORECASE)
-UNIT = re.compile(r"(.*?)\s*[\[(/]\s*([a-zµμA-Z]*[vV])\s*[\])]?")  # "MLII (mV)", "II [uV]", "V5/mV"
-NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file's lines are to be read.
-
-    Attributes:
-        separator: between cells.
-        point: what stands for the decimal point.
-        header: lines before the first sample.
-        names, units: one of each column; a unit is "" where the header has none.
-    """
-
-    separator: str
-    point: str
-    header: int
-    names: tuple[str, ...]
-    units: tuple[str, ...]
+BLOCK = 1 << 17  # lines parsed at a time
+LOOKED_AT = 400  # lines that the layout is read off
+TIMED = 20_000  # lines that the sampling rate is read off
+HEAD, TAIL = 1 << 18, 1 << 12  # bytes looked at, at both ends
+NO_CELL = "\x1f"  # a separator that no file has, for those of a single column
+NOTED = 1e-4  # relative difference of two rates that is worth a word
+CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
+HARDLY_NUMBERS = 0.5  # share of cells without a number that makes a column none of samples
+MANY_COLUMNS = 16  # shown in a message
 
 
 @dataclass
 class CsvRecording(Recording):
-    """A CSV file; its cells that are empty or NaN are missing samples."""
+    """A CSV file; its cells that are empty or NaN are missing samples, and so are jumps of its column of times.
 
-    layout: Layout = Layout(",", ".", 0, (), ())
+    Attributes:
+        layout: how its lines are read.
+        time: its column of times or sample numbers; None where there is none.
+        unfinished: lines at the end that are cut off, or no samples.
+        strange: cells amid the samples that are no numbers, counted while it is read.
+    """
+
+    layout: Layout = field(default_factory=lambda: Layout(",", ".", 0, (), ()))
+    time: TimeColumn | None = None
+    unfinished: int = 0
+    strange: int = 0
 
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
-        import pyarrow as pa
-        from pyarrow import csv
+        column, scale = self.layout.names.index(self.leads[lead].name), self.leads[lead].scale or 1.0
+        timed = [self.time.column] if self.time is not None else []
+        filler = GapFiller(self.time, str(self.path)) if self.time is not None else None
+        self.strange = 0
+        for values, *times in self._columns([column, *timed]):
+            if filler is not None:
+                values = filler.fill(times[0], values)
+            for start in range(0, len(values), size):
+                yield (values[start : start + size] * scale).astype(np.float32)
 
-        name, scale, layout = self.leads[lead].name, self.leads[lead].scale or 1.0, self.layout
-        reading = csv.ReadOptions(
-            column_names=list(layout.names), skip_rows=layout.header, block_size=BLOCK, use_threads=False
-        )
-        converting = csv.ConvertOptions(
-            column_types={name: pa.float64()},
-            include_columns=[name],
-            null_values=MISSING,
-            decimal_point=layout.point,
-        )
-        try:
-            for batch in csv.open_csv(self.path, reading, csv.ParseOptions(delimiter=layout.separator), converting):
-                values = batch.column(0).to_numpy(zero_copy_only=False) * scale
-                values[~np.isfinite(values)] = np.nan
-                for start in range(0, len(values), size):
-                    yield values[start : start + size].astype(np.float32)
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{self.path}: {' '.join(str(error).split())[:200]}") from error
+    def _columns(self, columns: list[int]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Numbers (n,) of each of `columns`, block by block; NaN for cells that hold none.
+
+        Raises:
+            UserError: a line has more cells than the others.
+        """
+        waiting = [np.zeros(0)] * len(columns)
+        for frame in read_frames(self.path, self.layout, columns):
+            block = [numbers_of(frame[k], self.layout, k == columns[0]) for k in columns]
+            self.strange += block[0][1]
+            waiting = [np.concatenate(pair) for pair in zip(waiting, (each for each, _ in block), strict=True)]
+            whole = len(waiting[0]) - self.unfinished
+            if whole > 0:
+                yield tuple(each[:whole] for each in waiting)
+                waiting = [each[whole:] for each in waiting]
+
+
+def read_frames(path: Path, layout: Layout, columns: list[int], rows: int | None = None) -> Iterator[pd.DataFrame]:
+    """The `columns` of a CSV file in blocks of lines, the first `rows` of them; cells as numbers or as text.
+
+    Raises:
+        UserError: a line has more cells than the others.
+    """
+    separator = {ONE_COLUMN: NO_CELL, BLANKS: r"\s+"}.get(layout.separator, layout.separator)
+    try:
+        with open(path, encoding=layout.encoding, errors="replace", newline="") as handle:
+            for _ in range(layout.header):
+                handle.readline()
+            reader = pd.read_csv(
+                handle, sep=separator, decimal=layout.point, header=None, names=range(len(layout.names)),
+                usecols=sorted(set(columns)), na_values=list(MISSING), chunksize=BLOCK, nrows=rows, engine="c",
+                skip_blank_lines=not layout.blank_is_missing, skipinitialspace=True, index_col=False, low_memory=False,
+            )  # fmt: skip
+            yield from reader
+    except pd.errors.ParserError as error:
+        text = re.sub(r"^.*?(Expected \d+ fields) in line (\d+), saw (\d+).*$", r"\2 \3", str(error), flags=re.DOTALL)
+        where, _, cells = text.partition(" ")
+        if not where.isdigit():
+            raise UserError(f"{path}: {' '.join(str(error).split())[:200]}") from error
+        line = int(where) + layout.header
+        raise UserError(f"{path}: line {line} has {cells} cells; the others have {len(layout.names)}") from error
+    except pd.errors.EmptyDataError:
+        return
+
+
+def numbers_of(cells: pd.Series, layout: Layout, is_lead: bool = True) -> tuple[np.ndarray, int]:
+    """The numbers (n,) of a column's cells, NaN where there are none; and how many cells hold something else."""
+    if cells.dtype.kind in "fiu":
+        values, strange = cells.to_numpy(dtype=np.float64, copy=True), 0
+    else:
+        text = cells.astype("string").str.strip().str.strip("'\"")
+        plain = text.str.replace(",", ".", regex=False) if layout.point == "," else text
+        values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        strange = int((np.isnan(values) & ~text.isin(MISSING).fillna(True).to_numpy(dtype=bool)).sum())
+        if not is_lead and np.isnan(values).mean() > HARDLY_NUMBERS:
+            values = times_of(cells.to_numpy())
+    values[~np.isfinite(values)] = np.nan
+    return values, strange
 
 
 def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
@@ -78,101 +123,148 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
         UserError: its rate is not known, it is empty, or it lacks the columns that were asked for.
     """
     try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
+        with open(path, "rb") as binary:
+            encoding = encoding_of(binary.read(HEAD))
+        with open(path, encoding=encoding, errors="replace", newline="") as handle:
             lines = [line.rstrip("\r\n") for line in islice(handle, LOOKED_AT)]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    layout, leads = sniff(str(path), lines, csv)
-    return CsvRecording(path, path.stem, "CSV", leads, [path], [], layout)
+    layout = layout_of(str(path), lines, encoding)
+    numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
+    frame = next(read_frames(path, layout, numeric, TIMED), pd.DataFrame())
+    unfinished = _unfinished_lines(path, layout)
+    kept = frame.iloc[: max(len(frame) - unfinished, 1)] if len(frame) < TIMED else frame
+    time = find_time(layout.names, {k: numbers_of(kept[k], layout, False)[0] for k in numeric})
+    fs, notes = settle_rate(str(path), csv.fs, layout, time)
+    if unfinished:
+        notes.append(f"{unfinished} line{'s' * (unfinished > 1)} at its end, cut off or without numbers, left out")
+    leads = leads_of(str(path), layout, csv, fs, time)
+    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, layout, time, unfinished)
 
 
-def sniff(path: str, lines: list[str], csv: CsvFormat) -> tuple[Layout, list[Lead]]:
-    """How the first `lines` of a CSV file are to be read, and its leads.
+def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> Layout:
+    """The layout of a file or stream that begins with `lines`.
 
     Raises:
-        UserError: see `open_csv`.
+        UserError: it is a table of beats, empty, or holds no numbers.
     """
     if lines and lines[0].startswith(TABLE_OF_BEATS):
         raise UserError(f"{path} is a table of beats that --predict wrote, no recording")
-    if csv.fs is None:
-        raise UserError(f"{path}: a CSV file does not tell its sampling rate: give it by --fs")
-    layout = _layout(lines)
+    layout = find_layout(lines, encoding)
     if layout is None:
         raise UserError(f"{path} is empty or holds no numbers; expected a line per sample, a column per lead")
-    return layout, [_lead(layout, k, csv) for k in _columns(path, csv.columns, layout, lines)]
+    return layout
 
 
-def parsed(line: str, column: int, layout: Layout) -> float | None:
-    """The number in a line's column; NaN where it is missing, None where there is something else."""
-    cells = line.rstrip("\r\n").split(layout.separator)
-    cell = cells[column].strip() if column < len(cells) else "?"
-    if cell in MISSING:
-        return float("nan")
-    return float(cell.replace(",", ".")) if NUMBER.fullmatch(cell) else None
+def sniff(path: str, lines: list[str], csv: CsvFormat) -> tuple[Layout, list[Lead], list[str]]:
+    """How the lines of a stream are read, its leads, and what is to be said of them.
+
+    Raises:
+        UserError: see `layout_of`, `settle_rate` and `leads_of`.
+    """
+    layout = layout_of(path, lines)
+    rows = [row for line in lines[layout.header :] if len(row := cells_of(line, layout.separator)) == len(layout.names)]
+    table = pd.DataFrame(rows, columns=range(len(layout.names)), dtype="string")
+    numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
+    time = find_time(layout.names, {k: numbers_of(table[k], layout, False)[0] for k in numeric})
+    fs, notes = settle_rate(path, csv.fs, layout, time)
+    return layout, leads_of(path, layout, csv, fs, time), notes
 
 
-def _lead(layout: Layout, k: int, csv: CsvFormat) -> Lead:
+def settle_rate(path: str, given: float | None, layout: Layout, time: TimeColumn | None) -> tuple[float, list[str]]:
+    """The sampling rate of a file: of its column of times, else of its header, else the one `given` by --fs.
+
+    Returns:
+        The rate, and notes where the sources differ.
+
+    Raises:
+        UserError: none of them tells it.
+    """
+    measured = time.settled_rate(given or layout.rate) if time is not None else None
+    column = f"its column {layout.names[time.column]}" if time is not None else ""
+    stated = [(f"{measured:.6g} by {column}", measured)] if measured else []
+    stated += [(f"{layout.rate:.6g} by its header", layout.rate)] if layout.rate else []
+    stated += [(f"{given:.6g} by --fs", given)] if given else []
+    if not stated:
+        raise UserError(f"{path}: neither a column of times nor its header gives its sampling rate: give it by --fs")
+    (said, rate), *others = stated
+    notes = []
+    for other, different in others:
+        if abs(different / rate - 1) > CONTRADICTED:
+            notes.append(f"sampling rates contradict each other: {said}, {other}; took {rate:.6g} samples per second")
+        elif abs(different / rate - 1) > NOTED:
+            notes.append(f"sampling rates differ a little: {said}, {other}; took {rate:.6g} samples per second")
+    return rate, notes
+
+
+def leads_of(path: str, layout: Layout, csv: CsvFormat, fs: float, time: TimeColumn | None) -> list[Lead]:
+    """The leads: the columns that --columns names, else all that hold numbers but times and numbers of samples.
+
+    Raises:
+        UserError: a column is not there, or none looks like a lead.
+    """
+    names = list(layout.names)
+    shown = ", ".join(names[:MANY_COLUMNS]) + (" ..." if len(names) > MANY_COLUMNS else "")
+    chosen = []
+    for name in csv.columns:
+        if name not in names and not (name.isascii() and name.isdigit() and 1 <= int(name) <= len(names)):
+            raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {shown}")
+        chosen.append(names.index(name) if name in names else int(name) - 1)
+    if not csv.columns:
+        taken = time.column if time is not None else -1
+        chosen = [k for k in layout.numeric() if k != taken and not _is_time_name(names[k])]
+    if not chosen:
+        raise UserError(f"{path}: none of its columns looks like a lead ({shown}); name them by --columns")
+    return [_lead(layout, k, csv, fs) for k in chosen]
+
+
+def _is_time_name(name: str) -> bool:
+    return TIME_NAME.match(name) is not None or COUNTER_NAME.fullmatch(name) is not None
+
+
+def _lead(layout: Layout, k: int, csv: CsvFormat, fs: float) -> Lead:
     unit = layout.units[k] or "mV"
     if csv.gain is not None:
-        return Lead(layout.names[k], f"1/{csv.gain:g} mV", 1 / csv.gain, csv.fs or 0.0)
-    return Lead(layout.names[k], unit, millivolts(unit), csv.fs or 0.0)
+        return Lead(layout.names[k], f"1/{csv.gain:g} mV", 1 / csv.gain, fs)
+    return Lead(layout.names[k], unit, millivolts(unit), fs)
 
 
-def _layout(lines: list[str]) -> Layout | None:
-    """What the first lines show; None when none of them holds numbers."""
-    shown = ((k, found) for k, line in enumerate(lines) if (found := _separator(line)) is not None)
-    first, (separator, point) = next(shown, (0, ("", "")))
-    if not separator:
-        return None
-    width = len(lines[first].split(separator))
-    heads = [[cell.strip().strip("'\"") for cell in head.split(separator)] for head in lines[:first]]
-    heads = [cells for cells in heads if len(cells) == width]
-    names = heads[0] if heads else [""] * width
-    units = heads[1] if len(heads) > 1 else [""] * width  # as PhysioNet's rdsamp writes them
-    for k, name in enumerate(names):
-        if match := UNIT.fullmatch(name):
-            names[k], units[k] = match[1], match[2]
-    names = [name if name and name not in names[:k] else f"{name} {k + 1}".strip() for k, name in enumerate(names)]
-    units = [unit if millivolts(unit) else "" for unit in units]
-    return Layout(separator, point, first, tuple(names), tuple(units))
+def number_in(line: str, column: int, layout: Layout) -> float | None:
+    """The number in a line's column; NaN where it is missing, None where there is something else."""
+    cells = cells_of(line, layout.separator)
+    cell = cells[column] if column < len(cells) else "?"
+    kind = kind_of(cell, layout.point) if column < len(cells) else "text"
+    if kind == "missing":
+        return float("nan")
+    return float(cell.replace(",", ".")) if kind == "number" else None
 
 
-def _separator(line: str) -> tuple[str, str] | None:
-    """The separator and the decimal point of a line of numbers (one cell may be a time), None for any other line."""
-    if NUMBER.fullmatch(line) and "," not in line:
-        return ",", "."
-    for separator in ";\t, ":
-        cells = line.split(separator)
-        numbers = [cell for cell in cells if NUMBER.fullmatch(cell)]
-        filled = sum(cell.strip() in MISSING for cell in cells) + len(numbers)
-        if len(cells) > 1 and numbers and filled >= len(cells) - 1:
-            text = "".join(numbers)
-            return separator, "," if "," in text and "." not in text else "."
-    return None
+def _unfinished_lines(path: Path, layout: Layout) -> int:
+    """How many lines at the end of the file are no samples: blank ones where those count, a footer, a cut-off line."""
+    with open(path, "rb") as binary:
+        size = binary.seek(0, 2)
+        binary.seek(max(0, size - TAIL - size % 2))
+        tail = binary.read()
+    encoding = {"utf-16": "utf-16-le" if size % 2 == 0 else "utf-16"}.get(layout.encoding, layout.encoding)
+    lines = tail.decode(encoding, errors="replace").split("\n")[1:]
+    if lines and not lines[-1].strip("\r"):
+        lines.pop()  # behind the last line's end
+    count = 0
+    for line in reversed(lines):
+        if not line.strip():
+            count += layout.blank_is_missing
+            continue
+        row = cells_of(line.rstrip("\r"), layout.separator)
+        kinds = [kind_of(cell, layout.point) for cell in row]
+        fits = len(row) == len(layout.names) and all(
+            kind in ("number", "missing") for kind, wanted in zip(kinds, layout.kinds, strict=True) if wanted == "number"
+        )
+        if fits:
+            return count
+        count += 1
+    return 0
 
 
-def _columns(path: str, wanted: tuple[str, ...], layout: Layout, lines: list[str]) -> list[int]:
-    """The numbers of the columns that are leads: those `wanted`, else all but times and numbers of samples."""
-    names = list(layout.names)
-    known = ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
-    found = []
-    for name in wanted:
-        if name not in names and not (name.isascii() and name.isdigit() and 1 <= int(name) <= len(names)):
-            raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {known}")
-        found.append(names.index(name) if name in names else int(name) - 1)
-    if wanted:
-        return found
-    rows = [line.split(layout.separator) for line in lines[layout.header :] if line.strip()]
-    found = [k for k, name in enumerate(names) if not NO_LEAD.fullmatch(name) and not _is_time(rows, k)]
-    if not found:
-        raise UserError(f"{path}: none of its columns looks like a lead ({known}); name them by --columns")
-    return found
-
-
-def _is_time(rows: list[list[str]], k: int) -> bool:
-    """Whether column `k` holds times or numbers of samples: no numbers, or numbers that rise in equal steps."""
-    cells = [row[k] for row in rows if k < len(row) and row[k].strip() not in MISSING]
-    if not all(NUMBER.fullmatch(cell) for cell in cells):
-        return not any(NUMBER.fullmatch(cell) for cell in cells)
-    steps = np.diff([float(cell.replace(",", ".")) for cell in cells])
-    return len(steps) > 2 and bool((steps > 0).all()) and bool(steps.max() < 1.5 * steps.min() + 1e-3)
+def with_names(layout: Layout, names: tuple[str, ...]) -> Layout:
+    """The same layout with other names of columns."""
+    return replace(layout, names=names)

@@ -1,0 +1,288 @@
+"""How a CSV file is to be read: separator, decimal mark, header, names and units, settled by most of its lines."""
+
+from __future__ import annotations
+
+import csv as csv_module
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+
+from loaders.io.recording import millivolts
+
+MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-", "?", "#N/A")
+ONE_COLUMN = ""  # the separator of a file with a single column
+BLANKS = " "  # columns aligned by blanks
+NUMBERS = {
+    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"),
+    ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?"),
+}
+UNIT_IN_NAME = re.compile(r"(.*?)\s*[\[(/]\s*([a-zµμA-Z]*[vV])\s*[\])]?")  # "MLII (mV)", "II [uV]", "V5/mV"
+UNIT_ALONE = re.compile(r"[\[(]?\s*([a-zµμA-Z/%°]{1,12})\s*[\])]?")
+UNITS = {"s", "sec", "seconds", "ms", "us", "ns", "mv", "uv", "nv", "v", "hz", "mmhg", "bpm", "g", "%", "adu", "a.u."}
+SAMPLING_RATE = re.compile(
+    r"^\W*(?:sampl\w*[ _-]*(?:rate|freq\w*)|(?:sampl\w*|data)?[ _-]*frequency|rate|fs|f_s|sfreq)\b[^\d\n]{0,24}?"
+    r"(\d+(?:[.,]\d+)?)\s*(k?hz|hertz|sps|samples?\W*(?:/|per)\W*s\w*|1/s)?\W*$",
+    re.IGNORECASE,
+)
+SAMPLING_INTERVAL = re.compile(
+    r"^\W*(?:sampl\w*[ _-]*)?(?:interval|period)\b[^\d\n]{0,12}?(\d+(?:[.,]\d+)?(?:e-?\d+)?)\s*(s|sec|ms|us|µs)\W*$",
+    re.IGNORECASE,
+)
+KEYED_UNIT = re.compile(r"^\W*units?\W+(\S+)\W*$", re.IGNORECASE)
+KEYED_LEAD = re.compile(r"^\W*(?:lead|channel)\W+(.{1,40}?)\W*$", re.IGNORECASE)
+PER_SECOND = {"s": 1.0, "sec": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of a file are to be read.
+
+    Attributes:
+        separator: between cells; `BLANKS` for columns aligned by blanks, `ONE_COLUMN` for a single one.
+        point: the decimal mark.
+        header: lines before the first sample.
+        names, units: one of each column; a unit is "" where the header has none. A column without a name is called
+            "column N" (N from 1).
+        kinds: of each column: "number", "text" or "empty".
+        rate: samples per second as the header gives them; None where it does not.
+        blank_is_missing: an empty line is a missing sample (files of a single column).
+        encoding: of the file's bytes.
+    """
+
+    separator: str
+    point: str
+    header: int
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+    rate: float | None = None
+    blank_is_missing: bool = False
+    encoding: str = "utf-8"
+
+    def numeric(self) -> list[int]:
+        """The columns that hold numbers."""
+        return [k for k, kind in enumerate(self.kinds) if kind == "number"]
+
+
+def encoding_of(head: bytes) -> str:
+    """The encoding of a text file that begins with `head`: UTF-16 and UTF-8 by their marks or their bytes, else
+    Windows-1252."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if head.startswith(b"\xef\xbb\xbf"):
+        return "utf-8-sig"
+    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
+        if len(zeros) > 8 and zeros.count(0) > 0.8 * len(zeros):
+            return encoding
+    try:
+        head[:-4].decode("utf-8")  # the last character may be cut off
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def cells_of(line: str, separator: str) -> list[str]:
+    """The cells of a line, without blanks and quotes around them."""
+    if separator == ONE_COLUMN:
+        return [line.strip().strip("'\"").strip()]
+    if separator == BLANKS:
+        return line.split()
+    if '"' in line:
+        rows = list(csv_module.reader([line], delimiter=separator))
+        return [cell.strip() for cell in rows[0]] if rows else [""]
+    return [cell.strip().strip("'\"") for cell in line.split(separator)]
+
+
+def kind_of(cell: str, point: str) -> str:
+    """What a cell holds: "number", "missing" or "text"."""
+    if cell in MISSING:
+        return "missing"
+    return "number" if NUMBERS[point].fullmatch(cell) else "text"
+
+
+def find_layout(lines: list[str], encoding: str = "utf-8") -> Layout | None:
+    """The layout that most of the first `lines` of a file agree with; None when they hold no numbers."""
+    offered, lines = _named_separator(lines)
+    filled = [line for line in lines if line.strip()]
+    grids = [grid for grid in (_Grid.of(filled, *each) for each in _candidates(offered)) if grid is not None]
+    if not grids:
+        return None
+    best = max(grids, key=lambda grid: grid.quality)
+    if best.separator == "," and best.width == 2 and _is_decimal_comma(filled, best):
+        best = _Grid.of(filled, ONE_COLUMN, ",") or best
+    skipped = 1 if offered else 0
+    start = best.first_sample(lines)
+    if start is None:
+        return None
+    names, units = _names_and_units(lines[:start], best)
+    blank = [not line.strip() for line in lines[start:]]
+    double_spaced = sum(blank) > 0.4 * len(blank)
+    return Layout(
+        best.separator, best.point, start + skipped, names, units, best.kinds, _header_rate(lines[:start]),
+        best.separator == ONE_COLUMN and not double_spaced, encoding,
+    )  # fmt: skip
+
+
+def _named_separator(lines: list[str]) -> tuple[str, list[str]]:
+    """The separator that the first line names ("sep=;", as spreadsheets write it), and the lines after it."""
+    match = re.fullmatch(r"\s*\"?sep=(.|\\t)\"?\s*", lines[0]) if lines else None
+    if not match:
+        return "", lines
+    return match[1].replace("\\t", "\t"), lines[1:]
+
+
+def _candidates(offered: str) -> list[tuple[str, str]]:
+    """Separators and decimal marks to try, the likeliest first."""
+    separators = [offered] if offered else [";", "\t", ",", BLANKS, ONE_COLUMN]
+    return [(separator, point) for separator in separators for point in ".,"]
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The lines of a file, cut by one separator.
+
+    Attributes:
+        separator, point: see `Layout`.
+        width: cells of most lines.
+        kinds: of each column in most lines: "number", "text" or "empty".
+        fitting: how many lines agree with them.
+    """
+
+    separator: str
+    point: str
+    width: int
+    kinds: tuple[str, ...]
+    fitting: int
+
+    @classmethod
+    def of(cls, lines: list[str], separator: str, point: str) -> _Grid | None:
+        """The grid of these lines; None where no column holds numbers in most of them."""
+        rows = [cells_of(line, separator) for line in lines]
+        widths = Counter(len(row) for row in rows)
+        width = max(widths, key=lambda each: (widths[each], each))
+        kinds = []
+        for column in zip(*(row for row in rows if len(row) == width), strict=True):
+            counts = Counter(kind_of(cell, point) for cell in column)
+            missing = counts.pop("missing", 0)
+            number, text = counts["number"], counts["text"]
+            # A header above a column of missing samples is its only text.
+            empty = number == 0 and missing > 0 and text <= max(2, 0.1 * missing)
+            kinds.append("empty" if empty else "number" if number >= text else "text")
+        if "number" not in kinds:
+            return None
+        grid = cls(separator, point, width, tuple(kinds), 0)
+        fitting = sum(grid.fits(row) for row in rows)
+        separator = ONE_COLUMN if width == 1 else separator
+        return cls(separator, point, width, tuple(kinds), fitting) if fitting >= max(1, 0.4 * len(rows)) else None
+
+    @property
+    def quality(self) -> tuple[float, ...]:
+        """Larger for a likelier grid: lines that fit, columns of text, decimal comma only where it is needed."""
+        return (self.fitting, -self.kinds.count("text"), self.point == ".", self.width > 1)
+
+    def fits(self, row: list[str]) -> bool:
+        """Whether a line's cells are of the columns' kinds."""
+        if len(row) != self.width:
+            return False
+        allowed = {"number": ("number", "missing"), "text": ("text", "missing"), "empty": ("missing",)}
+        return all(kind_of(cell, self.point) in allowed[kind] for cell, kind in zip(row, self.kinds, strict=True))
+
+    def first_sample(self, lines: list[str]) -> int | None:
+        """The number of the first line (from 0) that most lines after it are like."""
+        rows = [cells_of(line, self.separator) if line.strip() else None for line in lines]
+        fitting = [row is not None and self.fits(row) for row in rows]
+        for k, row in enumerate(rows):
+            after = [fits for fits, other in zip(fitting[k : k + 24], rows[k : k + 24], strict=True) if other is not None]
+            if row is not None and fitting[k] and sum(after) >= 0.6 * len(after):
+                following = next((other for other in rows[k + 1 :] if other is not None), None)
+                return k + self._is_numbered_header(row, following)
+        return None
+
+    def _is_numbered_header(self, row: list[str], following: list[str] | None) -> bool:
+        """Whether a line of numbers is a header all the same: columns numbered by a data-frame library."""
+        if following is None or len(following) != len(row):
+            return False
+        if row[0] == "" and following[0] != "":  # ",0": an index without a name
+            return True
+        wanted = ([str(k) for k in range(len(row))], [str(k + 1) for k in range(len(row))])
+        return len(row) > 2 and row in wanted and following not in wanted
+
+
+def _is_decimal_comma(lines: list[str], grid: _Grid) -> bool:
+    """Whether lines such as "0,002" are one column with a decimal comma rather than two columns of whole numbers."""
+    rows = [cells_of(line, ",") for line in lines]
+    start = grid.first_sample(lines)
+    if start is None:
+        return False
+    heads = [line for line in lines[:start] if not re.match(r"\s*[#%;]", line)]
+    pairs = [row for row in rows[start:] if len(row) == 2 and grid.fits(row)]
+    if any(not re.fullmatch(r"[+-]?\d+", left) or not re.fullmatch(r"\d+", right) for left, right in pairs):
+        return False
+    if heads and "," in heads[-1]:
+        return False
+    lefts = [int(left) for left, _ in pairs]
+    steps = {after - before for before, after in pairwise(lefts)}
+    if len(lefts) > 2 and len(steps) == 1 and steps != {0}:
+        return False  # samples that are numbered
+    if any(left.startswith("-0") for left, _ in pairs) or any(re.match(r"0\d", right) for _, right in pairs):
+        return True
+    lengths = {len(right) for _, right in pairs}
+    return bool(heads) or (len(lengths) == 1 and min(lengths) >= 2 and max(map(abs, lefts), default=0) <= 20)
+
+
+def _names_and_units(heads: list[str], grid: _Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The name and the unit of each column: from the last lines before the numbers, or from lines "name, value"."""
+    rows = [cells_of(re.sub(r"^\s*[#%]+", "", line), grid.separator) for line in heads if line.strip()]
+    shortest = grid.width - (grid.kinds[-1] == "empty")
+    full = [(row + [""] * grid.width)[: grid.width] for row in rows if shortest <= len(row) <= grid.width]
+    names, units = [""] * grid.width, [""] * grid.width
+    if full and _is_units(full[-1]):
+        units = [match[1] if (match := UNIT_ALONE.fullmatch(cell)) else "" for cell in full.pop()]
+    if full and grid.width > 1 and not _is_metadata(full[-1]):
+        names = full[-1]
+    elif full and grid.width == 1 and not _is_metadata(full[-1]) and full[-1] == rows[-1]:
+        names = full[-1]
+    for k, name in enumerate(names):
+        if match := UNIT_IN_NAME.fullmatch(name):
+            names[k], units[k] = match[1], match[2]
+    keyed = [re.sub(r"[;,\t]+", " ", line) for line in heads]
+    lead = next((match[1] for line in keyed if (match := KEYED_LEAD.match(line))), "")
+    unit = next((match[1] for line in keyed if (match := KEYED_UNIT.match(line))), "")
+    numeric = [k for k, kind in enumerate(grid.kinds) if kind == "number"]
+    if len(numeric) == 1 and not names[numeric[0]]:
+        names[numeric[0]] = lead
+    units = [own or (unit if k in numeric else "") for k, own in enumerate(units)]
+    names = [name if name and name not in names[:k] else f"{name or 'column'} {k + 1}" for k, name in enumerate(names)]
+    return tuple(names), tuple(each if millivolts(each) or each.lower() in UNITS else "" for each in units)
+
+
+def _is_units(row: list[str]) -> bool:
+    """Whether the cells of a line are units: "(s)", "mV", or nothing."""
+    filled = [match for cell in row if cell and (match := UNIT_ALONE.fullmatch(cell))]
+    units = [match for match in filled if match[1].lower() in UNITS or millivolts(match[1])]
+    bracketed = all(cell[0] in "([" for cell in row if cell)
+    return len(units) == sum(1 for cell in row if cell) > 0 and (bracketed or len(row) > 1)
+
+
+def _is_metadata(row: list[str]) -> bool:
+    """Whether a header line tells something of the recording rather than the columns' names."""
+    if any(kind_of(cell, ".") == "number" for cell in row if cell) and len(row) <= 2:
+        return True
+    text = " ".join(row)
+    return any(pattern.match(text) for pattern in (SAMPLING_RATE, SAMPLING_INTERVAL, KEYED_UNIT)) or (
+        len(row) == 1 and (":" in text or "=" in text)
+    )
+
+
+def _header_rate(heads: list[str]) -> float | None:
+    """Samples per second as a header line gives them."""
+    for head in heads:
+        line = re.sub(r"[;\t\"]+|,(?!\d)|,(?=\d{3,})", " ", head)
+        if match := SAMPLING_RATE.match(line):
+            thousand = 1000 if (match[2] or "").lower() == "khz" else 1
+            return float(match[1].replace(",", ".")) * thousand
+        if match := SAMPLING_INTERVAL.match(line):
+            interval = float(match[1].replace(",", "."))
+            return PER_SECOND[match[2].lower()] / interval if interval > 0 else None
+    return None
