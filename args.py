@@ -25,6 +25,7 @@ from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, S
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError
 from toolbox.utils.options import Brief, Refusing, add_options, parse_values, read_config, with_role
+from toolbox.utils.program import program_words
 
 DESCRIPTION = """Train, resume and test networks that classify heartbeats of the MIT-BIH Arrhythmia Database.
 Each training is a run with a folder of its own, ROOT/DATASET/runs/NAME."""
@@ -56,7 +57,7 @@ FREE_FLAGS = with_role("free", *GROUPS.values())
 def get_parser(kind: type[argparse.ArgumentParser] = Brief) -> argparse.ArgumentParser:
     """The parser with all flags, their help and defaults."""
     parser = kind(
-        prog="commander.py",
+        prog=program_words()[-1],
         description=DESCRIPTION,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
@@ -100,7 +101,7 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """
     try:
         parser = get_parser(Refusing)
-        options = parse_values(values, parser, without=(*ACTION_FLAGS, "experiment"))
+        options = parse_values(values, parser, without=ACTION_FLAGS)
         if not {"dataset", "model_name"} <= options.keys():
             raise UserError("dataset and model_name are missing")
     except UserError as error:
@@ -192,9 +193,7 @@ def _continues(args: Namespace) -> bool:
 
 def run_options(args: Namespace) -> dict[str, Any]:
     """The flags that say what a run is, as config.json keeps them."""
-    return {
-        key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "experiment", "given")
-    }
+    return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
 
 
 def extract_name(args: Namespace) -> str:

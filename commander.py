@@ -9,16 +9,22 @@ python commander.py --score ecg_data/mitdb --test-annotator ecg
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import sys
 from argparse import Namespace
 from typing import Any, NoReturn
 
-from args import FREE_FLAGS, NAME_FLAGS, extract_name, parse_args, run_options
-from toolbox.runs.folders import merge_run_options
+from args import parse_args
 from toolbox.utils import UserError, os_error_text, torch_advice, tune_process
+from toolbox.utils.program import missing_package
 from toolbox.utils.signals import Endings, Interrupted
+
+COMMANDS = {
+    name: f"commands.{name}:run"
+    for name in ("train", "test", "predict", "stream", "score", "export", "prepare", "seeds")
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -39,46 +45,27 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     """
     tune_process()
     args = parse_args(argv)
+    module, _, function = COMMANDS[command_of(args)].partition(":")
     try:
-        return act(args)
+        return getattr(importlib.import_module(module), function)(args)
     except OSError as error:  # what nobody closer to the file could say more about
         raise UserError(f"{os_error_text(error)}; what was there before is kept") from error
+    except ModuleNotFoundError as error:  # a package of an extra, as torch is where the program only annotates
+        if advice := missing_package(error):
+            raise UserError(advice) from error
+        raise
     except RuntimeError as error:
         if told := torch_advice(error):
             raise UserError(told) from error
         raise
 
 
-def act(args: Namespace) -> dict[str, Any]:
-    """Do the one thing that `args` ask for."""
-    if args.prepare or args.score:
-        from commands.score import prepare, score
-
-        return prepare(args) if args.prepare else score(args)
-    if args.predict or args.export:
-        from commands.predict import export_model, predict_recordings
-
-        return predict_recordings(args) if args.predict else export_model(args)
-    if args.seeds > 1:
-        return run_experiment(args)
-    from commands.build import find_run
-    from commands.test import test_run
-    from commands.train import train_run
-
-    if not (args.test or args.resume):
-        return train_run(args)
-    run = find_run(args)
-    args = merge_run_options(args, run, FREE_FLAGS)
-    return test_run(args, run) if args.test else train_run(args, run)
-
-
-def run_experiment(args: Namespace) -> dict[str, Any]:
-    """Train several seeds as one experiment, or score them."""
-    from commands.seeds import Actions, run_seeds
-    from commands.test import test_run
-    from commands.train import train_run
-
-    return run_seeds(args, extract_name(args), Actions(train_run, test_run, run_options, NAME_FLAGS, FREE_FLAGS))
+def command_of(args: Namespace) -> str:
+    """The command that the flags ask for: a key of COMMANDS."""
+    if args.predict:
+        return "stream" if args.predict == ["-"] else "predict"
+    asked = (name for name in ("prepare", "score", "export") if getattr(args, name))
+    return next(asked, "seeds" if args.seeds > 1 else "test" if args.test else "train")
 
 
 def cli() -> int:

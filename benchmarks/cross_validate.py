@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 
 from args import parse_args  # noqa: E402
 from commands.build import build  # noqa: E402
-from toolbox.metrics.confusion import confusion_by_group, figures  # noqa: E402
+from toolbox.metrics.confusion import confusion_by_group, confusion_scores  # noqa: E402
 
 SHOWN = ("accuracy", "F1 S", "Se S", "+P S", "F1 V", "Se V", "+P V", "F1 F", "kappa", "j_kappa")
 
@@ -57,7 +57,7 @@ def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[fl
         patients, confusion = confusion_by_group(labels, called, records, len(names))
         for name, one in zip(patients.tolist(), confusion, strict=True):
             of_record[name] = of_record.get(name, 0) + one
-        for name, value in figures(confusion.sum(axis=0), names).items():
+        for name, value in confusion_scores(confusion.sum(axis=0), names).items():
             kind, _, group = name.partition(" ")
             found.setdefault(f"{kind} {group[0]}" if group else name, []).append(float(value))
     return found, of_record

@@ -36,7 +36,8 @@ import sys
 from pathlib import Path
 from loaders.dsp.rpeaks import detect
 from loaders.dsp.chunks import bridged, pieces
-from loaders.io.recording import CsvFormat, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat
 recording = open_recording(Path(sys.argv[1]), CsvFormat())
 lead = recording.leads[0]
 for piece in pieces(recording.stream(0, 1 << 20), lead.fs, lead.low, lead.high):

@@ -31,8 +31,8 @@ from benchmarks.published_features import features_of  # noqa: E402
 from loaders.beats.table import CLASS_LETTERS, CLASS_NAMES, labels_of  # noqa: E402
 from loaders.datasets.splits import DS1, DS2, SCORED  # noqa: E402
 from loaders.io.wfdb_record import list_records, read_wfdb  # noqa: E402
-from toolbox.metrics.confusion import confusion_by_group, figures  # noqa: E402
-from toolbox.metrics.patients import DE_CHAZAL, EC57_MAP, of_map, relabelled  # noqa: E402
+from toolbox.metrics.confusion import confusion_by_group, confusion_scores  # noqa: E402
+from toolbox.metrics.patients import DE_CHAZAL, EC57_MAP, map_scores, relabelled  # noqa: E402
 from toolbox.runs.provenance import processor, versions  # noqa: E402
 from toolbox.utils import UserError, progress, write_json  # noqa: E402
 
@@ -120,17 +120,17 @@ def scored(test: Part, cast: dict[str, np.ndarray]) -> dict[str, Any]:
     called = np.prod(list(cast.values()), axis=0).argmax(axis=1)
     origin = {"patient": test.records, "record": test.records}
     maps = {EC57_MAP: test.labels, DE_CHAZAL: labels_of(test.symbols)}
-    found: dict[str, Any] = {name: of_map(labels, called, origin, NAMES, False) for name, labels in maps.items()}
+    found: dict[str, Any] = {name: map_scores(labels, called, origin, NAMES, False) for name, labels in maps.items()}
     for name, labels in maps.items():
         records, counts = confusion_by_group(labels, called, test.records, SCORED)
-        rest = figures(counts[records != "232"].sum(axis=0), NAMES)
+        rest = confusion_scores(counts[records != "232"].sum(axis=0), NAMES)
         found[name]["without 232"] = {key: float(rest[key]) for key in ("accuracy", "kappa", "j_kappa")}
         found[name]["by_record"] = dict(zip(records.tolist(), counts.tolist(), strict=True))
     choices = {}
     for size in range(1, len(cast) + 1):
         for kinds in combinations(cast, size):
             some = np.prod([cast[kind] for kind in kinds], axis=0).argmax(axis=1)
-            value = figures(confusion_by_group(test.labels, some, np.zeros(len(some)), SCORED)[1][0], NAMES)
+            value = confusion_scores(confusion_by_group(test.labels, some, np.zeros(len(some)), SCORED)[1][0], NAMES)
             choices[" + ".join(kinds)] = {key: float(value[key]) for key in ("accuracy", "kappa", "j_kappa")}
     return {"maps": found, "choices": choices}
 

@@ -127,7 +127,7 @@ def prediction_rows(root: str, repeats: int) -> list[list[str]]:
     from trainer import run_epoch
 
     ours = session(root, "resnet1d_10")
-    setting, batches = ours.setting, ours.batches(ours.data.test, batch_size=ours.evaluation_batch())
+    setting, batches = ours.setting, ours.evaluation_batches(ours.data.test)
     folded = fold_batch_norm(copy.deepcopy(setting.model))
 
     def predict() -> None:

@@ -1,1 +1,1 @@
-"""What commander.py does, one thing at a time; each action gets the flags and gives its result."""
+"""The commands of commander.py, one file for each, named as its flag: run(args) does it and returns its result."""

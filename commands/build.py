@@ -1,4 +1,4 @@
-"""What the flags describe, built: data, model and how they meet; and the run that they mean."""
+"""Builds what the flags describe: data, model, criterion, and the training that joins them."""
 
 from __future__ import annotations
 
@@ -6,91 +6,127 @@ import sys
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from args import NAME_FLAGS, run_options, stored_options
-from toolbox.runs.folders import Run, check_config, list_runs, runs_without_config, select
+import torch
+from torch import nn
+
+from args import NAME_FLAGS, run_options
+from commands.options import CommandOptions
+from loaders import get_loader
+from loaders.datasets.dataset import Batches, Data, ECGLoader
+from loaders.options import BalanceOptions, BatchOptions
+from models import get_model
+from models.options import ModelOptions
+from toolbox.logger import Experiment
+from toolbox.losses import get_criterion
+from toolbox.optimizers import get_optimizer, get_scheduler
+from toolbox.options import DeviceOptions, TrainingOptions
+from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights, seed_everything
+from toolbox.runs.checkpoint_checks import check_fits
+from toolbox.runs.folders import Run, list_runs
+from toolbox.runs.pickle_reader import import_weights
+from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError
-
-if TYPE_CHECKING:
-    from loaders.datasets.dataset import Batches, Data, ECGLoader
-    from trainer import TrainContext, Training
-
+from toolbox.utils.device import make_deterministic, pick_device, use_bf16
+from toolbox.utils.options import pick
+from trainer import TrainContext, Training
 
 TRIAL_BATCHES = 10  # of each pass of a --short-run
 EVALUATION_BATCH = 1024  # rows at once where nothing is learned; scores do not depend on it
 
 
-def find_run(args: Namespace) -> Run:
-    """The run that the given flags and --version mean: the newest unless a number is given."""
-    wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
-    version = int(args.version) if args.version not in (None, "latest") else None
-    for folder in runs_without_config(args.root_dir):
-        print(f"warning: {folder} is passed over: its config.json is missing or damaged", file=sys.stderr)
-    run = select(list_runs(args.root_dir), wanted, version)
-    check_config(run)
-    return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
+@dataclass(frozen=True)
+class Options:
+    """The flags, split by what they configure."""
+
+    command: CommandOptions
+    model: ModelOptions
+    training: TrainingOptions
+    batches: BatchOptions
+    balance: BalanceOptions
+    device: DeviceOptions
+
+    @classmethod
+    def of(cls, args: Namespace) -> Options:
+        """Split the flags of a command line."""
+        return cls(
+            pick(CommandOptions, args),
+            pick(ModelOptions, args),
+            pick(TrainingOptions, args),
+            pick(BatchOptions, args),
+            pick(BalanceOptions, args),
+            pick(DeviceOptions, args),
+        )
 
 
 @dataclass
 class BuiltRun:
-    """What the flags describe, built: data, model and how they meet."""
+    """Data and model of a run, and how they meet.
+
+    Attributes:
+        args: all flags, as the factories of the predecessor take them and config.json keeps them.
+        options: the same, split by what they configure.
+        data: rows of training, validation and test.
+        setting: model, criterion and device.
+    """
 
     args: Namespace
+    options: Options
     data: Data
     setting: TrainContext
 
     def batches(self, part: ECGLoader, **options: Any) -> Batches:
         """Batches of one part of the data, few of them in a trial."""
-        from loaders.datasets.dataset import Batches
-
-        limit = TRIAL_BATCHES if self.args.short_run else None
-        if self.args.workers == 0:
+        limit = TRIAL_BATCHES if self.options.command.short_run else None
+        workers = self.options.batches.workers
+        if workers == 0:
             part.to(self.setting.device)  # worker processes gather on the CPU
-        return Batches(part, workers=self.args.workers, limit=limit, **options)
+        return Batches(part, workers=workers, limit=limit, **options)
+
+    def evaluation_batches(self, part: ECGLoader) -> Batches:
+        """Batches of rows that nothing is learned from: large ones, in a trial those of training."""
+        size = self.options.batches.batch_size if self.options.command.short_run else EVALUATION_BATCH
+        return self.batches(part, batch_size=size)
 
     def training(self) -> Training:
         """The model with its optimizer, schedule, batches and an empty log."""
-        import torch
+        options, training, model = self.options.batches, self.options.training, self.setting.model
+        balance, train_rows = self.options.balance, self.data.train
+        weights = train_rows.sample_weights(balance.sampler, balance.effective_beta) if balance.sampler else None
+        batches = self.batches(
+            train_rows, generator=torch.Generator().manual_seed(training.seed), weights=weights,
+            batch_size=options.batch_size, augment=options.augment, mixup=options.mixup, prune=options.prune,
+        )  # fmt: skip
+        optimizer = get_optimizer(self.args, model)
+        steps = (-(-batches.batches_of(batches.rows(first)) // training.accumulate) for first in (True, False))
+        schedule = get_scheduler(self.args, optimizer, *steps)
+        average = WeightEMA(model, training.ema) if training.ema else None
+        learner = OptimizerStep(model, optimizer, schedule, training.accumulate, training.clip_grad, average)
+        held_out = self.evaluation_batches(self.data.val)
+        rest = training.monitor, options.progressive, training.start_epoch - 1
+        return Training(self.setting, learner, batches, held_out, self.empty_log(), *rest)
 
-        from toolbox.logger import Experiment
-        from toolbox.optimizers import get_optimizer, get_scheduler
-        from toolbox.training.step import OptimizerStep, WeightEMA
-        from trainer import Training
-
-        args = self.args
-        weights = self.data.train.sample_weights(args.sampler, args.effective_beta) if args.sampler else None
-        order = torch.Generator().manual_seed(args.seed)
-        options = {"batch_size": args.batch_size, "augment": args.augment, "mixup": args.mixup, "prune": args.prune}
-        batches = self.batches(self.data.train, generator=order, weights=weights, **options)
-        held_out = self.batches(self.data.val, batch_size=self.evaluation_batch())
-        optimizer = get_optimizer(args, self.setting.model)
-        steps = (-(-batches.batches_of(batches.rows(first)) // args.accumulate) for first in (True, False))
-        schedule = get_scheduler(args, optimizer, *steps)
-        average = WeightEMA(self.setting.model, args.ema) if args.ema else None
-        learner = OptimizerStep(self.setting.model, optimizer, schedule, args.accumulate, args.clip_grad, average)
+    def empty_log(self) -> Experiment:
+        """The log of a run that begins: its flags, model size and data."""
         parameters = sum(p.numel() for p in self.setting.model.parameters())
-        log = Experiment("", run_options(args), {"parameters": parameters, "data": self.data.describe()})
-        log.logged["hyperparams"] = {key: getattr(args, key) for key in (*NAME_FLAGS, "epochs", "weight_decay", "seed")}
-        rest = args.monitor, args.progressive, args.start_epoch - 1
-        return Training(self.setting, learner, batches, held_out, log, *rest)
-
-    def evaluation_batch(self) -> int:
-        """Rows at once where nothing is learned; in a trial as many as in training."""
-        return self.args.batch_size if self.args.short_run else EVALUATION_BATCH
+        log = Experiment("", run_options(self.args), {"parameters": parameters, "data": self.data.describe()})
+        shown = (*NAME_FLAGS, "epochs", "weight_decay", "seed")
+        log.logged["hyperparams"] = {key: getattr(self.args, key) for key in shown}
+        return log
 
     def load_model(self, state: dict[str, Any], run: Run) -> bool:
-        """The weights of a checkpoint of `run`; UserError when they do not fit, a warning when the data differ.
+        """Load the weights of a checkpoint of `run`; warn when the data differ from those it was started on.
 
         Returns:
-            Whether the data are those that the run was started on.
-        """
-        from toolbox.runs.checkpoint import load_weights
-        from toolbox.runs.checkpoint_checks import check_fits
+            Whether the data are the same.
 
-        check_fits(state, self.args.model_name, self.setting.class_names, run.path)
+        Raises:
+            UserError: the weights do not fit.
+        """
+        check_fits(state, self.options.model.model_name, self.setting.class_names, run.path)
         load_weights(self.setting.model, state["model"], run.path)
-        if state["live"] and not self.args.test:  # with --ema, what is scored and what goes on learning differ
+        if state["live"] and not self.options.command.test:  # with --ema, the scored and the learning weights differ
             load_weights(self.setting.model, state["live"], run.path)
         same = run.config["data"]["fingerprint"] == self.data.cache.fingerprint
         if not same:
@@ -103,56 +139,45 @@ class BuiltRun:
 
 
 def build(args: Namespace) -> BuiltRun:
-    """Data, model and criterion as the flags tell; nothing is left on disk but the data's cache."""
-    from loaders import get_loader
-    from models import get_model
-    from toolbox.losses import get_criterion
-    from toolbox.runs.checkpoint import seed_everything
-    from toolbox.utils.device import make_deterministic, pick_device, use_bf16
-    from trainer import TrainContext
-
-    device = pick_device(args.disable_cuda)
-    make_deterministic(args.deterministic)
-    bf16 = use_bf16(args.precision, device)
+    """Data, model and criterion as the flags describe them; nothing is left on disk but the data's cache."""
+    options = Options.of(args)
+    balance = options.balance
+    device = pick_device(options.device.disable_cuda)
+    make_deterministic(options.device.deterministic)
+    bf16 = use_bf16(options.device.precision, device)
     data = get_loader(args)
     args.num_classes = data.train.num_classes
-    seed_everything(args.seed)
+    seed_everything(options.training.seed)
     model = get_model(args, **data.train.shape())
-    if not (args.resume or args.test):
-        fit_scaling(model, data)
-        start_weights(model, args)
-    weights = data.train.class_weights(args.class_balance, args.effective_beta) if args.class_balance else None
+    if not (options.command.resume or options.command.test):
+        fit_scaling: Any = getattr(model, "fit_scaling", None)  # of models that scale their inputs
+        if fit_scaling is not None:
+            fit_scaling(*data.train.inputs())
+        start_weights(model, options, args.root_dir)
+    weights = data.train.class_weights(balance.class_balance, balance.effective_beta) if balance.class_balance else None
     criterion = get_criterion(args, weights, data.train.class_counts())
-    if args.compile:
+    if options.device.compile:
         model.compile()  # in place: the state_dict keeps its names
     setting = TrainContext(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
-    return BuiltRun(args, data, setting)
+    return BuiltRun(args, options, data, setting)
 
 
-def fit_scaling(model: Any, data: Data) -> None:
-    """Let a model that scales what it reads take the scaling from the training rows."""
-    if hasattr(model, "fit_scaling"):
-        model.fit_scaling(*data.train.inputs())
-
-
-def start_weights(model: Any, args: Namespace) -> None:
-    """Load what --pretrained or --import-weights names, if one does; a head of other size is new."""
-    from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
-    from toolbox.runs.checkpoint_checks import check_fits
-    from toolbox.runs.pickle_reader import import_weights
-
-    if args.import_weights:
-        load_weights(model, import_weights(args.import_weights), args.import_weights, new_head=True)
-    if not args.pretrained:
+def start_weights(model: nn.Module, options: Options, root: str) -> None:
+    """Load the weights that --pretrained or --import-weights names, if any; a head of another size stays as it is."""
+    command = options.command
+    if command.import_weights:
+        load_weights(model, import_weights(command.import_weights), command.import_weights, new_head=True)
+    if not command.pretrained:
         return
-    path = Path(args.pretrained)
+    path = Path(command.pretrained)
     if not path.exists():
-        named = [run.path for run in list_runs(args.root_dir) if run.name == args.pretrained]
+        runs = list_runs(root)
+        named = [run.path for run in runs if run.name == command.pretrained]
         if not named:
-            known = ", ".join(run.name for run in list_runs(args.root_dir)) or "none yet"
-            raise UserError(f"--pretrained {args.pretrained}: no such file, folder or run; runs: {known}")
+            names = ", ".join(run.name for run in runs) or "none yet"
+            raise UserError(f"--pretrained {command.pretrained}: no such file, folder or run; runs: {names}")
         path = named[-1]
     path = path / BEST if path.is_dir() else path
     state = load_checkpoint(path)
-    check_fits(state, args.model_name, state.get("class_names", ()), path)  # other classes get a new head
+    check_fits(state, options.model.model_name, state.get("class_names", ()), path)  # other classes get a new head
     load_weights(model, state["model"], path, new_head=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
+from toolbox.utils.aami import LEARNING_PERIOD, MATCH_WINDOW
 from toolbox.utils.options import number, option
 
 
@@ -77,9 +78,9 @@ class ScoreOptions:
     exclude: list[str] = option(
         [], "records not to score, such as paced ones", nargs="+", metavar="NAME", role="action"
     )
-    score_start: float = option(300.0, "seconds at the start left out", type=number(float, 0), role="action")
+    score_start: float = option(LEARNING_PERIOD, "seconds at the start left out", type=number(float, 0), role="action")
     match_window: float = option(
-        0.15, "seconds that two beats of a pair may lie apart", type=number(float, 0), role="action"
+        MATCH_WINDOW, "seconds that two beats of a pair may lie apart", type=number(float, 0), role="action"
     )
     out: str | None = option(
         None,

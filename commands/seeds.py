@@ -1,7 +1,7 @@
-"""Several seeds as one experiment: runs of their own, and a JSON file beside them with mean and spread of each score.
+"""Trains or scores several seeds as one experiment: a run for each, and a JSON file with each score's mean and spread.
 
 The file ROOT/DATASET/runs/NAMEseedsN_V.json is claimed before the first run starts, and each run's config.json names
-it, so that an experiment that was broken off at any moment can be gone on with.
+it, so that an interrupted experiment can be resumed at any moment.
 """
 
 from __future__ import annotations
@@ -9,59 +9,36 @@ from __future__ import annotations
 import os
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
+from commands import test, train
 from toolbox.logger import Experiment
 from toolbox.runs.folders import Run, list_runs, merge_run_options
 from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError, read_json, write_json
+from toolbox.utils.program import program_words
 from toolbox.utils.signals import Interrupted
 
 SHOWN = ("accuracy", "acc1", "acc_class", "macro_f1", "kappa", "j_kappa", "ece", "temperature")
 
 
-@dataclass
-class Actions:
-    """What an experiment does for one run.
-
-    Attributes:
-        train: starts a run (None) or goes on with one; its result names the run and its best epoch.
-        test: scores one.
-        options: flags -> what config.json keeps of them.
-        name_flags: those that find an experiment again.
-        free_flags: those that may differ when it is gone on with.
-    """
-
-    train: Callable[[Namespace, Run | None], dict[str, Any]]
-    test: Callable[[Namespace, Run], dict[str, Any]]
-    options: Callable[[Namespace], dict[str, Any]]
-    name_flags: Iterable[str]
-    free_flags: Iterable[str]
-
-
-def run_seeds(args: Namespace, prefix: str, actions: Actions) -> dict[str, Any]:
-    """Start an experiment of `args.seeds` seeds, go on with the newest one (--resume latest), or score it (--test).
-
-    Args:
-        prefix: what the flags call a run, up to its version.
+def run(args: Namespace) -> dict[str, Any]:
+    """Start an experiment of --seeds N seeds, resume the newest one (--resume latest), or score it (--test).
 
     Returns:
         What its file holds: name, started, git, seeds, runs, options, and "val" and "test" as `spread` gives them.
 
     Raises:
         UserError: no experiment fits, or it is to be scored and has not been trained to its end.
-        Interrupted: a run was stopped; the experiment can be gone on with.
+        Interrupted: a run was stopped; the experiment can be resumed.
     """
-    if args.test or args.resume:
-        path = find(args, actions.name_flags)
-    else:
-        path = claim(Path(args.root_dir) / args.dataset / "runs", prefix, args, actions.options(args))
+    path = newest_experiment(args) if args.test or args.resume else claim_file(args)
     experiment = Run(path, read_json(path))
     state, seeds = experiment.config, experiment.config["seeds"]
     if args.test and len(state["runs"]) < len(seeds):
@@ -74,9 +51,9 @@ def run_seeds(args: Namespace, prefix: str, actions: Actions) -> dict[str, Any]:
         print(f"{state['name']}: seed {seed}, {number} of {len(seeds)}", flush=True)
         run = runs_of(args, state["name"]).get(seed)
         if args.test and run is not None:
-            results.append(actions.test(merge_run_options(args, run, actions.free_flags), run))
+            results.append(test.test_run(merge_run_options(args, run, FREE_FLAGS), run))
             continue
-        results.append(train_seed(args, experiment, run, seed, actions))
+        results.append(train_seed(args, experiment, run, seed))
         state["runs"] = [Path(result["run"]).name for result in results]
         state["val"] = spread([result["val"] for result in results])
         write_json(path, state)
@@ -84,9 +61,8 @@ def run_seeds(args: Namespace, prefix: str, actions: Actions) -> dict[str, Any]:
     if args.test:
         state["test"] = spread([{**result["test"], "patients": flat_maps(result["patients"])} for result in results])
         write_json(path, state)
-    print(
-        "\n".join([f"{state['name']}, mean +- standard deviation of {len(seeds)} seeds, {part}:", *table(state[part])])
-    )
+    print(f"{state['name']}, mean +- standard deviation of {len(seeds)} seeds, {part}:")
+    print("\n".join(table(state[part])))
     print(f"written {path}")
     return {"experiment": str(path), **state}
 
@@ -96,16 +72,16 @@ def runs_of(args: Namespace, name: str) -> dict[int, Run]:
     return {run.options["seed"]: run for run in list_runs(args.root_dir) if run.config.get("experiment") == name}
 
 
-def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int, actions: Actions) -> dict[str, Any]:
+def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int) -> dict[str, Any]:
     """Train the run of one seed to its end; its result, with the validation scores of its best epoch under "val"."""
-    own = Namespace(**{**vars(args), "experiment": experiment.config["name"], "resume": "latest" if run else ""})
+    own = Namespace(**{**vars(args), "resume": "latest" if run else ""})
     if args.resume:  # the experiment's flags, for runs that had not been started
-        own = merge_run_options(own, run or experiment, actions.free_flags)
+        own = merge_run_options(own, run or experiment, FREE_FLAGS)
     own.seed = seed
     try:
-        result = actions.train(own, run)
+        result = train.train_run(own, run, experiment.config["name"])
     except Interrupted as stop:
-        words = ["python", "commander.py", "--resume", "latest", "--seeds", str(args.seeds)]
+        words = [*program_words(), "--resume", "latest", "--seeds", str(args.seeds)]
         stop.command = shlex.join([*words, *([] if args.root_dir == "ecg_data" else ["--root-dir", args.root_dir])])
         raise
     except BaseException:
@@ -117,8 +93,9 @@ def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int, act
     return {**result, "val": {key: value for key, value in scores.items() if key not in ("epoch", "seconds")}}
 
 
-def claim(folder: Path, prefix: str, args: Namespace, options: dict[str, Any]) -> Path:
+def claim_file(args: Namespace) -> Path:
     """The file of a new experiment, its version the next free one."""
+    folder, prefix = Path(args.root_dir) / args.dataset / "runs", extract_name(args)
     folder.mkdir(parents=True, exist_ok=True)
     version = 1
     while True:
@@ -134,7 +111,7 @@ def claim(folder: Path, prefix: str, args: Namespace, options: dict[str, Any]) -
         "git": git_state(),
         "seeds": list(range(args.seed, args.seed + args.seeds)),
         "runs": [],
-        "options": options,
+        "options": run_options(args),
         "val": None,
         "test": None,
     }
@@ -142,64 +119,63 @@ def claim(folder: Path, prefix: str, args: Namespace, options: dict[str, Any]) -
     return folder / f"{name}.json"
 
 
-def find(args: Namespace, name_flags: Iterable[str]) -> Path:
-    """The newest experiment of so many seeds that the given flags fit."""
-    wanted = {key: getattr(args, key) for key in name_flags if key in args.given}
-    found, others = [], []
+def newest_experiment(args: Namespace) -> Path:
+    """The file of the newest experiment of --seeds N seeds that the given flags fit."""
+    wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
+    fitting, others = [], []
     for path in Path(args.root_dir).glob("*/runs/*seeds*.json"):
         try:
             state = read_json(path)
             fits = all(state["options"].get(key) == value for key, value in wanted.items())
             if fits and len(state["seeds"]) == args.seeds:
-                found.append((state["started"], path))
+                fitting.append((state["started"], path))
             others.append(f"{state['name']} ({len(state['seeds'])} seeds)")
         except (UserError, KeyError, TypeError, AttributeError):
-            continue  # a stranger's file, or one that was claimed and not yet filled
-    if not found:
+            continue  # another file, or one that was claimed and not yet filled
+    if not fitting:
         there = f"; there are: {', '.join(others)}" if others else "; there are none: train one by --seeds N first"
         raise UserError(f"no experiment of {args.seeds} seeds fits these flags{there}")
-    return max(found)[1]
+    return max(fitting)[1]
 
 
 def flat_maps(patients: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of toolbox.metrics.patients, without intervals and records: nested mappings of numbers."""
-    found = {}
+    """The scores of toolbox.metrics.patients, without intervals and records: nested mappings of numbers."""
+    by_map = {}
     for name, result in patients["maps"].items():
         figures = {key: result[key]["value"] for key in ("accuracy", "macro_f1", "kappa", "j_kappa")}
         per_class = result["per_class"].items()
         classes = {of: {kind: each[kind]["value"] for kind in ("Se", "+P", "F1")} for of, each in per_class}
         ec57 = {of: result["ec57"][of] for of in ("gross", "average")} if "ec57" in result else {}
-        found[name] = {**figures, **classes, "EC57": ec57, "without": result.get("without", {})}
-    return {**found, "calibration": patients["calibration"]}
+        by_map[name] = {**figures, **classes, "EC57": ec57, "without": result.get("without", {})}
+    return {**by_map, "calibration": patients["calibration"]}
 
 
 def flat(scores: Mapping[str, Any], before: str = "") -> dict[str, float | None]:
     """The numbers in nested mappings, under "outer/inner"; lists are left out."""
-    found: dict[str, float | None] = {}
+    numbers: dict[str, float | None] = {}
     for key, value in scores.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{before}{key}/")
+            numbers |= flat(value, f"{before}{key}/")
         elif value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            found[f"{before}{key}"] = value
-    return found
+            numbers[f"{before}{key}"] = value
+    return numbers
 
 
 def spread(results: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of each number in the `results` of several seeds: mean and standard deviation (n - 1) over those that define it,
-    and the values by seed."""
+    """Mean, standard deviation (n - 1) and values by seed of each number in `results`; None and NaN do not count."""
     flats = [flat(result) for result in results]
-    found = {}
+    scores = {}
     for key in dict.fromkeys(key for one in flats for key in one):
         values = [one.get(key) for one in flats]
         defined = np.array([value for value in values if value is not None and np.isfinite(value)])
         mean = float(defined.mean()) if len(defined) else None
         std = float(defined.std(ddof=1)) if len(defined) > 1 else None
-        found[key] = {"mean": mean, "std": std, "values": values}
-    return found
+        scores[key] = {"mean": mean, "std": std, "values": values}
+    return scores
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Lines of the figures that matter most: mean +- standard deviation."""
+    """Lines of the scores that matter most: mean +- standard deviation."""
     lines = []
     for key, each in figures.items():
         outer, _, last = key.rpartition("/")

@@ -22,10 +22,12 @@ from loaders.beats.window_segmenter import other_leads, read_windows
 from loaders.dsp.quality import merge_intervals
 from loaders.io.annotations import write_beats, write_table
 from loaders.io.discovery import Item
-from loaders.io.recording import CsvFormat, Recording, choose_lead, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, Recording, choose_lead
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.page import NOTE, write_page
-from toolbox.holter.strips import draw_strips, select_strips
+from toolbox.holter.strip_figure import draw_strips
+from toolbox.holter.strips import select_strips
 from toolbox.holter.trace import CompressedTrace
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, read_json, sha256_of, write_json
@@ -264,7 +266,7 @@ def write_files(
     if settings.png:
         windows = select_strips(found.tracing.seconds, found.marks, found.episodes)
         title = f"{recording.name}, {lead.name}: 25 mm/s, 10 mm/{summary['unit']}"
-        save_plot(draw_strips(found.tracing, found.marks, windows, title, NOTE), paths["png"], DPI)
+        save_plot(draw_strips(found.tracing, found.marks, windows, title, NOTE, summary["unit"]), paths["png"], DPI)
     write_json(paths["json"], summary)
     return summary
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from args import parse_args
 from loaders.beats.table import Beats
 from loaders.io.annotations import read_beats
-from loaders.io.recording import CsvFormat, choose_lead, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, choose_lead
 from loaders.io.wfdb_record import list_records
 from loaders.sources import cache, physionet
 from loaders.sources import google_drive as gdd

@@ -247,3 +247,21 @@ def save_plot(figure: Figure, path: str | Path, dpi: int = 120) -> Path:
     with atomic_write(path) as handle:
         figure.savefig(handle, format="png", dpi=dpi, metadata={"Software": None})  # else Matplotlib signs the file
     return path
+
+
+def plot_reliability(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Draw the share called right over the given probability, a curve for each name; the diagonal is calibrated.
+
+    Args:
+        curves: name -> a curve as toolbox.metrics.calibration.reliability gives it.
+    """
+    figure, axes = _new_figure("Reliability", "Probability of the called class", "Share called right")
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="calibrated")
+    for (name, curve), colour in zip(curves.items(), COLOURS, strict=False):
+        filled = curve["rows"] > 0
+        axes.plot(curve["confidence"][filled], curve["accuracy"][filled], color=colour, marker="o", label=name)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    _open_axes(axes)
+    _legend_below(figure, axes)
+    return figure

@@ -86,9 +86,7 @@ def _beats(
 
 def read_rows(path: Path, recipe: InputSpec) -> Beats:
     """The beats of the WFDB record `path`."""
-    record = read_wfdb(path)
-    record.patient = patients.SAME_PATIENT.get(record.name, record.name)
-    return rows_of(record, recipe)
+    return rows_of(read_wfdb(path), recipe)
 
 
 def records_source(folder: Path, recipe: InputSpec) -> Source:

@@ -14,12 +14,12 @@ from itertools import combinations
 import numpy as np
 
 from loaders.beats.table import CLASS_LETTERS, Beats
+from loaders.io.wfdb_record import SAME_PATIENT
 from toolbox.utils import UserError
 
 DS1 = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
 DS2 = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
 PACED = ("102", "104", "107", "217")
-SAME_PATIENT = {"202": "201"}  # of MITDB; its directory says that both were taken from one man
 SCORED = (
     4  # classes that take part: N, S, V and F; Q (15 beats outside the paced records) is left out, as in the papers
 )

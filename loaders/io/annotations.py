@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loaders.io.wfdb_checks import read_header, readable
+from loaders.io.recording import readable
+from loaders.io.wfdb_files import read_header
 from loaders.io.wfdb_private import parse_annotations
 from toolbox.utils import UserError, atomic_write
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from loaders.io.recording import Lead, Recording, millivolts
-from loaders.io.wfdb_checks import readable
+from loaders.io.recording import Lead, Recording, millivolts, readable
+from loaders.io.wfdb_private import timekeeping_samples
 from toolbox.utils import UserError
 
 ONSET = re.compile(rb"^([+-]\d+(?:\.\d*)?)\x14")  # how each data record of an EDF+ file begins its annotations
@@ -84,7 +84,7 @@ def _lead(signal: Any) -> Lead:
 
 def _starts(path: Path, edf: Any) -> np.ndarray:
     """(data records,) s: when each data record of an EDF+D file starts."""
-    told = edf._timekeeping_signal.digital.reshape(edf.num_data_records, -1)  # edfio has no public name for it
+    told = timekeeping_samples(edf)
     found = [ONSET.match(record.tobytes()) for record in told]
     starts = np.array([float(match[1]) if match else np.nan for match in found])
     if not (np.diff(starts) >= 0.999 * edf.data_record_duration).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -85,6 +86,18 @@ class Recording(ABC):
         """
 
 
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Any error of a reader that met a broken file as a UserError: "`what` cannot be read: why"."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # wfdb, edfio and soundfile raise all kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{what} cannot be read: {reason}") from error
+
+
 def millivolts(unit: str) -> float | None:
     """mV of one `unit`, None for what is no voltage or unknown."""
     return MILLIVOLTS.get(unit.strip().strip("'\"").lower().replace("µ", "u").replace("μ", "u"))
@@ -145,25 +158,3 @@ class CsvFormat:
     fs: float | None = None
     columns: tuple[str, ...] = ()
     gain: float | None = None
-
-
-def open_recording(path: Path, csv: CsvFormat) -> Recording:
-    """The recording `path`: a WFDB header (.hea), an EDF (.edf) or CSV (.csv, .tsv, .txt) file.
-
-    Raises:
-        UserError: it is missing, damaged, or none of these.
-    """
-    suffix = path.suffix.lower()
-    if suffix == ".hea":
-        from loaders.io.wfdb_recording import open_wfdb
-
-        return open_wfdb(path.with_suffix(""))
-    if suffix == ".edf":
-        from loaders.io.edf_recording import open_edf
-
-        return open_edf(path)
-    if suffix in CSV_SUFFIXES:
-        from loaders.io.csv_recording import open_csv
-
-        return open_csv(path, csv)
-    raise UserError(f"{path} is no recording: expected a WFDB record, an EDF file or a CSV file")

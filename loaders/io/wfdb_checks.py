@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from loaders.io.wfdb_files import SAMPLE_BYTES, missing_value, signal_file
 from toolbox.utils import UserError
+from toolbox.utils.errors import warn
 
-# By WFDB signal format (signal(5)): bytes of a sample; the bits whose lowest value stands for a missing one.
-SAMPLE_BYTES = {"8": 1, "80": 1, "212": 1.5, "310": 4 / 3, "311": 4 / 3, "16": 2, "61": 2, "160": 2, "24": 3, "32": 4}
 FLAC = ("508", "516", "524")
-BITS = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "24": 24, "524": 24, "32": 32}
-BITS |= dict.fromkeys(("16", "61", "160", "516"), 16)  # format 8 stores differences and has no such value
-
-
-def warn(text: str) -> None:
-    """A line on stderr."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Any error of a reader that met a broken file as a UserError: "`what` cannot be read: why"."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # wfdb, edfio and soundfile raise all kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{what} cannot be read: {reason}") from error
-
-
-def read_header(path: Path) -> Any:
-    """The header of the WFDB record `path` (without extension), as wfdb reads it; UserError when it is damaged."""
-    import wfdb  # here: it brings pandas, which takes most of a second
-
-    if not path.with_name(f"{path.name}.hea").is_file():
-        raise UserError(f"record {path}: {path.name}.hea is missing")
-    with readable(f"record {path}: {path.name}.hea"):
-        return wfdb.rdheader(str(path))
 
 
 def check_header(path: Path, header: Any) -> None:
@@ -80,15 +48,6 @@ def check_files(path: Path, header: Any) -> None:
             _check_length(path, file, n, form, (len(own), frame), offset)
 
 
-def signal_file(path: Path, name: str) -> Path:
-    """The file `name` beside the record `path`; UserError when it is missing or lies elsewhere."""
-    if Path(name).name != name or "\\" in name:
-        raise UserError(f"record {path}: the header names the signal file {name!r}, which lies in another folder")
-    if not path.with_name(name).is_file():
-        raise UserError(f"record {path}: {name} is missing")
-    return path.with_name(name)
-
-
 def _check_flac(path: Path, file: Path, n: int) -> None:
     """UserError when the FLAC file does not say that it has `n` samples of each lead."""
     with open(file, "rb") as handle:
@@ -116,11 +75,6 @@ def _check_length(path: Path, file: Path, n: int, form: str, leads: tuple[int, i
         warn(f"record {path}: {file.name} has {have} bytes, {size} of them are read, as the header says")
 
 
-def missing_value(form: str) -> int:
-    """The value that marks a missing sample in a signal format; one that no sample has where there is none."""
-    return -(1 << BITS[form] - 1) if form in BITS else int(np.iinfo(np.int64).min)
-
-
 def check_gaps(path: Path, digital: np.ndarray, formats: list[str], leads: list[str]) -> None:
     """UserError when a sample has the value that its format marks missing ones by."""
     for k, (form, lead) in enumerate(zip(formats, leads, strict=True)):
@@ -131,8 +85,8 @@ def check_gaps(path: Path, digital: np.ndarray, formats: list[str], leads: list[
             )
 
 
-def check_sums(path: Path, record: Any) -> None:
+def check_sums(path: Path, digital: np.ndarray, header: Any) -> None:
     """Warn when a lead's samples do not add up to what the header says (header(5): modulo 65536)."""
-    for k, (lead, stated) in enumerate(zip(record.sig_name, record.checksum, strict=True)):
-        if stated is not None and (int(record.d_signal[:, k].sum(dtype=np.int64)) - stated) % 65536:
+    for k, (lead, stated) in enumerate(zip(header.sig_name, header.checksum, strict=True)):
+        if stated is not None and (int(digital[:, k].sum(dtype=np.int64)) - stated) % 65536:
             warn(f"record {path}: lead {lead} has not the checksum that its header says; is the file damaged?")

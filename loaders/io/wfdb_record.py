@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from loaders.io.annotations import annotation_file, read_annotations
-from loaders.io.wfdb_checks import check_gaps, check_header, check_sums, read_header, readable
+from loaders.io.wfdb_checks import check_gaps, check_header, check_sums
+from loaders.io.wfdb_files import calibration, read_header, read_samples
 from toolbox.utils import UserError
 
 # The 48 records of the MIT-BIH Arrhythmia Database.
@@ -17,6 +18,7 @@ MITDB = (
     *("117", "118", "119", "121", "122", "123", "124", "200", "201", "202", "203", "205", "207", "208", "209", "210"),
     *("212", "213", "214", "215", "217", "219", "220", "221", "222", "223", "228", "230", "231", "232", "233", "234"),
 )
+SAME_PATIENT = {"202": "201"}  # of MITDB; its directory says that both were taken from one man
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Record:
 
     Attributes:
         name: the record's name, "100".
-        patient: who was recorded; the record's name where nothing else is known.
+        patient: the person recorded; the record's name where nothing else is known.
         fs: sampling rate in Hz.
         leads: the channels' names, in order.
         digital: (samples, leads) integer ADC units, as stored.
@@ -61,34 +63,33 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
     Raises:
         UserError: a file is missing, cannot be read, or its parts do not fit together.
     """
-    import wfdb  # imported here: it brings pandas and takes most of a second
-
     path = Path(path)
     for extension in ("hea", annotator):
         if not path.with_name(f"{path.name}.{extension}").is_file():
             raise UserError(f"record {path}: {path.name}.{extension} is missing")
     header = read_header(path)
     check_header(path, header)
-    with readable(f"record {path}"):
-        record = wfdb.rdrecord(str(path), physical=False)
+    leads = range(header.n_sig)
+    digital = np.column_stack(read_samples(path, header, leads, 0, header.sig_len))
     file = annotation_file(path, annotator)
-    content = read_annotations(file, record.sig_len)
-    if content.fs not in (None, record.fs):
-        raise UserError(f"{file} counts {content.fs:g} samples a second, the signal has {record.fs:g}")
-    check_gaps(path, record.d_signal, record.fmt, record.sig_name)
-    check_sums(path, record)
+    content = read_annotations(file, header.sig_len)
+    if content.fs not in (None, header.fs):
+        raise UserError(f"{file} counts {content.fs:g} samples a second, the signal has {header.fs:g}")
+    check_gaps(path, digital, header.fmt, header.sig_name)
+    check_sums(path, digital, header)
+    gain, baseline = np.array([calibration(header, lead) for lead in leads], dtype=np.float64).T
     return Record(
         name=path.name,
-        patient=path.name,
-        fs=float(record.fs),
-        leads=list(record.sig_name),
-        digital=record.d_signal,
-        gain=np.asarray(record.adc_gain, dtype=np.float64),
-        baseline=np.asarray(record.baseline, dtype=np.float64),
+        patient=SAME_PATIENT.get(path.name, path.name),
+        fs=float(header.fs),
+        leads=list(header.sig_name),
+        digital=digital,
+        gain=gain,
+        baseline=baseline,
         sample=content.annotations.sample,
         symbol=np.asarray(content.annotations.symbol, dtype="U1"),
         aux=content.texts,
-        comments=list(record.comments),
+        comments=list(header.comments),
     )
 
 

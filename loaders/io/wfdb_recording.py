@@ -7,17 +7,24 @@ Formats and headers: signal(5) and header(5) of the WFDB Applications Guide. A l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from loaders.io.recording import Lead, Recording, millivolts
-from loaders.io.wfdb_checks import SAMPLE_BYTES, check_files, missing_value, read_header, readable, signal_file
+from loaders.io.wfdb_checks import check_files
+from loaders.io.wfdb_files import (
+    BITS,
+    SAMPLE_BYTES,
+    calibration,
+    missing_value,
+    read_header,
+    read_samples,
+    signal_file,
+)
 from toolbox.utils import UserError
-
-BITS = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "24": 24, "524": 24, "32": 32}  # of a sample, else 16
 
 
 @dataclass
@@ -27,7 +34,7 @@ class Segment:
     Attributes:
         path: of the header, without extension.
         frames: its length.
-        header: what wfdb.rdheader gives.
+        header: as wfdb.rdheader returns it.
     """
 
     path: Path
@@ -35,73 +42,54 @@ class Segment:
     header: Any = None
 
     def leads(self) -> list[Lead]:
-        """Its channels; those without a name are called by their number."""
-        header, found = self.header, []
-        for k in range(header.n_sig):
-            unit = header.units[k] or "mV"
-            scale = millivolts(unit)
-            bits = header.adc_res[k] or BITS.get(header.fmt[k], 16)
-            rails = (header.adc_zero[k] or 0) + np.array([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1])
-            low, high = np.sort((rails - self._baseline(k)) / self._gain(k) * (scale or 1.0)).tolist()
-            found.append(
-                Lead(header.sig_name[k] or f"signal {k}", unit, scale, header.fs * header.samps_per_frame[k], low, high)
-            )
-        return found
+        """Its channels, none for a gap; those without a name are called by their number."""
+        return [self._lead(k) for k in range(self.header.n_sig)] if self.header is not None else []
+
+    def _lead(self, k: int) -> Lead:
+        header = self.header
+        unit = header.units[k] or "mV"
+        scale = millivolts(unit)
+        bits = header.adc_res[k] or BITS.get(header.fmt[k], 16)
+        rails = (header.adc_zero[k] or 0) + np.array([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1])
+        gain, baseline = calibration(header, k)
+        low, high = np.sort((rails - baseline) / gain * (scale or 1.0)).tolist()
+        fs = header.fs * header.samps_per_frame[k]
+        return Lead(header.sig_name[k] or f"signal {k}", unit, scale, fs, low, high)
 
     def stream(self, name: str, size: int) -> Iterator[np.ndarray]:
-        """The lead `name` in blocks, NaN throughout where the segment has no such lead."""
-        names = [lead.name for lead in self.leads()] if self.header is not None else []
-        if name not in names:
-            yield from _nothing(self.frames, size)
+        """The lead `name` in blocks, NaN throughout where the segment has no lead of that name."""
+        leads = self.leads()
+        k = next((k for k, lead in enumerate(leads) if lead.name == name), None)
+        if k is None:
+            yield from _missing(self.frames, size)
             return
-        k = names.index(name)
-        lead, header = self.leads()[k], self.header
-        skew, per = header.skew[k] or 0, header.samps_per_frame[k]
-        factor = (lead.scale or 1.0) / self._gain(k)
-        last = header.init_value[k] or 0
-        each = max(1, size // per)  # frames
-        # Format 8 stores differences: the value before a block is known when all blocks before it were read.
-        start = 0 if header.fmt[k] == "8" else skew
+        header = self.header
+        form, first, skew, per = (
+            header.fmt[k],
+            header.init_value[k] or 0,
+            header.skew[k] or 0,
+            header.samps_per_frame[k],
+        )
+        gain, baseline = calibration(header, k)
+        factor = (leads[k].scale or 1.0) / gain
+        last, frames = first, max(1, size // per)
+        # Format 8 stores differences: a block needs the value before it, so all blocks before it are read.
+        start = 0 if form == "8" else skew
         while start < self.frames:
-            stop = min(start + each, self.frames)
-            digital = self._read(k, start, stop)
-            missing = digital == missing_value(header.fmt[k])
-            if header.fmt[k] == "8":
-                digital = digital - (header.init_value[k] or 0) + last
+            stop = min(start + frames, self.frames)
+            (digital,) = read_samples(self.path, header, [k], start, stop, ignore_skew=True)
+            is_missing = digital == missing_value(form)
+            if form == "8":
+                digital = digital - first + last
                 last = digital[-1]
-            block = ((digital - self._baseline(k)) * factor).astype(np.float32)
-            block[missing] = np.nan
+            block = ((digital - baseline) * factor).astype(np.float32)
+            block[is_missing] = np.nan
             yield block[max(0, skew - start) * per :]
             start = stop
-        yield from _nothing(min(skew, self.frames) * per, size)  # the file ends before the skewed lead does
-
-    def _read(self, k: int, start: int, stop: int) -> np.ndarray:
-        """int64 samples of a lead as stored, without its skew.
-
-        This is what wfdb.rdrecord calls; that parses the header anew for each block, reads no block of a record whose
-        header lacks the length, and gives no integers of format 61 (wfdb 4.3.1).
-        """
-        from wfdb.io._signal import _rd_segment
-
-        header = self.header
-        layout = (header.fmt, header.n_sig, header.sig_len, header.byte_offset, header.samps_per_frame, header.skew)
-        with readable(f"record {self.path}"):
-            (digital,) = _rd_segment(
-                header.file_name, str(self.path.parent), None, *layout, header.init_value, start, stop, [k], True
-            )
-            if len(digital) != (stop - start) * header.samps_per_frame[k]:
-                raise UserError(f"record {self.path}: frames {start} to {stop} are cut off")
-            return np.asarray(digital, dtype=np.int64)
-
-    def _gain(self, k: int) -> float:
-        return float(self.header.adc_gain[k] or 200.0)  # header(5): 200 where a record does not say
-
-    def _baseline(self, k: int) -> int:
-        baseline = self.header.baseline[k]
-        return int(baseline if baseline is not None else self.header.adc_zero[k] or 0)
+        yield from _missing(min(skew, self.frames) * per, size)  # the file ends before the skewed lead does
 
 
-def _nothing(n: int, size: int) -> Iterator[np.ndarray]:
+def _missing(n: int, size: int) -> Iterator[np.ndarray]:
     """`n` missing samples in blocks."""
     for start in range(0, n, size):
         yield np.full(min(size, n - start), np.nan, dtype=np.float32)
@@ -111,24 +99,24 @@ def _nothing(n: int, size: int) -> Iterator[np.ndarray]:
 class WfdbRecording(Recording):
     """A WFDB record; its segments follow each other."""
 
-    segments: list[Segment] = None  # type: ignore[assignment]  # after fields with defaults
+    segments: list[Segment] = field(default_factory=list)
     fs: float = 0.0  # frames per second
 
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         wanted = self.leads[lead]
         for segment in self.segments:
-            own = [other for other in segment.leads() if other.name == wanted.name] if segment.header else []
-            if own and not np.isclose(own[0].fs, wanted.fs):
-                raise UserError(f"record {segment.path}: lead {wanted.name} has {own[0].fs:g} Hz, before {wanted.fs:g}")
-            if own:
-                yield from segment.stream(wanted.name, size)
-            else:
-                yield from _nothing(round(segment.frames * wanted.fs / self.fs), size)
+            own = next((other for other in segment.leads() if other.name == wanted.name), None)
+            if own is None:
+                yield from _missing(round(segment.frames * wanted.fs / self.fs), size)
+                continue
+            if not np.isclose(own.fs, wanted.fs):
+                raise UserError(f"record {segment.path}: lead {wanted.name} has {own.fs:g} Hz, before {wanted.fs:g}")
+            yield from segment.stream(wanted.name, size)
 
 
 def open_wfdb(path: Path) -> WfdbRecording:
-    """The WFDB record `path` (without extension).
+    """Open the WFDB record `path` (without extension) for prediction.
 
     Raises:
         UserError: a file is missing, cannot be read, or holds less than its header says.
@@ -175,7 +163,7 @@ def _segments(path: Path, header: Any) -> tuple[Any, list[Segment]]:
             continue
         if own.sig_len not in (None, frames) or (own.n_sig and own.fs != header.fs):
             raise UserError(
-                f"record {path}: segment {name} tells {own.sig_len} samples at {own.fs:g} Hz, "
+                f"record {path}: segment {name} has {own.sig_len} samples at {own.fs:g} Hz, "
                 f"the record {frames} at {header.fs:g} Hz"
             )
         own.sig_len = frames
@@ -184,7 +172,7 @@ def _segments(path: Path, header: Any) -> tuple[Any, list[Segment]]:
 
 
 def _check(segment: Segment) -> None:
-    """UserError for a segment whose files do not hold what its header says; finds out its length if that is missing."""
+    """Raise UserError unless a segment's files hold as much as its header says; fill in a length that it lacks."""
     header, path = segment.header, segment.path
     if not header.sig_len and header.n_sig and header.file_name:
         first = header.file_name[0]
@@ -192,7 +180,7 @@ def _check(segment: Segment) -> None:
         each = sum(SAMPLE_BYTES.get(header.fmt[k], 0) * header.samps_per_frame[k] for k in own)
         stored = signal_file(path, first).stat().st_size - (header.byte_offset[0] or 0)
         if not each:
-            raise UserError(f"record {path}: the header does not tell how many samples {first} has")
+            raise UserError(f"record {path}: the header does not state how many samples {first} has")
         header.sig_len = segment.frames = int(stored / each + 1e-6)
     check_files(path, header)
     if len({name or k for k, name in enumerate(header.sig_name)}) != header.n_sig:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from loaders.beats.table import Beats, cut
 from loaders.datasets import kaggle_split as splits
-from loaders.datasets.splits import SAME_PATIENT
 from loaders.io.wfdb_record import MITDB, list_records, read_wfdb, write_wfdb
 from loaders.sources import cache, synthetic
 from loaders.sources import kaggle_csv as rows
@@ -34,7 +33,6 @@ def say(text: str) -> None:
 def read_and_cut(path: Path) -> Beats:
     """The rows of MITDB's record `path`."""
     record = read_wfdb(path)
-    record.patient = SAME_PATIENT.get(record.name, record.name)
     found = cut(record)
     if not len(found):
         raise UserError(f"record {path}: no beat among its {len(record.sample)} annotations")

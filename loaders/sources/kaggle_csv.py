@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from loaders.beats.table import CLASS_NAMES, ROW, Beats
 from toolbox.utils import UserError
@@ -13,45 +15,84 @@ from toolbox.utils import UserError
 COLUMNS = ROW + 1
 FILES = {"train": "mitbih_train.csv", "test": "mitbih_test.csv"}
 BLOCK = 8 << 20  # bytes parsed at a time
-LARGEST = float(np.finfo(np.float32).max)
-# What Arrow reads as a number. Python's float() takes more: 1_0, digits of other scripts, other kinds of spaces.
-NUMBER = re.compile(r"[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*", re.ASCII)
-NOT_FINITE = re.compile(r"[ \t]*[+-]?(?:nan|inf)", re.IGNORECASE)
-CELL = re.compile(r'(?:"((?:[^"]|"")*)")?([^,]*)(,?)')  # quoted or not, up to its comma
+SEPARATORS = {";": "semicolons", "\t": "tabs", " ": "spaces"}  # that people write instead of commas
+# Arrow's messages, the row counted from 1 and without empty lines, the column from 0; threads leave the row out.
+WIDTH_FAULT = re.compile(r".*Row #(?P<row>\d+): Expected \d+ columns, got (?P<columns>\d+)", re.DOTALL)
+CELL_FAULT = re.compile(r".*column #(?P<column>\d+): Row #(?P<row>\d+): .* invalid value '(?P<cell>.*)'", re.DOTALL)
 
 
 def read_csv(path: str | Path) -> Beats:
-    """The rows of one file. They do not tell whose beats they are: record, patient and symbol are empty.
+    """Read the rows of one file. They do not say whose beats they are: record, patient and symbol are empty.
 
     Raises:
-        UserError: the first thing wrong, with file, line and column.
+        UserError: something is wrong, with file, line and column.
     """
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
     path = Path(path)
-    names = [str(k) for k in range(COLUMNS)]
-    blocks = []
     try:
-        reader = arrow_csv.open_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(column_names=names, block_size=BLOCK),
-            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32()), null_values=[]),
-        )
-        for batch in reader:
-            blocks.append(np.stack([column.to_numpy() for column in batch.columns], axis=1))
+        table = _read_table(path)
     except pa.ArrowInvalid as error:
-        raise UserError(find_fault(path) or f"{path}: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path}{_explain(path, error)}") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not blocks:
+    if not len(table):
         raise UserError(f"{path} is empty; expected lines of {COLUMNS} numbers")
-    table = np.concatenate(blocks)
-    blocks.clear()
-    x, label = np.ascontiguousarray(table[:, :ROW]), table[:, ROW]
-    if not (np.isfinite(x).all() and np.isin(label, range(len(CLASS_NAMES))).all()):
-        raise UserError(find_fault(path) or f"{path}: values that are not finite, or labels that are no class")
-    return as_beats(x, label.astype(np.int64))
+    wrong = ~np.isfinite(table)
+    wrong[:, ROW] |= ~np.isin(table[:, ROW], range(len(CLASS_NAMES)))
+    if wrong.any():
+        row, column = np.unravel_index(wrong.argmax(), wrong.shape)
+        number, line = _line_of(path, int(row) + 1)
+        cell = dict(enumerate(line.split(","))).get(int(column), "?").strip('" ')
+        said = f"label {cell}, expected 0 to {len(CLASS_NAMES) - 1}"
+        if not np.isfinite(table[row, column]):
+            said = f"{cell[:20]!r}, expected a finite number"
+        raise UserError(f"{path}, line {number}, column {column + 1}: {said}")
+    return as_beats(np.ascontiguousarray(table[:, :ROW]), table[:, ROW].astype(np.int64))
+
+
+def _read_table(path: Path, threads: bool = True) -> np.ndarray:
+    """(rows, 188) float32."""
+    names = [str(k) for k in range(COLUMNS)]
+    reader = arrow_csv.open_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=threads),
+        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32()), null_values=[]),
+    )
+    blocks = [np.stack([column.to_numpy() for column in batch.columns], axis=1) for batch in reader]
+    return np.concatenate([np.empty((0, COLUMNS), dtype=np.float32), *blocks])
+
+
+def _explain(path: Path, error: pa.ArrowInvalid) -> str:
+    """What is wrong with a file that Arrow cannot parse, to be put behind its name: ", line, column: got, expected"."""
+    try:
+        _read_table(path, threads=False)
+    except pa.ArrowInvalid as located:
+        error = located
+    message = str(error)
+    if match := WIDTH_FAULT.match(message):
+        number, line = _line_of(path, int(match["row"]))
+        for separator, name in SEPARATORS.items():
+            if line.count(separator) == COLUMNS - 1 and "," not in line:
+                return f", line {number}: separated by {name}, expected commas"
+        return f", line {number}: {match['columns']} columns, expected {COLUMNS} ({ROW} samples and the label)"
+    if match := CELL_FAULT.match(message):
+        number, _ = _line_of(path, int(match["row"]))
+        column = int(match["column"]) + 1
+        header = "; a header line must be removed" if number == column == 1 else ""
+        return f", line {number}, column {column}: {match['cell'][:20]!r}, expected a number{header}"
+    if message.startswith("Empty"):
+        return f" is empty; expected lines of {COLUMNS} numbers"
+    return f": {' '.join(message.split())[:200]}"
+
+
+def _line_of(path: Path, row: int) -> tuple[int, str]:
+    """The number and the text of the line of a row, counted from 1; empty lines are no rows."""
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
+        number = 0
+        for number, line in enumerate(handle, start=1):
+            row -= bool(line.strip("\r\n"))
+            if row == 0:
+                return number, line.strip("\r\n")
+    return number, ""
 
 
 def as_beats(x: np.ndarray, y: np.ndarray) -> Beats:
@@ -68,42 +109,3 @@ def as_beats(x: np.ndarray, y: np.ndarray) -> Beats:
         sample=np.full(n, -1, dtype=np.int32),
         symbol=np.full(n, ""),
     )
-
-
-def find_fault(path: Path) -> str | None:
-    """What is wrong with a file that could not be parsed: the first fault as "file, line, column: got, expected"."""
-    with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
-        for number, line in enumerate(handle, start=1):
-            text = line.rstrip("\r\n")
-            if text and (fault := _fault_of(_cells(text), number)):
-                return f"{path}, line {number}{fault}"
-    return None
-
-
-def _cells(line: str) -> list[str]:
-    if '"' not in line:
-        return line.split(",")
-    found = []
-    for match in CELL.finditer(line):
-        quoted, rest, comma = match.groups()
-        found.append(rest if quoted is None else quoted.replace('""', '"') + rest)
-        if not comma:
-            break
-    return found
-
-
-def _fault_of(cells: list[str], line: int) -> str | None:
-    if len(cells) != COLUMNS:
-        for separator, what in ((";", "semicolons"), ("\t", "tabs"), (" ", "spaces")):
-            if cells[0].count(separator) == COLUMNS - 1:
-                return f": separated by {what}, expected commas"
-        return f": {len(cells)} columns, expected {COLUMNS} ({ROW} samples and the label)"
-    for column, cell in enumerate(cells, start=1):
-        if NOT_FINITE.match(cell) or (NUMBER.fullmatch(cell) and abs(float(cell)) > LARGEST):
-            return f", column {column}: {cell[:20]!r}, expected a finite number"
-        if not NUMBER.fullmatch(cell):
-            header = "; a header line must be removed" if line == 1 and column == 1 else ""
-            return f", column {column}: {cell[:20]!r}, expected a number{header}"
-    if float(cells[-1]) not in range(len(CLASS_NAMES)):
-        return f", column {COLUMNS}: label {cells[-1]}, expected 0 to {len(CLASS_NAMES) - 1}"
-    return None

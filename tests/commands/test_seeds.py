@@ -60,9 +60,12 @@ def test_each_seed_is_a_run_of_its_own_with_the_next_version(trained: tuple) -> 
 def test_mean_and_spread_of_every_score_are_kept(trained: tuple) -> None:
     root, first, second = trained
     assert read_json(first["experiment"]) == {key: value for key, value in second.items() if key != "experiment"}
-    for part, key in (("val", "macro_f1"), ("test", "acc1"), ("test", "patients/calibration/ece")):
+    # Two networks may well call as many of the few test rows right, but never with the same probabilities.
+    for part, key in (("val", "loss"), ("test", "loss"), ("test", "patients/calibration/ece")):
+        assert len(set(second[part][key]["values"])) == 2
+    for part, key in (("val", "macro_f1"), ("test", "acc1"), ("test", "loss"), ("test", "patients/calibration/ece")):
         each = second[part][key]
-        assert each["mean"] == pytest.approx(np.mean(each["values"])) and len(set(each["values"])) == 2
+        assert each["mean"] == pytest.approx(np.mean(each["values"]))
         assert each["std"] == pytest.approx(np.std(each["values"], ddof=1))
     runs = [root / "synthetic" / "runs" / name for name in second["runs"]]
     tested = [read_json(path / "pred" / "test_results_ep1.json")["acc1"] for path in runs]
@@ -84,11 +87,11 @@ def test_an_experiment_that_is_stopped_goes_on(tmp_path: Path, monkeypatch: pyte
     whole = run(tmp_path / "a", *FLAGS, "--seeds", "3")
     train_run, calls = training.train_run, []
 
-    def stopped(args: Any, of: Any = None) -> dict[str, Any]:
+    def stopped(args: Any, of: Any = None, experiment: str | None = None) -> dict[str, Any]:
         calls.append(args.seed)
         if len(calls) == 2:
             raise Interrupted(15, "epoch 1")
-        return train_run(args, of)
+        return train_run(args, of, experiment)
 
     monkeypatch.setattr(training, "train_run", stopped)
     with pytest.raises(Interrupted, match=r"go on by python commander.py --resume latest --seeds 3 --root-dir"):

@@ -11,6 +11,7 @@ from typing import Any
 from toolbox.export.onnx_file import INT8, MODEL
 from toolbox.logger import percent
 from toolbox.reports.score_tables import as_lines
+from toolbox.utils.program import program_words
 
 MITDB = (
     "The MIT-BIH Arrhythmia Database (Moody & Mark 2001; PhysioNet, ODC-BY 1.0): 48 half-hour Holter recordings of 47 "
@@ -70,7 +71,7 @@ def _use(facts: Mapping[str, Any]) -> list[str]:
     return [
         "```bash",
         "pip install onnxruntime",
-        f"python commander.py --predict RECORDING --engine onnx --model-file {MODEL}",
+        f"{' '.join(program_words())} --predict RECORDING --engine onnx --model-file {MODEL}",
         "```",
     ]
 

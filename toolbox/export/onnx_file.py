@@ -20,7 +20,7 @@ from toolbox.utils import UserError, os_error_text, read_json, schema_error, sha
 FOLDER = "export"  # of a run
 MODEL, INT8, FACTS, CARD = "model.onnx", "model_int8.onnx", "export.json", "MODEL_CARD.md"
 PROJECT, FORMAT = "pytorch-ecg", 1  # of the metadata
-INSTALL = "pip install -r requirements-onnx.txt"
+INSTALL = "pip install pytorch-ecg[onnx], or in a checkout: pip install -r requirements-onnx.txt"
 # ModelProto.metadata_props (field 14) with the key "sha256" and 64 characters, as protobuf writes it. Serialized
 # messages that stand one after the other are one message, so a seal can be put behind a file as its last metadata.
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"

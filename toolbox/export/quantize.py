@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from toolbox.export.onnx_file import needed
-from toolbox.metrics.confusion import confusion_by_group, figures
+from toolbox.metrics.confusion import confusion_by_group, confusion_scores
 from toolbox.utils import UserError
 
 ENOUGH = 0.9  # of the most weights that any way makes 8 bit: what leaves more as floats is not compared
@@ -80,7 +80,7 @@ def rated(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Accuracy and macro F1."""
     classes = logits.shape[1]
     _, counts = confusion_by_group(labels, logits.argmax(axis=1), np.zeros(len(labels), dtype=int), classes)
-    found = figures(counts[0], [str(k) for k in range(classes)])
+    found = confusion_scores(counts[0], [str(k) for k in range(classes)])
     return {name: float(found[name]) for name in ("macro_f1", "accuracy")}
 
 

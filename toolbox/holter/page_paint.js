@@ -12,7 +12,7 @@ function penOf(canvas, height) {
   const ratio = window.devicePixelRatio || 1;
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(height * ratio);
-  canvas.style.height = height + "px";
+  canvas.style.height = Math.round(height) + "px";
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   return pen;
@@ -123,6 +123,19 @@ function painter(meta, beats) {
     }
   }
 
+  // 1 s and 1 mV in the lower right corner, so that a print can be measured at any size.
+  function scaleBar(pen, row) {
+    const right = row.width - 12, bottom = row.top + row.height - 10;
+    pen.beginPath();
+    line(pen, right - row.pxs, bottom, right, bottom);
+    pen.lineTo(right, bottom - row.pxmv);
+    pen.strokeStyle = meta.paper.ink;
+    pen.lineWidth = 1.5;
+    pen.stroke();
+    write(pen, "1 s", right - row.pxs / 2, bottom - 4, "center", "alphabetic", 11, meta.paper.ink);
+    write(pen, "1 " + meta.unit, right - 4, bottom - row.pxmv / 2, "right", "middle", 11, meta.paper.ink);
+  }
+
   // The whole recording: its heart rate, where abnormal beats are, what was skipped, and the part that is shown.
   function overview(canvas, start, shown) {
     const height = 96, base = height - 16, pen = penOf(canvas, height), width = canvas.clientWidth;
@@ -176,5 +189,5 @@ function painter(meta, beats) {
     }
   }
 
-  return { paper, bad, trace, marks, overview };
+  return { paper, bad, trace, marks, scaleBar, overview };
 }

@@ -34,6 +34,7 @@
       paint.bad(pen, start, row.seconds, pxs, row.top, ROW, true);
       paint.trace(pen, row, signal, first);
       paint.marks(pen, row, view.chosen);
+      if (k === ROWS - 1) paint.scaleBar(pen, row);
       write(pen, clock(start), 5, row.top + ROW - 7, "left", "alphabetic", 12, "#5a5a5a");
     });
     $("scale").textContent = `${+view.speed.toPrecision(3)} mm/s · ${+view.gain.toPrecision(3)} mm/${meta.unit}`;
@@ -152,5 +153,12 @@
     jump(event);
   });
   overview.addEventListener("pointermove", (event) => event.buttons & 1 && jump(event));
+  const resize = (width) => {
+    canvas.style.width = overview.style.width = width;
+    draw();
+  };
+  // In true size on A4 or Letter, landscape: 250 mm, in whole pixels, for Chromium prints fractions of one too small.
+  addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`));
+  addEventListener("afterprint", () => resize(""));
   new ResizeObserver(draw).observe(canvas.parentElement); // draws at once, too
 })();

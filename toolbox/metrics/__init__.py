@@ -1,5 +1,5 @@
 """Scores, from a confusion matrix to EC57; the predecessor's names are importable from here."""
 
-from toolbox.metrics.epoch import AverageMeter, ConfusionMeter, better, evaluate, make_meters, monitored, ranking_scores
+from toolbox.metrics.epoch import AverageMeter, ConfusionMeter, evaluate, make_meters
 
-__all__ = ["AverageMeter", "ConfusionMeter", "better", "evaluate", "make_meters", "monitored", "ranking_scores"]
+__all__ = ["AverageMeter", "ConfusionMeter", "evaluate", "make_meters"]

@@ -13,10 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolbox.utils.aami import EC57_CLASSES
-
-LEARNING = 300.0  # s at the start of a record that are not scored
-WINDOW = 0.15  # s that a pair may lie apart
+from toolbox.utils.aami import EC57_CLASSES, LEARNING_PERIOD, MATCH_WINDOW
 
 # Rows of the table: the reference's beats, then O and X. Columns: the test's beats, then o and x. A beat without a
 # partner is paired with O; with X where the other annotator had shut down (it could read no signal).
@@ -132,8 +129,8 @@ def compare(
     test: tuple[np.ndarray, Sequence[str], np.ndarray],
     fs: float,
     length: int | None = None,
-    learning: float = LEARNING,
-    window: float = WINDOW,
+    learning: float = LEARNING_PERIOD,
+    window: float = MATCH_WINDOW,
 ) -> Comparison:
     """Pair the beats of two annotators of one record and count the pairs.
 

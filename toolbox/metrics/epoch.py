@@ -1,16 +1,22 @@
-"""Scores. Confusion counts are gathered on the device; everything else is derived from them once per epoch."""
+"""Scores of an epoch. Counts are gathered on the device; everything else is derived from them once per epoch.
+
+torch is imported when a meter is made: scoring annotations, which imports this package, does without it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from toolbox.metrics.confusion import j_kappa, kappa
+from toolbox.metrics.confusion import confusion_scores, divided, plain
 
-# What --monitor and the tables show, with whether more is better.
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+# Scores for --monitor and the tables: whether more is better.
 MONITORS = {
     "macro_f1": True,
     "acc1": True,
@@ -25,8 +31,8 @@ MONITORS = {
 
 
 class AverageMeter:
-    """A running mean, weighted by how many rows each value stands for. Takes numbers or tensors; tensors stay where
-    they are until the mean is asked for."""
+    """A running mean, weighted by the number of rows behind each value. Takes numbers or tensors; tensors stay where
+    they are until the mean is asked for. The name is the predecessor's; here it is updated once per epoch."""
 
     def __init__(self) -> None:
         self.sum: Any = 0.0
@@ -47,12 +53,14 @@ class ConfusionMeter:
     """Confusion counts (num_classes, num_classes), rows the true class, columns the predicted one."""
 
     def __init__(self, num_classes: int, device: torch.device | str = "cpu") -> None:
+        import torch
+
         self.num_classes = num_classes
         self.counts = torch.zeros(num_classes * num_classes, dtype=torch.int64, device=device)
 
     def update(self, predicted: Tensor, labels: Tensor) -> None:
         """Add predicted and true classes, both (batch,) int64 on the meter's device."""
-        self.counts += torch.bincount(labels * self.num_classes + predicted, minlength=len(self.counts))
+        self.counts += (labels * self.num_classes + predicted).bincount(minlength=len(self.counts))
 
     def value(self) -> np.ndarray:
         """The counts so far, int64."""
@@ -64,38 +72,28 @@ def make_meters(num_classes: int, device: torch.device | str = "cpu") -> dict[st
     return {"loss": AverageMeter(), "confusion": ConfusionMeter(num_classes, device)}
 
 
-def evaluate(confusion: np.ndarray, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Scores from confusion counts (rows true, columns predicted), as fractions.
+def evaluate(confusion: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+    """Scores from confusion counts (rows true, columns predicted), as fractions and plain values.
 
     acc1 is the share of rows called right; acc_class the mean of Se over classes that have rows; macro_f1 and meanIoU
     the means over classes that have rows or calls; fwavacc the IoU weighted by the classes' shares of rows (Long et
     al., CVPR 2015); kappa and j_kappa are those of toolbox.metrics.confusion. A score that a class does not define
     (Se without rows) is None and enters no mean.
     """
-    hits = np.diag(confusion).astype(np.float64)
-    true, called = confusion.sum(axis=1), confusion.sum(axis=0)
-    total = confusion.sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sensitivity = hits / true
-        predictivity = hits / called
-        f1 = 2 * hits / (true + called)
-        iou = hits / (true + called - hits)
+    scores = {name: plain(value) for name, value in confusion_scores(confusion, class_names).items()}
+    hits, true, called = np.diag(confusion).astype(np.float64), confusion.sum(axis=1), confusion.sum(axis=0)  # (C,)
+    iou = divided(hits, true + called - hits)
     present = true > 0
     return {
-        "acc1": float(hits.sum() / total) if total else None,
-        "acc_class": _mean(sensitivity),
-        "macro_f1": _mean(f1),
-        "meanIoU": _mean(iou),
-        "fwavacc": float((true[present] * iou[present]).sum() / total) if total else None,
-        "kappa": _number(float(kappa(confusion))),
-        "j_kappa": _number(float(j_kappa(confusion, class_names))),
+        "acc1": scores["accuracy"],
+        "acc_class": mean_of_defined([scores[f"Se {name}"] for name in class_names]),
+        "macro_f1": scores["macro_f1"],
+        "meanIoU": mean_of_defined(iou),
+        "fwavacc": float((true[present] * iou[present]).sum() / true.sum()) if present.any() else None,
+        "kappa": scores["kappa"],
+        "j_kappa": scores["j_kappa"],
         "per_class": {
-            name: {
-                "Se": _number(sensitivity[k]),
-                "+P": _number(predictivity[k]),
-                "F1": _number(f1[k]),
-                "support": int(true[k]),
-            }
+            name: {**{kind: scores[f"{kind} {name}"] for kind in ("Se", "+P", "F1")}, "support": int(true[k])}
             for k, name in enumerate(class_names)
         },
         "confusion": confusion.tolist(),
@@ -117,7 +115,7 @@ def ranking_scores(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, f
         if positive.any() and not positive.all():
             precisions.append(average_precision_score(positive, probabilities[:, k]))
             areas.append(roc_auc_score(positive, probabilities[:, k]))
-    return {"mAP": _mean(np.array(precisions)), "AUROC": _mean(np.array(areas))}
+    return {"mAP": mean_of_defined(precisions), "AUROC": mean_of_defined(areas)}
 
 
 def monitored(name: str, scores: dict[str, Any], epoch: int) -> float | None:
@@ -134,10 +132,8 @@ def better(name: str, score: float | None, best: float | None) -> bool:
     return score > best if MONITORS[name] else score < best
 
 
-def _mean(values: np.ndarray) -> float | None:
-    defined = values[np.isfinite(values)]
+def mean_of_defined(values: Sequence[float | None] | np.ndarray) -> float | None:
+    """The mean of the finite values; None where there is none."""
+    numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+    defined = numbers[np.isfinite(numbers)]
     return float(defined.mean()) if len(defined) else None
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What --test says of patients: figures with intervals over them, by record, under both label maps; calibration."""
+"""Scores of --test over patients: intervals, each record, both label maps; and calibration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 
 from toolbox.metrics.calibration import expected_error, fit_temperature, tempered
-from toolbox.metrics.confusion import DRAWS, LEVEL, confusion_by_group, figures, intervals
-from toolbox.metrics.record_scores import ec57, plain
+from toolbox.metrics.confusion import (
+    BOOTSTRAP_DRAWS,
+    INTERVAL_LEVEL,
+    bootstrap_intervals,
+    confusion_by_group,
+    confusion_scores,
+    plain,
+)
+from toolbox.metrics.ec57_scores import record_scores
 from toolbox.utils.aami import ESCAPE_SYMBOLS, SUPRAVENTRICULAR, VENTRICULAR
 
-# A beat's class under the map that it was trained with, and under EC57's own, which has escape beats among S.
+# The label maps: the one that models are trained with, and EC57's own, which has escape beats among S.
 DE_CHAZAL, EC57_MAP = "de Chazal 2004 (S = A a J S)", "EC57 (S = A a J S e j n)"
 OVERALL = ("accuracy", "macro_f1", "kappa", "j_kappa")
 
@@ -22,43 +29,46 @@ def relabelled(labels: np.ndarray, symbols: np.ndarray, names: Sequence[str]) ->
     return np.where(np.isin(symbols, ESCAPE_SYMBOLS), names.index(SUPRAVENTRICULAR), labels)
 
 
-def of_map(
+def map_scores(
     labels: np.ndarray, called: np.ndarray, origin: Mapping[str, np.ndarray], names: Sequence[str], by_record: bool
 ) -> dict[str, Any]:
-    """All figures under one label map, as plain values.
+    """All scores under one label map, as plain values.
 
     Args:
         labels, called: (n,) int, classes by `names`.
         origin: record, patient, and (by record) time, each (n,); a patient of "" is not known.
-        by_record: EC57's tables, and the figures without each record, too.
+        by_record: add EC57's tables, and the scores without each record.
     """
     classes = len(names)
     patients, counts = confusion_by_group(labels, called, origin["patient"], classes)
     confusion = counts.sum(axis=0)
-    found = figures(confusion, names)
-    known = "" not in patients.tolist() and len(patients) > 1
-    spread = intervals(counts, names) if known else {}
+    scores = confusion_scores(confusion, names)
+    have_intervals = "" not in patients.tolist() and len(patients) > 1
+    intervals = bootstrap_intervals(counts, names) if have_intervals else {}
 
-    def figure(name: str) -> dict[str, float | None]:
-        low, high = spread.get(name, (np.nan, np.nan))
-        return {"value": plain(found[name]), "low": plain(low), "high": plain(high)}
+    def with_interval(name: str) -> dict[str, float | None]:
+        low, high = intervals.get(name, (np.nan, np.nan))
+        return {"value": plain(scores[name]), "low": plain(low), "high": plain(high)}
 
     result: dict[str, Any] = {
         "confusion": confusion.tolist(),
-        **{name: figure(name) for name in OVERALL},
+        **{name: with_interval(name) for name in OVERALL},
         "per_class": {
-            name: {**{kind: figure(f"{kind} {name}") for kind in ("Se", "+P", "F1")}, "beats": int(confusion[k].sum())}
+            name: {
+                **{kind: with_interval(f"{kind} {name}") for kind in ("Se", "+P", "F1")},
+                "beats": int(confusion[k].sum()),
+            }
             for k, name in enumerate(names)
         },
     }
     if by_record:
         records, each = confusion_by_group(labels, called, origin["record"], classes)
-        rest = figures(confusion - each, names)
+        others = confusion_scores(confusion - each, names)
         result["without"] = {
-            record: {name: plain(values[k]) for name, values in rest.items()}
+            record: {name: plain(values[k]) for name, values in others.items()}
             for k, record in enumerate(records.tolist())
         }
-        result["ec57"] = ec57(labels, called, origin, names)
+        result["ec57"] = record_scores(labels, called, origin, names)
     return result
 
 
@@ -69,7 +79,7 @@ def patient_scores(
     names: Sequence[str],
     by_patient: bool,
 ) -> dict[str, Any]:
-    """The figures of the test beats as plain values.
+    """The scores of the test beats as plain values.
 
     Args:
         probabilities: (n, C); labels: (n,).
@@ -77,16 +87,16 @@ def patient_scores(
         by_patient: whether the split goes by patient: EC57's tables and the other label map have a meaning then.
     """
     called = probabilities.argmax(axis=1)
-    whole = by_patient and {SUPRAVENTRICULAR, VENTRICULAR} <= set(names) and "time" in origin
-    maps = {DE_CHAZAL: of_map(labels, called, origin, names, whole)}
-    if whole:
-        other = relabelled(labels, origin["symbol"], names)
-        maps[EC57_MAP] = of_map(other, called, origin, names, whole)
-    known = set(origin["patient"].tolist()) - {""}
+    by_record = by_patient and {SUPRAVENTRICULAR, VENTRICULAR} <= set(names) and "time" in origin
+    maps = {DE_CHAZAL: map_scores(labels, called, origin, names, by_record)}
+    if by_record:
+        maps[EC57_MAP] = map_scores(relabelled(labels, origin["symbol"], names), called, origin, names, by_record)
+    patients = set(origin["patient"].tolist()) - {""}
+    intervals = f"{100 * INTERVAL_LEVEL:.0f} % by bootstrap over patients, {BOOTSTRAP_DRAWS} draws"
     return {
         "classes": list(names),
-        "patients": len(known),
-        "intervals": f"{100 * LEVEL:.0f} % by bootstrap over patients, {DRAWS} draws" if len(known) > 1 else None,
+        "patients": len(patients),
+        "intervals": intervals if len(patients) > 1 else None,
         "maps": maps,
     }
 
@@ -94,21 +104,21 @@ def patient_scores(
 def calibration(
     probabilities: np.ndarray, labels: np.ndarray, held_out: tuple[np.ndarray, np.ndarray] | None
 ) -> dict[str, Any]:
-    """The test beats' expected calibration error; the temperature that validation asks for, and what it makes of it.
+    """The expected calibration error of the test beats, before and after the temperature fitted on validation.
 
     Args:
         held_out: probabilities and labels of the validation beats; None where they are the test beats themselves.
     """
-    found: dict[str, Any] = {"ece": expected_error(probabilities, labels), "temperature": None, "ece_tempered": None}
+    result: dict[str, Any] = {"ece": expected_error(probabilities, labels), "temperature": None, "ece_tempered": None}
     if held_out is not None:
-        found["temperature"] = fit_temperature(*held_out)
-        found["ece_tempered"] = expected_error(tempered(probabilities, found["temperature"]), labels)
-    return found
+        result["temperature"] = fit_temperature(*held_out)
+        result["ece_tempered"] = expected_error(tempered(probabilities, result["temperature"]), labels)
+    return result
 
 
-def decisive(result: Mapping[str, Any]) -> str | None:
+def most_decisive_record(result: Mapping[str, Any]) -> str | None:
     """The record without which j-kappa moves most."""
     whole = result["j_kappa"]["value"]
-    rest = {record: each["j_kappa"] for record, each in result.get("without", {}).items()}
-    moved = {record: abs(value - whole) for record, value in rest.items() if None not in (value, whole)}
+    without = {record: each["j_kappa"] for record, each in result.get("without", {}).items()}
+    moved = {record: abs(value - whole) for record, value in without.items() if None not in (value, whole)}
     return max(moved, key=moved.__getitem__) if any(moved.values()) else None

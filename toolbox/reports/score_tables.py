@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from toolbox.logger import percent
-from toolbox.metrics.calibration import plot_reliability, reliability, tempered
-from toolbox.metrics.patients import EC57_MAP, OVERALL, calibration, decisive, patient_scores
-from toolbox.metrics.record_scores import FIGURES
-from toolbox.plotter import save_plot
+from toolbox.metrics.calibration import reliability, tempered
+from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
+from toolbox.metrics.patients import EC57_MAP, OVERALL, calibration, most_decisive_record, patient_scores
+from toolbox.plotter import plot_reliability, save_plot
 from toolbox.training.outputs import EpochResult
 from toolbox.utils import atomic_write, write_json
 
@@ -78,7 +78,7 @@ def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None
         tables = {f"EC57 {of}": ec57[of] for of in ("gross", "average") if of in ec57}
         tables |= {f"EC57 record {record}": each for record, each in ec57["records"].items()}
         for of, each in tables.items():
-            for key in FIGURES:
+            for key in ECTOPIC_SCORES:
                 yield name, of, key, each[key], None, None
         for record, each in result.get("without", {}).items():
             for key in OVERALL:
@@ -153,10 +153,10 @@ def _confusion_lines(confusion: Sequence[Sequence[int]], names: Sequence[str]) -
 
 def _record_lines(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """EC57's table of the records."""
-    lines = [f"{'record':8} {'beats':>6} " + " ".join(f"{key:>9}" for key in FIGURES)]
+    lines = [f"{'record':8} {'beats':>6} " + " ".join(f"{key:>9}" for key in ECTOPIC_SCORES)]
     for record, each in records.items():
         beats = int(np.sum(each["confusion"]))
-        lines.append(f"{record:8} {beats:6d} " + " ".join(f"{percent(each[key]):>9}" for key in FIGURES))
+        lines.append(f"{record:8} {beats:6d} " + " ".join(f"{percent(each[key]):>9}" for key in ECTOPIC_SCORES))
     return lines
 
 
@@ -176,10 +176,10 @@ def as_lines(found: Mapping[str, Any]) -> list[str]:
         lines.append("  ".join(f"{LABELS[key]} {_shown(key, result[key])}" for key in there))
         for of in ("gross", "average") if "ec57" in result else ():
             each = result["ec57"][of]
-            lines.append(f"EC57 {of:7}  " + "  ".join(f"{key} {percent(each[key])}" for key in FIGURES))
+            lines.append(f"EC57 {of:7}  " + "  ".join(f"{key} {percent(each[key])}" for key in ECTOPIC_SCORES))
         if name == EC57_MAP:
             lines += _record_lines(result["ec57"]["records"])
-        if (record := decisive(result)) is not None:
+        if (record := most_decisive_record(result)) is not None:
             rest = result["without"][record]
             figure = {key: {"value": rest[key], "low": None, "high": None} for key in OVERALL}
             shown = "  ".join(f"{LABELS[key]} {_shown(key, figure[key])}" for key in OVERALL)

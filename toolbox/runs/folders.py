@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toolbox.utils import UserError, read_json, schema_error
+from toolbox.utils.program import program_words
 
 CONFIG = {  # what of a config.json is read
     "class_names": [str],
@@ -183,7 +184,7 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
     """The command line that goes on with `run`: as few of the flags `keys` as name it among the runs there are."""
     root = run.path.parents[2]
     runs = list_runs(root)
-    words = ["python", "commander.py", "--resume", "latest", "--version", str(run.version)]
+    words = [*program_words(), "--resume", "latest", "--version", str(run.version)]
     words += [] if root == Path("ecg_data") else ["--root-dir", str(root)]
     wanted: dict[str, Any] = {}
     for key in keys:

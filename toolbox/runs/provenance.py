@@ -27,6 +27,8 @@ def versions() -> dict[str, str]:
 def git_state(folder: Path | None = None) -> dict[str, Any]:
     """The commit the code stands at and whether files differ from it; None for both outside a git checkout."""
     folder = folder or Path(__file__).resolve().parents[2]
+    if not (folder / "pyproject.toml").is_file():  # an installed package, maybe within someone else's git repository
+        return {"commit": None, "dirty": None}
 
     def ask(*words: str) -> str | None:
         try:

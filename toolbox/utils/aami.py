@@ -7,6 +7,9 @@ from __future__ import annotations
 
 KAGGLE_ROW = 187  # samples of a row of Kaggle's "ECG Heartbeat Categorization Dataset": 1.56 s at 120 Hz
 
+LEARNING_PERIOD = 300.0  # s at the start of a recording that EC57 does not score
+MATCH_WINDOW = 0.15  # s that two annotations of the same beat may lie apart (EC57)
+
 # The five classes of ANSI/AAMI EC57, and the one of everything but Normal in a dataset of two classes.
 NORMAL, SUPRAVENTRICULAR, VENTRICULAR = "Normal", "Supraventricular ectopic", "Ventricular ectopic"
 FUSION, UNKNOWN, ABNORMAL = "Fusion", "Unknown", "Abnormal"

@@ -15,7 +15,8 @@ from loaders import get_loader
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.window_segmenter import other_leads, read_windows
 from loaders.datasets.build import rows_of
-from loaders.io.recording import CsvFormat, Recording, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, Recording
 from loaders.io.wfdb_record import Record, read_wfdb
 from tests.conftest import RECORDS, ROOT, needs_records
 from tests.made import small_record, write_format

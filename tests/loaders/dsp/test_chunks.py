@@ -16,7 +16,8 @@ from loaders.beats.table import RATE, cut, cut_kaggle_rows, extend_peaks
 from loaders.dsp.chunks import Chunk, bridged, iter_chunks, ratio, resample, segment_chunk
 from loaders.dsp.quality import BadInterval, fill_gaps, find_bad_intervals, merge_intervals, polarity
 from loaders.dsp.rpeaks import detect
-from loaders.io.recording import CsvFormat, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record, read_wfdb
 from loaders.sources.synthetic import patient_record
 from tests.conftest import RECORDS, needs_records

@@ -8,7 +8,8 @@ import edfio
 import numpy as np
 import pytest
 
-from loaders.io.recording import CsvFormat, Lead, Recording, choose_lead, folded, millivolts, open_recording
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat, Lead, Recording, choose_lead, folded, millivolts
 from loaders.io.wfdb_record import Record
 from tests.made import FORMATS, GAIN, packed, small_record, write_format
 from toolbox.utils import UserError
@@ -118,7 +119,7 @@ def test_segments_of_one_kind(record: Record, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("s_3 3000\ns_4 3000", "s_3 2000\ns_4 4000", "tells 3000 samples"),
+        ("s_3 3000\ns_4 3000", "s_3 2000\ns_4 4000", "s_3 has 3000 samples"),
         ("9500", "9600", "its segments have 9500"),
         ("s_3 3000", "s_9 3000", "s_9.hea is missing"),
         ("s_3 3000", "../s_3 3000", "invalid syntax in segment line"),

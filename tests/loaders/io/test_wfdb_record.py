@@ -11,7 +11,8 @@ import wfdb
 
 import commander
 from loaders.beats.table import ROW
-from loaders.io.wfdb_checks import BITS, check_gaps
+from loaders.io.wfdb_checks import check_gaps
+from loaders.io.wfdb_files import BITS
 from loaders.io.wfdb_record import Record, list_records, read_wfdb, write_wfdb
 from loaders.sources import finder as sources
 from loaders.sources import synthetic

@@ -269,7 +269,8 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert code() == 2
     assert capsys.readouterr().err == (
-        "error: --export onnx needs the package onnx, which is missing: pip install -r requirements-onnx.txt\n"
+        "error: --export onnx needs the package onnx, which is missing: pip install pytorch-ecg[onnx], "
+        "or in a checkout: pip install -r requirements-onnx.txt\n"
     )
 
 

@@ -14,8 +14,10 @@ import pytest
 
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import Episode
-from toolbox.holter.page import SCRIPTS, write_page
-from toolbox.holter.strips import BeatMarks, Window, clock, draw_strips, draw_svg, select_strips
+from toolbox.holter.page import NOTE, SCRIPTS, write_page
+from toolbox.holter.strip_figure import draw_strips
+from toolbox.holter.strip_svg import draw_svg
+from toolbox.holter.strips import BeatMarks, Window, clock, select_strips
 from toolbox.holter.trace import PART, RATE, CompressedTrace
 
 
@@ -111,6 +113,12 @@ def test_svg_strips_are_in_millimetres_and_mark_what_is_not_normal() -> None:
     assert top[0] == pytest.approx(75.0) and points[0, 1] - top[1] == pytest.approx(15.0)
 
 
+def test_svg_strips_hold_a_scale_of_1_s_and_1_mv() -> None:
+    svg = draw_svg(packed(np.zeros(RATE * 10)), marks([], ""), Window(0, 10, ""), "QRS height")
+    assert '<path class="scale" d="M222 37H247V27"/>' in svg  # 25 mm and 10 mm
+    assert ">1 s</text>" in svg and ">1 QRS height</text>" in svg
+
+
 def test_strips_are_drawn_in_true_size() -> None:
     windows = [Window(0, 10, "Start"), Window(10, 20, "")]
     figure = draw_strips(packed(wander(RATE * 20)), marks([1.0, 13.0], "NV", [(5, 6, "flat")]), windows, "r", "note")
@@ -121,6 +129,10 @@ def test_strips_are_drawn_in_true_size() -> None:
         assert axes.get_position().height * figure.get_size_inches()[1] * 25.4 == pytest.approx(10 * (high - low))
     assert [text.get_text() for text in figure.texts] == ["r", "note"]
     assert "V" in [text.get_text() for text in figure.axes[1].texts]
+    for axes in figure.axes:
+        x, y = axes.lines[-1].get_data()  # the scale: 1 s, 1 mV
+        assert (np.ptp(x), np.ptp(y)) == (pytest.approx(1), pytest.approx(1))
+        assert {"1 s", "1 mV"} <= {text.get_text() for text in axes.texts}
 
 
 def test_the_clock() -> None:
@@ -165,6 +177,18 @@ def test_the_page_says_what_was_found_and_what_it_is_for(page: str) -> None:
     assert "<b>10.00%</b>ventricular ectopic beats, 3" in page
     assert "95.4%" in page and "no lead &lt;II&gt;" in page and "a &lt;b&gt; c" in page
     assert "<h1>&lt;r&amp;1&gt;</h1>" in page
+
+
+def test_warnings_stand_above_the_figures(page: str) -> None:
+    notes = re.findall(r'<p class="note" role="note"><strong>Note:</strong> ([^<]*)</p>', page)
+    assert notes == [NOTE, "no lead &lt;II&gt;"]
+    assert page.index(notes[-1]) < page.index('class="cards"') and page.count(notes[-1]) == 1
+
+
+def test_strips_are_printed_in_true_size(page: str) -> None:
+    assert "@page { size: landscape; margin: 10mm; }" in page
+    assert "figure svg { width: 250mm; }" in page[page.index("@media print {", page.index("@page")) :]
+    assert 'addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`))' in page
 
 
 def test_the_page_asks_nobody_for_anything(page: str) -> None:

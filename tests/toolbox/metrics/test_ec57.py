@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import RECORDS, needs_records
 from toolbox.metrics.ec57 import LETTERS, PAIRED, compare, samples
-from toolbox.metrics.ec57_scores import report, scores, summary
+from toolbox.metrics.ec57_scores import scores, summary
+from toolbox.reports.ec57_report import report
 
 FS = 360.0
 UNREADABLE, READABLE = 0x30, 0x10

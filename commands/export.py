@@ -1,0 +1,52 @@
+"""Writes a run's model as ONNX, for others to use without torch."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from args import FREE_FLAGS, stored_options
+from commands.build import build
+from commands.runs import find_run
+from loaders.beats.input_spec import describe_row
+from loaders.datasets.dataset import Batches
+from models.layers import fold_batch_norm
+from toolbox.export.onnx_export import Source, check_installed, export
+from toolbox.export.onnx_file import FOLDER
+from toolbox.runs.checkpoint import checkpoint_name, load_checkpoint
+from toolbox.runs.checkpoint_checks import check_whole
+from toolbox.runs.folders import Run, merge_run_options, run_of_file
+from toolbox.runs.resume import load_resume_checkpoint
+
+
+def run(args: Namespace) -> dict[str, Any]:
+    """Write a checkpoint as ONNX, in 32 and in 8 bits, checked and scored on the test split, with a model card."""
+    check_installed()
+    state, origin, path = load_state(args)
+    if origin is None:
+        origin = run_of_file(path, state)
+        origin.config["options"] = stored_options(origin.options, path)
+        if origin.path == path.parent and "root_dir" not in args.given:
+            args.root_dir = str(origin.path.parents[2])
+    args = merge_run_options(args, origin, FREE_FLAGS)
+    args.test, args.disable_cuda, args.compile = True, True, False  # as it is scored, on the CPU
+    built = build(args)
+    built.load_model(state, origin)
+    row, options = describe_row(args, built.data), vars(args)
+    source = Source(built.setting.model, fold_batch_norm, built.data, Batches, row, options, origin.config, state, path)
+    written = export(source, Path(args.out) if args.out else path.parent / FOLDER)
+    return {"run": str(origin.path), **written}
+
+
+def load_state(args: Namespace) -> tuple[dict[str, Any], Run | None, Path]:
+    """The checkpoint of --model-file, or of a run, which comes with it; and its file."""
+    if args.model_file:
+        run, path = None, Path(args.model_file)
+        state = load_checkpoint(path)
+    else:
+        run = find_run(args)
+        path = run.path / checkpoint_name(args.resume or "best")
+        state = load_resume_checkpoint(run.path, args.resume or "best")
+    check_whole(state, path)
+    return state, run, path

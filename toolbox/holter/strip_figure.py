@@ -1,0 +1,93 @@
+"""Rhythm strips as a matplotlib figure in true size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolbox.holter.strips import (
+    COLOURS,
+    GAIN,
+    INK,
+    MAJOR,
+    MINOR,
+    PAPER,
+    SPEED,
+    STRIP_SECONDS,
+    BeatMarks,
+    Window,
+    clock,
+    voltage_range,
+)
+from toolbox.holter.trace import CompressedTrace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARGIN, GAP = 8.0, 9.0  # mm, beside and between the strips
+MM_PER_INCH = 25.4
+
+
+def draw_strips(
+    tracing: CompressedTrace, marks: BeatMarks, windows: Sequence[Window], title: str, note: str, unit: str = "mV"
+) -> Figure:
+    """Draw all strips under each other, in true size at the figure's dpi."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    parts = [tracing.read(window.start, window.stop) for window in windows]
+    ranges = [voltage_range(signal) for _, signal in parts]
+    heights = [(high - low) * GAIN for low, high in ranges]
+    width, total = STRIP_SECONDS * SPEED + 2 * MARGIN, sum(heights) + GAP * (len(windows) + 2)
+    figure = Figure(figsize=(width / MM_PER_INCH, total / MM_PER_INCH), facecolor="white")
+    FigureCanvasAgg(figure)
+    top = total - GAP
+    figure.text(MARGIN / width, (top + 1) / total, title, fontsize=12, weight="bold", va="bottom")
+    for window, (times, signal), (low, high), height in zip(windows, parts, ranges, heights, strict=True):
+        top -= GAP + height
+        axes = figure.add_axes((MARGIN / width, top / total, STRIP_SECONDS * SPEED / width, height / total))
+        _draw_paper(axes, low, high)
+        label = f"{clock(window.start)}   {window.title}"
+        axes.text(0, high + 0.1, label.rstrip(), fontsize=9, va="bottom")
+        axes.plot(times - window.start, signal, color=INK, linewidth=0.8)
+        _draw_marks(axes, marks, window, low, high)
+        _draw_scale_bar(axes, low, unit)
+    figure.text(MARGIN / width, 2.5 / total, note, fontsize=8, color=COLOURS["N"], va="bottom")
+    return figure
+
+
+def _draw_paper(axes: Axes, low: float, high: float) -> None:
+    axes.set(xlim=(0, STRIP_SECONDS), ylim=(low, high), xticks=(), yticks=(), facecolor=PAPER)
+    axes.vlines(np.arange(0, STRIP_SECONDS + 0.01, 0.04), low, high, color=MINOR, linewidth=0.3)
+    axes.hlines(np.arange(low, high + 0.01, 0.1), 0, STRIP_SECONDS, color=MINOR, linewidth=0.3)
+    axes.vlines(np.arange(0, STRIP_SECONDS + 0.01, 0.2), low, high, color=MAJOR, linewidth=0.6)
+    axes.hlines(np.arange(low, high + 0.01, 0.5), 0, STRIP_SECONDS, color=MAJOR, linewidth=0.6)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _draw_marks(axes: Axes, marks: BeatMarks, window: Window, low: float, high: float) -> None:
+    for start, stop, reason in marks.bad_within(window):
+        axes.axvspan(start, stop, color="#9a9a9a", alpha=0.35, linewidth=0)
+        axes.text(start + 0.04, low + 0.1, reason, fontsize=7, color="#444444", clip_on=True)
+    for time, letter in marks.beats_within(window):
+        colour = COLOURS[letter]
+        if letter == "N":
+            axes.text(time, high - 0.3, letter, fontsize=7, color=colour, ha="center", va="center")
+            continue
+        axes.vlines(time, low, high - 0.5, color=colour, linewidth=0.7, linestyle=(0, (4, 3)))
+        box = {"boxstyle": "circle,pad=0.25", "facecolor": colour, "linewidth": 0}
+        axes.text(
+            time, high - 0.3, letter, fontsize=7, color="white", weight="bold", ha="center", va="center", bbox=box
+        )
+
+
+def _draw_scale_bar(axes: Axes, low: float, unit: str) -> None:
+    """1 s and 1 mV in the lower right corner, so that a print can be measured at any size."""
+    right, bottom = STRIP_SECONDS - 3 / SPEED, low + 3 / GAIN
+    axes.plot([right - 1, right, right], [bottom, bottom, bottom + 1], color=INK, linewidth=1)
+    axes.text(right - 0.5, bottom + 1 / GAIN, "1 s", fontsize=7, ha="center", va="bottom")
+    axes.text(right - 1 / SPEED, bottom + 0.5, f"1 {unit}", fontsize=7, ha="right", va="center")

@@ -1,0 +1,51 @@
+"""Rhythm strips as SVG, for pages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from toolbox.holter.strips import COLOURS, GAIN, SPEED, STRIP_SECONDS, BeatMarks, Window, clock, voltage_range
+from toolbox.holter.trace import CompressedTrace
+
+
+def draw_svg(tracing: CompressedTrace, marks: BeatMarks, window: Window, unit: str = "mV") -> str:
+    """Draw a strip with 1 unit of its user space per millimetre; the page holds its paper, the pattern "paper"."""
+    times, signal = tracing.read(window.start, window.stop)
+    low, high = voltage_range(signal)
+    width, height = STRIP_SECONDS * SPEED, (high - low) * GAIN
+    behind, before = [], [_scale_bar(width, height, unit)]
+    for start, stop, reason in marks.bad_within(window):
+        left, right = start * SPEED, stop * SPEED
+        behind.append(f'<rect class="bad" x="{left:.1f}" width="{right - left:.1f}" height="{height:g}"/>')
+        before.append(f'<text class="why" x="{left + 1:.1f}" y="{height - 1.5:g}">{reason}</text>')
+    for time, letter in marks.beats_within(window):
+        x, colour = time * SPEED, COLOURS[letter]
+        if letter != "N":
+            before.append(f'<path class="mark" stroke="{colour}" d="M{x:.2f} 5.5V{height:g}"/>')
+            before.append(f'<circle cx="{x:.2f}" cy="3.2" r="2.4" fill="{colour}"/>')
+            colour = "#fff"
+        before.append(f'<text class="beat" x="{x:.2f}" y="4.3" fill="{colour}">{letter}</text>')
+    trace = _trace((times - window.start) * SPEED, np.clip((high - signal) * GAIN, 0, height))
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="rhythm strip at {clock(window.start)}">'
+        f'<rect width="100%" height="100%" fill="url(#paper)"/>{"".join(behind)}'
+        f'<path class="trace" d="{trace}"/>{"".join(before)}</svg>'
+    )
+
+
+def _trace(x: np.ndarray, y: np.ndarray) -> str:
+    """The path through points (n,) in mm; NaN lifts the pen."""
+    drawn = np.isfinite(y)
+    starts = drawn & ~np.append(False, drawn[:-1])
+    points = zip(starts[drawn].tolist(), x[drawn].tolist(), y[drawn].tolist(), strict=True)
+    return "".join(f"{'M' if start else 'L'}{across:.2f} {down:.2f}" for start, across, down in points)
+
+
+def _scale_bar(width: float, height: float, unit: str) -> str:
+    """1 s and 1 mV in the lower right corner, so that the strip can be measured at any size."""
+    x, y = width - 3, height - 3
+    return (
+        f'<path class="scale" d="M{x - SPEED:g} {y:g}H{x:g}V{y - GAIN:g}"/>'
+        f'<text class="measure" x="{x - SPEED / 2:g}" y="{y - 1:g}">1 s</text>'
+        f'<text class="measure" x="{x - 1:g}" y="{y - GAIN / 2 + 1:g}" style="text-anchor: end">1 {unit}</text>'
+    )

@@ -1,0 +1,60 @@
+"""EC57's scores as text and as files of --score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from toolbox.metrics.ec57 import LETTERS, OTHER
+from toolbox.metrics.ec57_scores import ratio
+from toolbox.utils import atomic_write, write_json
+
+COLUMNS = [("QRS", "Se"), ("QRS", "+P"), *((group, name) for group in ("VEB", "SVEB") for name in ("Se", "+P", "FPR"))]
+
+
+def write(path: str | Path, result: dict[str, Any]) -> list[Path]:
+    """Write `result` as PATH.json and its report as PATH.txt; an ending of either kind in `path` is taken off first."""
+    path = Path(path)
+    path = path.with_suffix("") if path.suffix in (".json", ".txt") else path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    as_json, as_text = (path.with_name(path.name + ending) for ending in (".json", ".txt"))
+    write_json(as_json, result)
+    with atomic_write(as_text, "w") as handle:
+        handle.write(report(result) + "\n")
+    return [as_json, as_text]
+
+
+def report(result: dict[str, Any]) -> str:
+    """The result of `summary` and the settings of the comparison as text: a line of per cent scores for each record and
+    for all, the table of all pairs, and the gross scores with their counts."""
+    wide = max(len("average"), *(len(name) for name in result["records"]))
+    lines = [
+        f"Beat-by-beat comparison (ANSI/AAMI EC57), {result['ref_annotator']} / {result['test_annotator']}: from "
+        f"{result['score_start']:g} s, match window {result['match_window']:g} s, escape beats (e, j, n) are S",
+        "",
+        " ".join([f"{'':{wide}}", *(f"{group:>8}" for group, _ in COLUMNS), f"{'RR':>8}", f"{'shut':>6}"]),
+        " ".join([f"{'record':{wide}}", *(f"{name:>8}" for _, name in COLUMNS), f"{'ms':>8}", f"{'s':>6}"]),
+    ]
+    rows = {**result["records"], "gross": result["gross"], "average": result["average"]}
+    for name, entry in rows.items():
+        cells = [_percent(entry["scores"][group][score], score) for group, score in COLUMNS]
+        error = entry["rr_rms_ms"]
+        lines.append(
+            f"{name:{wide}} {' '.join(cells)} {'-' if error is None else f'{error:.2f}':>8} "
+            f"{entry.get('shutdown_s', ''):>6}"
+        )
+    lines += ["", "     " + "".join(f"{letter.lower():>8}" for letter in LETTERS)]
+    for k, counts in enumerate(result["gross"]["matrix"]):
+        shown = counts if k < OTHER else counts[:OTHER]
+        lines.append(f"  {LETTERS[k]} |" + "".join(f"{count:>8}" for count in shown))
+    lines.append("")
+    for group, named in result["gross"]["counts"].items():
+        for name, (part, whole) in named.items():
+            lines.append(f"{group + ' ' + name:>8}: {_percent(ratio(part, whole), name)} % ({part}/{whole})")
+    return "\n".join(lines)
+
+
+def _percent(value: float | None, name: str) -> str:
+    if value is None:
+        return f"{'-':>8}"
+    return f"{100 * value:>8.3f}" if name == "FPR" else f"{100 * value:>8.2f}"

@@ -1,0 +1,22 @@
+"""HTML pages of one file: the templates, and the layout, style and macros that they share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+SHARED = Path(__file__).parent  # layout.html, macros.html and base.css
+ABSENT = "–"  # stands for a value that does not exist, such as the sensitivity of a class without beats
+
+
+def load_template(path: Path) -> Template:
+    """Load the template in `path`; it finds files beside it and the shared ones, and escapes every value."""
+    environment = Environment(
+        loader=FileSystemLoader([path.parent, SHARED]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(path.name)
