@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv as csv_module
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from loaders.io.recording import millivolts
@@ -105,7 +105,13 @@ def find_layout(lines: list[str], encoding: str = "utf-8") -> Layout | None:
     """The layout that most of the first `lines` of a file agree with; None when they hold no numbers."""
     offered, lines = _named_separator(lines)
     filled = [line for line in lines if line.strip()]
-    grids = [grid for grid in (_Grid.of(filled, *each) for each in _candidates(offered)) if grid is not None]
+    grids = []
+    for separator, point in _candidates(offered):
+        grid = _Grid.of(filled, separator, point)
+        if grid is not None:
+            grids.append(grid)
+            if separator in ";\t" and grid.is_plain(len(filled)):
+                break
     if not grids:
         return None
     best = max(grids, key=lambda grid: grid.quality)
@@ -146,14 +152,18 @@ class _Grid:
         separator, point: see `Layout`.
         width: cells of most lines.
         kinds: of each column in most lines: "number", "text" or "empty".
+        shapes: of each column of text the shape of most of its cells, as "0-0-0 0:0:0" of dates; "" for words.
         fitting: how many lines agree with them.
+        foreign: columns of text that hold another separator, and so are several.
     """
 
     separator: str
     point: str
     width: int
     kinds: tuple[str, ...]
-    fitting: int
+    shapes: tuple[str, ...]
+    fitting: int = 0
+    foreign: int = 0
 
     @classmethod
     def of(cls, lines: list[str], separator: str, point: str) -> _Grid | None:
@@ -161,39 +171,47 @@ class _Grid:
         rows = [cells_of(line, separator) for line in lines]
         widths = Counter(len(row) for row in rows)
         width = max(widths, key=lambda each: (widths[each], each))
-        kinds = []
-        for column in zip(*(row for row in rows if len(row) == width), strict=True):
-            counts = Counter(kind_of(cell, point) for cell in column)
-            missing = counts.pop("missing", 0)
-            number, text = counts["number"], counts["text"]
-            # A header above a column of missing samples is its only text.
-            empty = number == 0 and missing > 0 and text <= max(2, 0.1 * missing)
-            kinds.append("empty" if empty else "number" if number >= text else "text")
+        columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
+        kinds = tuple(_kind_of_column(column, point) for column in columns)
         if "number" not in kinds:
             return None
-        grid = cls(separator, point, width, tuple(kinds), 0)
-        fitting = sum(grid.fits(row) for row in rows)
+        texts = [column if kind == "text" else () for column, kind in zip(columns, kinds, strict=True)]
+        others = [other for other in ";\t" if other != separator]
+        foreign = sum(sum(any(o in cell for o in others) for cell in column) > len(column) / 2 for column in texts)
         separator = ONE_COLUMN if width == 1 else separator
-        return cls(separator, point, width, tuple(kinds), fitting) if fitting >= max(1, 0.4 * len(rows)) else None
+        grid = cls(separator, point, width, kinds, tuple(map(_shape_of_column, texts)), 0, foreign)
+        fitting = sum(grid.fits(row) for row in rows)
+        return replace(grid, fitting=fitting) if fitting >= max(1, 0.4 * len(rows)) else None
 
     @property
     def quality(self) -> tuple[float, ...]:
         """Larger for a likelier grid: lines that fit, columns of text, decimal comma only where it is needed."""
-        return (self.fitting, -self.kinds.count("text"), self.point == ".", self.width > 1)
+        return (self.fitting - 1000 * self.foreign, -self.kinds.count("text"), self.point == ".", self.width > 1)
+
+    def is_plain(self, lines: int) -> bool:
+        """Whether nearly all lines are numbers in several columns: no other separator can do better."""
+        return self.width > 1 and self.fitting >= lines - 8 and "text" not in self.kinds
 
     def fits(self, row: list[str]) -> bool:
         """Whether a line's cells are of the columns' kinds."""
         if len(row) != self.width:
             return False
-        allowed = {"number": ("number", "missing"), "text": ("text", "missing"), "empty": ("missing",)}
-        return all(kind_of(cell, self.point) in allowed[kind] for cell, kind in zip(row, self.kinds, strict=True))
+        for cell, kind, shape in zip(row, self.kinds, self.shapes, strict=True):
+            own = kind_of(cell, self.point)
+            if own == "missing":
+                continue
+            if own != kind or (shape and _shape(cell) != shape):
+                return False
+        return True
 
     def first_sample(self, lines: list[str]) -> int | None:
         """The number of the first line (from 0) that most lines after it are like."""
         rows = [cells_of(line, self.separator) if line.strip() else None for line in lines]
         fitting = [row is not None and self.fits(row) for row in rows]
         for k, row in enumerate(rows):
-            after = [fits for fits, other in zip(fitting[k : k + 24], rows[k : k + 24], strict=True) if other is not None]
+            after = [
+                fits for fits, other in zip(fitting[k : k + 24], rows[k : k + 24], strict=True) if other is not None
+            ]
             if row is not None and fitting[k] and sum(after) >= 0.6 * len(after):
                 following = next((other for other in rows[k + 1 :] if other is not None), None)
                 return k + self._is_numbered_header(row, following)
@@ -209,26 +227,48 @@ class _Grid:
         return len(row) > 2 and row in wanted and following not in wanted
 
 
+def _kind_of_column(column: tuple[str, ...], point: str) -> str:
+    """What a column holds: "number", "text" or "empty"."""
+    counts = Counter(kind_of(cell, point) for cell in column)
+    number, text, missing = counts["number"], counts["text"], counts["missing"]
+    if number == 0 and missing > 0 and text <= max(2, 0.1 * missing):  # the only text is the header's
+        return "empty"
+    return "number" if number >= text else "text"
+
+
+def _shape(cell: str) -> str:
+    """A cell with each number in it as 0: the shape of a date or a clock time."""
+    return re.sub(r"\d+", "0", cell)
+
+
+def _shape_of_column(column: tuple[str, ...]) -> str:
+    """The shape that most cells have, if it holds a number; "" for words and for an empty column."""
+    shapes = Counter(map(_shape, column))
+    shape, count = shapes.most_common(1)[0] if shapes else ("", 0)
+    return shape if "0" in shape and count > 0.6 * len(column) else ""
+
+
 def _is_decimal_comma(lines: list[str], grid: _Grid) -> bool:
     """Whether lines such as "0,002" are one column with a decimal comma rather than two columns of whole numbers."""
     rows = [cells_of(line, ",") for line in lines]
     start = grid.first_sample(lines)
     if start is None:
         return False
-    heads = [line for line in lines[:start] if not re.match(r"\s*[#%;]", line)]
     pairs = [row for row in rows[start:] if len(row) == 2 and grid.fits(row)]
     if any(not re.fullmatch(r"[+-]?\d+", left) or not re.fullmatch(r"\d+", right) for left, right in pairs):
-        return False
-    if heads and "," in heads[-1]:
         return False
     lefts = [int(left) for left, _ in pairs]
     steps = {after - before for before, after in pairwise(lefts)}
     if len(lefts) > 2 and len(steps) == 1 and steps != {0}:
         return False  # samples that are numbered
-    if any(left.startswith("-0") for left, _ in pairs) or any(re.match(r"0\d", right) for _, right in pairs):
+    padded = any(re.match(r"[+-]?0\d", left) for left, _ in pairs)
+    if not padded and any(left.startswith("-0") or re.match(r"0\d", right) for left, right in pairs):
         return True
+    heads = [line for line in lines[:start] if not re.match(r"\s*[#%;]", line)]
+    if heads:
+        return "," not in heads[-1]
     lengths = {len(right) for _, right in pairs}
-    return bool(heads) or (len(lengths) == 1 and min(lengths) >= 2 and max(map(abs, lefts), default=0) <= 20)
+    return len(lengths) == 1 and min(lengths) >= 2 and max(map(abs, lefts), default=0) <= 20
 
 
 def _names_and_units(heads: list[str], grid: _Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -239,10 +279,10 @@ def _names_and_units(heads: list[str], grid: _Grid) -> tuple[tuple[str, ...], tu
     names, units = [""] * grid.width, [""] * grid.width
     if full and _is_units(full[-1]):
         units = [match[1] if (match := UNIT_ALONE.fullmatch(cell)) else "" for cell in full.pop()]
-    if full and grid.width > 1 and not _is_metadata(full[-1]):
-        names = full[-1]
-    elif full and grid.width == 1 and not _is_metadata(full[-1]) and full[-1] == rows[-1]:
-        names = full[-1]
+        rows.pop()
+    plain = full[-1] if full and not _is_metadata(full[-1]) else None
+    if plain is not None and (grid.width > 1 or plain == rows[-1]):
+        names = plain
     for k, name in enumerate(names):
         if match := UNIT_IN_NAME.fullmatch(name):
             names[k], units[k] = match[1], match[2]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 
 BLOCK = 1 << 17  # lines parsed at a time
-LOOKED_AT = 400  # lines that the layout is read off
+LOOKED_AT = 200  # lines that the layout is read off
 TIMED = 20_000  # lines that the sampling rate is read off
 HEAD, TAIL = 1 << 18, 1 << 12  # bytes looked at, at both ends
 NO_CELL = "\x1f"  # a separator that no file has, for those of a single column
@@ -35,13 +37,13 @@ class CsvRecording(Recording):
     Attributes:
         layout: how its lines are read.
         time: its column of times or sample numbers; None where there is none.
-        unfinished: lines at the end that are cut off, or no samples.
+        end: bytes before the lines at the end that are cut off, or no samples.
         strange: cells amid the samples that are no numbers, counted while it is read.
     """
 
     layout: Layout = field(default_factory=lambda: Layout(",", ".", 0, (), ()))
     time: TimeColumn | None = None
-    unfinished: int = 0
+    end: int = sys.maxsize
     strange: int = 0
 
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
@@ -50,9 +52,8 @@ class CsvRecording(Recording):
         timed = [self.time.column] if self.time is not None else []
         filler = GapFiller(self.time, str(self.path)) if self.time is not None else None
         self.strange = 0
-        for values, *times in self._columns([column, *timed]):
-            if filler is not None:
-                values = filler.fill(times[0], values)
+        for block, *times in self._columns([column, *timed]):
+            values = block if filler is None else filler.fill(times[0], block)
             for start in range(0, len(values), size):
                 yield (values[start : start + size] * scale).astype(np.float32)
 
@@ -62,26 +63,43 @@ class CsvRecording(Recording):
         Raises:
             UserError: a line has more cells than the others.
         """
-        waiting = [np.zeros(0)] * len(columns)
-        for frame in read_frames(self.path, self.layout, columns):
+        for frame in read_frames(self.path, self.layout, columns, end=self.end):
             block = [numbers_of(frame[k], self.layout, k == columns[0]) for k in columns]
             self.strange += block[0][1]
-            waiting = [np.concatenate(pair) for pair in zip(waiting, (each for each, _ in block), strict=True)]
-            whole = len(waiting[0]) - self.unfinished
-            if whole > 0:
-                yield tuple(each[:whole] for each in waiting)
-                waiting = [each[whole:] for each in waiting]
+            yield tuple(each for each, _ in block)
 
 
-def read_frames(path: Path, layout: Layout, columns: list[int], rows: int | None = None) -> Iterator[pd.DataFrame]:
-    """The `columns` of a CSV file in blocks of lines, the first `rows` of them; cells as numbers or as text.
+class _Beginning(io.RawIOBase):
+    """The first `end` bytes of a file."""
+
+    def __init__(self, path: Path, end: int) -> None:
+        self.file, self.left = open(path, "rb", buffering=0), end  # noqa: SIM115
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self.file.readinto(buffer[: max(self.left, 0)]) or 0
+        self.left -= count
+        return count
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+
+def read_frames(
+    path: Path, layout: Layout, columns: list[int], rows: int | None = None, end: int = sys.maxsize
+) -> Iterator[pd.DataFrame]:
+    """The `columns` of a CSV file in blocks of lines, of its first `rows` and `end` bytes; cells as numbers or text.
 
     Raises:
         UserError: a line has more cells than the others.
     """
     separator = {ONE_COLUMN: NO_CELL, BLANKS: r"\s+"}.get(layout.separator, layout.separator)
     try:
-        with open(path, encoding=layout.encoding, errors="replace", newline="") as handle:
+        beginning = io.BufferedReader(_Beginning(path, end))
+        with io.TextIOWrapper(beginning, encoding=layout.encoding, errors="replace", newline="") as handle:
             for _ in range(layout.header):
                 handle.readline()
             reader = pd.read_csv(
@@ -131,15 +149,14 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     layout = layout_of(str(path), lines, encoding)
     numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
-    frame = next(read_frames(path, layout, numeric, TIMED), pd.DataFrame())
-    unfinished = _unfinished_lines(path, layout)
-    kept = frame.iloc[: max(len(frame) - unfinished, 1)] if len(frame) < TIMED else frame
-    time = find_time(layout.names, {k: numbers_of(kept[k], layout, False)[0] for k in numeric})
+    unfinished, end = _unfinished_lines(path, layout)
+    frame = next(read_frames(path, layout, numeric, TIMED, end), pd.DataFrame(columns=numeric))
+    time = find_time(layout.names, {k: numbers_of(frame[k], layout, False)[0] for k in numeric})
     fs, notes = settle_rate(str(path), csv.fs, layout, time)
     if unfinished:
         notes.append(f"{unfinished} line{'s' * (unfinished > 1)} at its end, cut off or without numbers, left out")
     leads = leads_of(str(path), layout, csv, fs, time)
-    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, layout, time, unfinished)
+    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, layout, time, end)
 
 
 def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> Layout:
@@ -239,32 +256,30 @@ def number_in(line: str, column: int, layout: Layout) -> float | None:
     return float(cell.replace(",", ".")) if kind == "number" else None
 
 
-def _unfinished_lines(path: Path, layout: Layout) -> int:
-    """How many lines at the end of the file are no samples: blank ones where those count, a footer, a cut-off line."""
+def _unfinished_lines(path: Path, layout: Layout) -> tuple[int, int]:
+    """Lines at the end that are no samples (blank ones where those count, a footer, a cut-off line), and the bytes
+    before them."""
     with open(path, "rb") as binary:
         size = binary.seek(0, 2)
-        binary.seek(max(0, size - TAIL - size % 2))
+        begin = max(0, size - TAIL)
+        binary.seek(begin - begin % 2)
         tail = binary.read()
-    encoding = {"utf-16": "utf-16-le" if size % 2 == 0 else "utf-16"}.get(layout.encoding, layout.encoding)
-    lines = tail.decode(encoding, errors="replace").split("\n")[1:]
-    if lines and not lines[-1].strip("\r"):
-        lines.pop()  # behind the last line's end
-    count = 0
+    wide = layout.encoding.startswith("utf-16")
+    encoding = {"utf-16": "utf-16-be" if tail[-2:-1] == b"\0" else "utf-16-le"}.get(layout.encoding, layout.encoding)
+    newline = "\n".encode(encoding) if wide else b"\n"
+    lines = tail.split(newline)
+    lines = lines[1:] if begin else lines[layout.header :]
+    if lines and not lines[-1]:
+        lines.pop()
+        size -= 0 if tail.endswith(newline) else len(newline)
+    count, end = 0, size
     for line in reversed(lines):
-        if not line.strip():
-            count += layout.blank_is_missing
-            continue
-        row = cells_of(line.rstrip("\r"), layout.separator)
+        text = line.decode(encoding, errors="replace").strip()
+        row = cells_of(text, layout.separator)
         kinds = [kind_of(cell, layout.point) for cell in row]
-        fits = len(row) == len(layout.names) and all(
-            kind in ("number", "missing") for kind, wanted in zip(kinds, layout.kinds, strict=True) if wanted == "number"
-        )
-        if fits:
-            return count
-        count += 1
-    return 0
-
-
-def with_names(layout: Layout, names: tuple[str, ...]) -> Layout:
-    """The same layout with other names of columns."""
-    return replace(layout, names=names)
+        wanted = zip(kinds, layout.kinds, strict=False)
+        if text and len(row) == len(layout.names) and all(k != "text" for k, column in wanted if column == "number"):
+            return count, end
+        count += bool(text)
+        end -= len(line) + (len(newline) if end <= size and (end < size or tail.endswith(newline)) else 0)
+    return 0, size

@@ -1,4 +1,4 @@
-"""Columns of times and of sample numbers in CSV files: the sampling rate that they give, and the gaps that they show."""
+"""Columns of times and of sample numbers in CSV files: the sampling rate and the gaps that they tell."""
 
 from __future__ import annotations
 
@@ -105,6 +105,8 @@ def _regular(column: int, name: str, values: np.ndarray) -> TimeColumn | None:
     if usual <= 0 or (steps < 0).mean() > 0.01:
         return None
     near = steps[steps < max(3 * usual, usual + 2 * resolution)]
+    if not len(near):
+        return None
     step = float(near.mean())
     drift = np.abs(np.cumsum(near - step))
     if drift.max(initial=0.0) > 2.5 * max(step, resolution if resolution < np.inf else 0.0):
@@ -112,7 +114,7 @@ def _regular(column: int, name: str, values: np.ndarray) -> TimeColumn | None:
     uncertainty = 2 * min(resolution, step) / (step * len(near)) + 1e-6
     whole = step == round(step) and bool((near == step).all())
     named_time, unit = TIME_NAME.match(name) is not None, UNIT_OF_NAME.search(name.lower())
-    if COUNTER_NAME.fullmatch(name) and not unit and whole or (whole and step == 1 and not unit):
+    if (COUNTER_NAME.fullmatch(name) and not unit and whole) or (whole and step == 1 and not unit):
         return TimeColumn(column, 0.0, step, 0.0)
     if unit:
         return TimeColumn(column, SECONDS[unit[1]], step, uncertainty)
