@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+from commands.options import CONFLICTS as COMMAND_CONFLICTS
 from commands.options import CommandOptions, ScoreOptions
+from inference.options import CONFLICTS as PREDICT_CONFLICTS
 from inference.options import CsvOptions, PredictOptions
-from loaders import CLASSES_BY_PATIENT, NUM_CLASSES
+from loaders.options import CONFLICTS as DATA_CONFLICTS
 from loaders.options import (
     BalanceOptions,
     BatchOptions,
@@ -18,25 +21,34 @@ from loaders.options import (
     SplitOptions,
     SyntheticPatientOptions,
 )
-from models import MODELS
+from models.options import CONFLICTS as MODEL_CONFLICTS
 from models.options import ModelOptions
-from toolbox import patient_flags
+from toolbox.options import CONFLICTS as TRAINING_CONFLICTS
 from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, SchedulerOptions, TrainingOptions
 from toolbox.runs.folders import versions
-from toolbox.utils import UserError
-from toolbox.utils.options import Brief, Refusing, add_options, parse_values, read_config, with_role
+from toolbox.utils import UserError, nearest
+from toolbox.utils.options import (
+    Brief,
+    Conflict,
+    Refusing,
+    add_options,
+    exclusive_pairs,
+    parse_values,
+    read_config,
+    with_role,
+)
 from toolbox.utils.program import program_words
 
 DESCRIPTION = """Train, resume and test networks that classify heartbeats of the MIT-BIH Arrhythmia Database.
 Each training is a run with a folder of its own, ROOT/DATASET/runs/NAME."""
 
 GROUPS: dict[str, type] = {
-    "what to do (default: train)": CommandOptions,
+    "what to do (training unless given)": CommandOptions,
     "annotate recordings": PredictOptions,
     "recordings as CSV files": CsvOptions,
     "score annotations, beat by beat (EC57)": ScoreOptions,
     "data": SourceOptions,
-    "who trains and who tests": SplitOptions,
+    "which rows train, validate and test": SplitOptions,
     "model input of a beat (all but the defaults need raw records)": InputOptions,
     "patients made of the training records' own beats": SyntheticPatientOptions,
     "model": ModelOptions,
@@ -53,17 +65,29 @@ NAME_FLAGS = with_role("name", *GROUPS.values())
 ACTION_FLAGS = with_role("action", *GROUPS.values())
 FREE_FLAGS = with_role("free", *GROUPS.values())
 
+CONFLICTS: tuple[Conflict, ...] = (
+    *COMMAND_CONFLICTS,
+    *PREDICT_CONFLICTS,
+    *DATA_CONFLICTS,
+    *TRAINING_CONFLICTS,
+    *MODEL_CONFLICTS,
+)
+# Flags that other programs have -> the one meant here.
+ELSEWHERE = {
+    "--train": "--model-name", "--gpu": "--device", "--cuda": "--device", "--eval": "--test", "--evaluate": "--test",
+    "--validate": "--test", "--annotate": "--predict", "--learning-rate": "--lr", "--bs": "--batch-size",
+    "--arch": "--model-name", "--data-dir": "--root-dir", "--help-all": "--help",
+}  # fmt: skip
+RECIPES = Path(__file__).resolve().parent / "recipes"
 
-def get_parser(kind: type[argparse.ArgumentParser] = Brief) -> argparse.ArgumentParser:
-    """The parser with all flags, their help and defaults."""
-    parser = kind(
-        prog=program_words()[-1],
-        description=DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+
+def get_parser(
+    kind: type[argparse.ArgumentParser] = Brief, only: Container[str] | None = None
+) -> argparse.ArgumentParser:
+    """The parser of all flags, with their help and defaults; or of those whose names are in `only`."""
+    parser = kind(prog=program_words()[-1], description=DESCRIPTION, allow_abbrev=False, add_help=False)
     for title, options in GROUPS.items():
-        add_options(parser, options, title)
+        add_options(parser, options, title, only)
     return parser
 
 
@@ -75,22 +99,62 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
     """
     parser = get_parser()
     unset = object()
-    flags = {action.dest: action.default for action in parser._actions if action.dest != "help"}
-    parsed = parser.parse_args(argv, Namespace(**dict.fromkeys(flags, unset)))
+    defaults = {action.dest: action.default for action in parser._actions}
+    parsed, unknown = parser.parse_known_args(argv, Namespace(**dict.fromkeys(defaults, unset)))
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{_hint(unknown[0], parser)}")
     given = {key: value for key, value in vars(parsed).items() if value is not unset}
+    if given.keys() & {"device", "disable_cuda"}:  # either of them stands for both, here and over a run's own
+        given = {"device": defaults["device"], "disable_cuda": defaults["disable_cuda"], **given}
     from_file: dict[str, Any] = {}
     if "config" in given:
         try:
-            from_file = parse_values(read_config(given["config"]), get_parser(Refusing), without=("config",))
+            path = find_recipe(given["config"])
+            from_file = parse_values(read_config(str(path)), get_parser(Refusing), without=("config",))
         except UserError as error:
             parser.error(f"--config {given['config']}: {error}")
-        for pair in (("sampler", "class_balance"), ("pretrained", "import_weights")):
-            for one, other in (pair, pair[::-1]):
-                if one in given and other not in given:
-                    from_file.pop(other, None)  # the two exclude each other, and flags win
-    args = Namespace(**{**flags, **from_file, **given}, given=frozenset({**from_file, **given}))
-    _check(args, parser)
+        for one, other in exclusive_pairs(*GROUPS.values()):
+            if one in given and other not in given:
+                from_file.pop(other, None)  # flags win
+    args = Namespace(**{**defaults, **from_file, **given}, given=frozenset({**from_file, **given}))
+    if not (args.help or args.about):
+        check_conflicts(args, defaults, parser)
     return args
+
+
+def _hint(word: str, parser: argparse.ArgumentParser) -> str:
+    """The flag that was meant by an unknown word."""
+    flag = f"--{word.partition('=')[0].lstrip('-').replace('_', '-').lower()}"
+    known = [name for name in parser._option_string_actions if name.startswith("--")]
+    meant = ELSEWHERE.get(flag) or (flag if flag in known else "")
+    return f", did you mean {meant!r}?" if meant else nearest(flag, known) or "; --help all lists the flags"
+
+
+def find_recipe(name: str) -> Path:
+    """The file that --config names: a path, or a recipe by its name, "fast" or "recipes/fast.yaml".
+
+    Raises:
+        UserError: there is no such file; the message lists the recipes.
+    """
+    recipe = RECIPES / f"{Path(name).name.removesuffix('.yaml')}.yaml"
+    if Path(name).exists():
+        return Path(name)
+    if recipe.is_file() and Path(name).parent in (Path(), Path("recipes")):
+        return recipe
+    recipes = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    hint = nearest(recipe.stem, recipes) or ";"
+    raise UserError(f"cannot read it: No such file or directory{hint} recipes: {', '.join(recipes)}")
+
+
+def check_conflicts(args: Namespace, defaults: dict[str, Any], parser: argparse.ArgumentParser) -> None:
+    """Refuse flags that make no sense together; exits with code 2."""
+    changed = frozenset(key for key in args.given if getattr(args, key) != defaults[key])
+    continues = bool(args.test or args.resume or args.predict or args.export)
+    starts = not (continues or args.prepare or args.score)
+    view = Namespace(**vars(args), changed=changed, continues=continues, starts=starts)
+    for conflict in CONFLICTS:
+        if conflict.when(view):
+            parser.error(conflict.text(view))
 
 
 def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -109,95 +173,13 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
     return {**{key: parser.get_default(key) for key in values}, **options}
 
 
-def _check(args: Namespace, parser: argparse.ArgumentParser) -> None:
-    if args.export and (args.score or args.predict or args.test or args.prepare or args.seeds > 1):
-        parser.error("--export writes a model; leave out --score, --predict, --test, --prepare and --seeds")
-    if args.score:
-        if args.prepare or args.test or args.resume:
-            parser.error("--score compares annotation files; leave out --test, --resume and --prepare")
-        if args.predict:
-            parser.error("--score and --predict are two commands; annotate first, then score")
-        return
-    _check_run(args, parser)
-
-
-def _check_run(args: Namespace, parser: argparse.ArgumentParser) -> None:
-    for flag in sorted({"score_dir", "exclude"} & args.given):
-        parser.error(f"--{flag.replace('_', '-')} goes with --score")
-    if args.out and not (args.predict or args.export):
-        parser.error("--out goes with --score, --predict or --export")
-    classes = (NUM_CLASSES if args.split == "kaggle" else CLASSES_BY_PATIENT)[args.dataset]
-    if args.num_classes not in (None, classes) and ("dataset" in args.given or not _continues(args)):
-        parser.error(f"--num-classes {args.num_classes}: {args.dataset} has {classes} classes; leave the flag out")
-    _check_predict(args, parser)
-    patient_flags.check(args, parser)
-    if args.prepare and (args.test or args.resume):
-        parser.error("--prepare stops after the data; leave out --test and --resume")
-    if args.write_records and not (args.prepare and args.dataset.startswith("synthetic")):
-        parser.error("--write-records goes with --prepare --dataset synthetic")
-    if args.resume and "start_epoch" in args.given:
-        parser.error("--start-epoch conflicts with --resume, which knows its epoch")
-    if args.resume and args.pretrained and "pretrained" in args.given:
-        parser.error("--pretrained conflicts with --resume, which brings its own weights")
-    if args.import_weights and "import_weights" in args.given and (_continues(args) or args.prepare):
-        parser.error("--import-weights starts a training; leave out --test, --resume and --prepare, and test that run")
-    if _continues(args) and args.version == "bump":
-        parser.error("--version bump starts a new run; --resume and --test take latest or a number")
-    if not (_continues(args) or args.prepare):
-        _check_start(args, parser)
-
-
-def _check_start(args: Namespace, parser: argparse.ArgumentParser) -> None:
-    if args.version == "latest":
-        parser.error("--version latest is a run there is: add --resume latest to go on with it, or --test to score it")
-    if args.model_name is None:
-        parser.error(f"--model-name is missing; one of {', '.join(MODELS)}")
-    if args.prune and args.sampler:
-        parser.error("--prune leaves rows out by their loss; leave out --sampler, which draws them by their class")
-    if args.prune and args.mixup:
-        parser.error("--prune judges rows by their loss; leave out --mixup, which mixes them")
-    if args.start_epoch > args.epochs:
-        parser.error(f"--start-epoch {args.start_epoch} lies behind --epochs {args.epochs}")
-
-
-def _check_predict(args: Namespace, parser: argparse.ArgumentParser) -> None:
-    if "-" in (args.predict or ()):
-        _check_stream(args, parser)
-    if args.predict and (args.test or args.prepare):
-        parser.error("--predict annotates recordings; leave out --test and --prepare")
-    if args.model_file and (args.resume or args.version):
-        parser.error("--model-file is the model; leave out --resume and --version")
-    if args.annotator == args.peaks:
-        parser.error(f"--annotator {args.annotator}: --peaks reads those files; write others")
-    if args.model_file and args.model_file.endswith(".onnx") and (args.export or args.engine == "torch"):
-        parser.error(f"--model-file {args.model_file}: expected a checkpoint; --engine onnx annotates with .onnx files")
-    predicting = ("lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain", "engine")
-    for name in ("model_file", *predicting):
-        if name in args.given and getattr(args, name) and not (args.predict or (args.export and name == "model_file")):
-            parser.error(f"--{name.replace('_', '-')} goes with --predict")
-
-
-def _check_stream(args: Namespace, parser: argparse.ArgumentParser) -> None:
-    if len(args.predict) > 1:
-        parser.error("--predict - reads standard input; annotate other recordings by a command of their own")
-    if args.fs is None:
-        parser.error("--predict -: lines of numbers do not tell their sampling rate; give it by --fs")
-    for name in ("peaks", "annotator", "png", "out", "workers"):
-        if name in args.given:
-            parser.error(f"--predict - writes lines to standard output; leave out --{name}")
-
-
-def _continues(args: Namespace) -> bool:
-    return bool(args.test or args.resume or args.predict or args.export)
-
-
 def run_options(args: Namespace) -> dict[str, Any]:
     """The flags that say what a run is, as config.json keeps them."""
     return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
 
 
 def extract_name(args: Namespace) -> str:
-    """What the flags call a run, up to its version: "ecg_resnet1d_10_opadam_StepLR_lr0.01_nll_bs128_"."""
+    """The name that the flags give a run, up to its version: "ecg_resnet1d_10_opadam_StepLR_lr0.01_nll_bs128_"."""
     name = f"{args.dataset}_{args.model_name}_op{args.optimizer}_{args.scheduler}_lr{args.lr}_{args.criterion}"
     name += f"_bs{args.batch_size}_"
     if args.class_balance:
@@ -212,7 +194,7 @@ def extract_name(args: Namespace) -> str:
 
 
 def get_version(args: Namespace) -> int | None:
-    """The version that --version means among the runs of these flags: N itself, the newest, or the next free one.
+    """The version that --version names among the runs of these flags: N itself, the newest, or the next free one.
 
     None when "latest" is asked for and there is none.
     """

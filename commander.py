@@ -22,8 +22,16 @@ from toolbox.utils.program import missing_package
 from toolbox.utils.signals import Endings, Interrupted
 
 COMMANDS = {
-    name: f"commands.{name}:run"
-    for name in ("train", "test", "predict", "stream", "score", "export", "prepare", "seeds")
+    "train": "commands.train:run",
+    "test": "commands.test:run",
+    "predict": "commands.predict:run",
+    "stream": "commands.stream:run",
+    "score": "commands.score:run",
+    "export": "commands.export:run",
+    "prepare": "commands.prepare:run",
+    "seeds": "commands.seeds:run",
+    "help": "commands.help:run",
+    "about": "commands.about:run",
 }
 
 
@@ -44,6 +52,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         Interrupted: SIGTERM or Ctrl-C while training; the run is saved and can be gone on with.
     """
     tune_process()
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        from commands.help import welcome
+
+        return welcome()
     args = parse_args(argv)
     module, _, function = COMMANDS[command_of(args)].partition(":")
     try:
@@ -62,10 +75,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 def command_of(args: Namespace) -> str:
     """The command that the flags ask for: a key of COMMANDS."""
-    if args.predict:
-        return "stream" if args.predict == ["-"] else "predict"
-    asked = (name for name in ("prepare", "score", "export") if getattr(args, name))
-    return next(asked, "seeds" if args.seeds > 1 else "test" if args.test else "train")
+    asked = [name for name in ("help", "about", "prepare", "score", "export", "predict") if getattr(args, name)]
+    if asked:
+        return "stream" if asked == ["predict"] and args.predict == ["-"] else asked[0]
+    return "seeds" if args.seeds > 1 else "test" if args.test else "train"
 
 
 def cli() -> int:

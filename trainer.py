@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toolbox.logger import Experiment, epoch_line, print_predictions
+from toolbox.logger import Experiment
 from toolbox.losses import mixed_loss
 from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores
 from toolbox.optimizers import learning_rate, load_optimizer
+from toolbox.reports.console import epoch_line, print_predictions
 from toolbox.reports.run_files import write_val_results
 from toolbox.reports.tensorboard import NullLogger
 from toolbox.runs.checkpoint import LATEST, generator_states, restore_generators, save_checkpoint, save_epoch

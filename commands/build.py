@@ -142,7 +142,7 @@ def build(args: Namespace) -> BuiltRun:
     """Data, model and criterion as the flags describe them; nothing is left on disk but the data's cache."""
     options = Options.of(args)
     balance = options.balance
-    device = pick_device(options.device.disable_cuda)
+    device = pick_device(options.device.device, options.device.disable_cuda)
     make_deterministic(options.device.deterministic)
     bf16 = use_bf16(options.device.precision, device)
     data = get_loader(args)

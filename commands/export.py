@@ -30,7 +30,7 @@ def run(args: Namespace) -> dict[str, Any]:
         if origin.path == path.parent and "root_dir" not in args.given:
             args.root_dir = str(origin.path.parents[2])
     args = merge_run_options(args, origin, FREE_FLAGS)
-    args.test, args.disable_cuda, args.compile = True, True, False  # as it is scored, on the CPU
+    args.test, args.device, args.compile = True, "cpu", False  # as it is scored, on the CPU
     built = build(args)
     built.load_model(state, origin)
     row, options = describe_row(args, built.data), vars(args)

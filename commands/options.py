@@ -1,4 +1,4 @@
-"""Flags of the commands: what to do, and what of annotations is scored."""
+"""Flags of the commands: which command, which run, and which annotations are scored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 from toolbox.utils.aami import LEARNING_PERIOD, MATCH_WINDOW
-from toolbox.utils.options import number, option
+from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
 
 def version_name(text: str) -> str:
@@ -25,22 +25,41 @@ def resume_name(text: str) -> str:
 
 @dataclass(frozen=True)
 class CommandOptions:
-    """What to do (default: train)."""
+    """Commands and runs."""
 
-    test: bool = option(False, "score the test split; with --resume, default best", role="action")
-    prepare: bool = option(False, "build or verify the data, print what they are, stop", role="action")
-    export: str | None = option(
-        None, "write a run's model for use without torch, and check it", choices=("onnx",), role="action"
+    help: str | None = option(
+        None,
+        "these flags; the rest by topic: all, train, data, test, predict, score, export",
+        const="common",
+        metavar="TOPIC",
+        also=("-h",),
+        role="action",
+        common=True,
     )
-    resume: str = option("", "latest, best or an epoch: go on from there", type=resume_name, role="action")
+    about: bool = option(False, "print versions, the device and where runs are", role="action", common=True)
+    test: bool = option(False, "score the test split; with --resume, default best", role="action", common=True)
+    prepare: bool = option(False, "build or verify the data, print what they are, stop", role="action", common=True)
+    export: str | None = option(
+        None,
+        "write a run's model as an ONNX file for use without torch, and check it",
+        choices=("onnx",),
+        const="onnx",
+        role="action",
+        common=True,
+    )
+    resume: str = option(
+        "", "resume a run from a checkpoint", type=resume_name, metavar="latest|best|N", role="action", common=True
+    )
     version: str | None = option(
         None,
-        "bump, latest or N: which run of these flags; bump when training starts, else latest",
+        "which run of these flags; bump: a new one, as when training starts; else latest",
         type=version_name,
+        metavar="bump|latest|N",
         role="action",
+        common=True,
     )
     pretrained: str | None = option(
-        None, "start from the best weights of a file or another run", metavar="PATH|RUN", exclusive="start"
+        None, "start from the best weights of a file or another run", metavar="FILE|RUN", exclusive="start", common=True
     )
     import_weights: str | None = option(
         None,
@@ -48,11 +67,17 @@ class CommandOptions:
         metavar="FILE",
         exclusive="start",
     )
-    short_run: bool = option(False, "10 mini-batches per pass: a trial of the whole pipeline")
-    seeds: int = option(1, "train, or score, so many seeds as one experiment", type=number(int, 1, 1000), role="action")
+    short_run: bool = option(False, "10 mini-batches per pass: a trial of the whole pipeline", common=True)
+    seeds: int = option(
+        1, "train, or score, N seeds as one experiment", type=number(int, 1, 1000), role="action", common=True
+    )
     verbose: bool = option(False, "print every validation prediction", role="action")
     config: str | None = option(
-        None, "YAML file of flag defaults, or a run's config.json", metavar="FILE", role="action"
+        None,
+        "flags from a YAML file, from recipes/NAME.yaml, or from a run's config.json",
+        metavar="FILE|NAME",
+        role="action",
+        common=True,
     )
     write_records: str | None = option(
         None, "with --prepare: write synthetic recordings as WFDB records", metavar="DIR", role="action"
@@ -67,24 +92,87 @@ class ScoreOptions:
         None,
         "folders of WFDB records, or records: compare two annotators of each",
         nargs="+",
-        metavar="REF",
+        metavar="RECORD",
         role="action",
+        common=True,
     )
-    ref_annotator: str = option("atr", "who is right", role="action")
-    test_annotator: str = option("ecg", "who is scored", role="action")
+    ref_annotator: str = option("atr", "annotator of the reference", metavar="EXTENSION", role="action")
+    test_annotator: str = option("ecg", "annotator that is scored", metavar="EXTENSION", role="action", common=True)
     score_dir: str | None = option(
         None, "where the annotations to score are, if not beside the records", metavar="DIR", role="action"
     )
     exclude: list[str] = option(
-        [], "records not to score, such as paced ones", nargs="+", metavar="NAME", role="action"
+        [], "records not to score, such as paced ones", nargs="+", metavar="RECORD", role="action"
     )
-    score_start: float = option(LEARNING_PERIOD, "seconds at the start left out", type=number(float, 0), role="action")
+    score_start: float = option(
+        LEARNING_PERIOD, "seconds at the start left out", type=number(float, 0), metavar="S", role="action"
+    )
     match_window: float = option(
-        MATCH_WINDOW, "seconds that two beats of a pair may lie apart", type=number(float, 0), role="action"
+        MATCH_WINDOW,
+        "seconds that two beats of a pair may lie apart",
+        type=number(float, 0),
+        metavar="S",
+        role="action",
     )
     out: str | None = option(
         None,
         "--score writes PATH.json and PATH.txt; --predict and --export into folder PATH",
         metavar="PATH",
         role="action",
+        common=True,
     )
+
+
+CONFLICTS = (
+    Conflict(
+        lambda args: args.export and (args.score or args.predict or args.test or args.prepare or args.seeds > 1),
+        "--export writes a model; leave out --score, --predict, --test, --prepare and --seeds",
+    ),
+    Conflict(
+        lambda args: args.score and (args.prepare or args.test or args.resume),
+        "--score compares annotation files; leave out --test, --resume and --prepare",
+    ),
+    Conflict(
+        lambda args: args.score and args.predict,
+        "--score and --predict are two commands; annotate first, then score",
+    ),
+    *conflicts_of_each(
+        ("exclude", "score_dir"), lambda args, name: name in args.given and not args.score, "{flag} goes with --score"
+    ),
+    Conflict(
+        lambda args: args.out and not (args.score or args.predict or args.export),
+        "--out goes with --score, --predict or --export",
+    ),
+    Conflict(
+        lambda args: args.seeds > 1 and (args.prepare or (args.resume not in ("", "latest") and not args.test)),
+        "--seeds goes with training, with --resume latest and with --test",
+    ),
+    Conflict(
+        lambda args: args.seeds > 1 and args.version not in (None, "bump", "latest"),
+        "--version {version} names one run; --seeds takes the newest experiment, or starts one",
+    ),
+    Conflict(
+        lambda args: args.prepare and (args.test or args.resume),
+        "--prepare stops after the data; leave out --test and --resume",
+    ),
+    Conflict(
+        lambda args: args.write_records and not (args.prepare and args.dataset.startswith("synthetic")),
+        "--write-records goes with --prepare --dataset synthetic",
+    ),
+    Conflict(
+        lambda args: args.resume and args.pretrained and "pretrained" in args.given,
+        "--pretrained conflicts with --resume, which brings its own weights",
+    ),
+    Conflict(
+        lambda args: args.import_weights and "import_weights" in args.given and (args.continues or args.prepare),
+        "--import-weights starts a training; leave out --test, --resume and --prepare, and test that run",
+    ),
+    Conflict(
+        lambda args: args.continues and args.version == "bump",
+        "--version bump starts a new run; --resume and --test take latest or a number",
+    ),
+    Conflict(
+        lambda args: args.starts and args.version == "latest",
+        "--version latest is a run there is: add --resume latest to go on with it, or --test to score it",
+    ),
+)

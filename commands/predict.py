@@ -45,8 +45,9 @@ def load_classifier(args: Namespace) -> Classifier:
     """
     options = pick(PredictOptions, args)
     source = options.model_file or find_run(args).path
-    device = "cpu" if pick(DeviceOptions, args).disable_cuda else "auto"
-    classifier = load.load_classifier(source, device, args.resume, options.engine)
+    device = pick(DeviceOptions, args)
+    where = "cpu" if device.disable_cuda else device.device
+    classifier = load.load_classifier(source, where, args.resume, options.engine)
     if classifier.input_spec and (options.live or options.predict == ["-"]):
         classifier.input_spec.check_live(classifier.name)
     return classifier

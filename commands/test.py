@@ -10,7 +10,8 @@ import numpy as np
 
 from commands.build import build
 from commands.runs import open_run
-from toolbox.logger import Experiment, scores_table
+from toolbox.logger import Experiment
+from toolbox.reports.console import scores_table
 from toolbox.reports.run_files import write_page, write_test_results
 from toolbox.reports.score_tables import write_patient_results
 from toolbox.reports.tensorboard import get_board
@@ -48,9 +49,9 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
-    write_page(run, log.logged, state["best"])
+    page = write_page(run, log.logged, state["best"])
     print("\n".join(lines), flush=True)
     for warning in data.warnings:
         print(f"note: {warning}", file=sys.stderr)
-    print(f"written {path.parent}")
+    print(f"written {path.parent}\nreport: {page}")
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": patients}

@@ -12,7 +12,7 @@ from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
 from commands.runs import open_run
 from loaders.datasets.summary import missing_classes
-from toolbox.logger import scores_table
+from toolbox.reports.console import scores_table
 from toolbox.reports.run_files import write_page, write_pictures
 from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
@@ -128,6 +128,7 @@ def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
     board.hparams(logged["hyperparams"], entry)
     board.close()
     write_pictures(run.path, logged)
-    write_page(run, logged, training.best)
+    page = write_page(run, logged, training.best)
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}\nrun {run.path}")
+    print(f"report: {page}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
-from toolbox.utils.options import number, option
+from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
 
 def extension(text: str) -> str:
@@ -26,9 +26,10 @@ class PredictOptions:
         nargs="+",
         metavar="RECORDING",
         role="action",
+        common=True,
     )
     model_file: str | None = option(
-        None, "checkpoint or .onnx to annotate with, else best of a run", metavar="FILE", role="action"
+        None, "checkpoint or .onnx to annotate with, else best of a run", metavar="FILE", role="action", common=True
     )
     engine: str = option(
         "auto", "auto: onnx for a --model-file *.onnx", choices=("auto", "torch", "onnx"), role="action"
@@ -43,7 +44,9 @@ class PredictOptions:
         "auto", "auto turns a lead that is upside down", choices=("auto", "keep", "invert"), role="action"
     )
     live: bool = option(False, "as if recordings came live: a beat knows the 3 s after its R peak", role="action")
-    annotator: str = option("ecg", "extension of the annotation files written", type=extension, role="action")
+    annotator: str = option(
+        "ecg", "extension of the annotation files written", type=extension, metavar="EXTENSION", role="action"
+    )
     png: bool = option(False, "draw the most telling strips as a picture, too", role="action")
 
 
@@ -52,12 +55,64 @@ class CsvOptions:
     """How CSV files of recordings are read."""
 
     fs: float | None = option(
-        None, "of CSV files: samples per second", type=number(float, 0, above=True), role="action"
+        None,
+        "of CSV files: samples per second",
+        type=number(float, 0, above=True),
+        metavar="HZ",
+        role="action",
+        common=True,
     )
-    columns: list[str] = option([], "of CSV files: columns that are leads", nargs="+", metavar="NAME|N", role="action")
+    columns: list[str] = option(
+        [], "of CSV files: columns that are leads", nargs="+", metavar="NAME|N", role="action", common=True
+    )
     gain: float | None = option(
         None,
         "of CSV files: what 1 mV is written as, 1000 for microvolts",
         type=number(float, 0, above=True),
+        metavar="N",
         role="action",
+        common=True,
     )
+
+
+PREDICTING = ("lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain", "engine")
+CONFLICTS = (
+    Conflict(
+        lambda args: "-" in (args.predict or ()) and len(args.predict) > 1,
+        "--predict - reads standard input; annotate other recordings by a command of their own",
+    ),
+    Conflict(
+        lambda args: "-" in (args.predict or ()) and args.fs is None,
+        "--predict -: lines of numbers do not tell their sampling rate; give it by --fs",
+    ),
+    *conflicts_of_each(
+        ("peaks", "annotator", "png", "out", "workers"),
+        lambda args, name: "-" in (args.predict or ()) and name in args.given,
+        "--predict - writes lines to standard output; leave out {flag}",
+    ),
+    Conflict(
+        lambda args: args.predict and (args.test or args.prepare),
+        "--predict annotates recordings; leave out --test and --prepare",
+    ),
+    Conflict(
+        lambda args: args.model_file and (args.resume or args.version),
+        "--model-file is the model; leave out --resume and --version",
+    ),
+    Conflict(
+        lambda args: args.annotator == args.peaks,
+        "--annotator {annotator}: --peaks reads those files; write others",
+    ),
+    Conflict(
+        lambda args: (args.model_file or "").endswith(".onnx") and (args.export or args.engine == "torch"),
+        "--model-file {model_file}: expected a checkpoint; --engine onnx annotates with .onnx files",
+    ),
+    Conflict(
+        lambda args: args.model_file and not (args.predict or args.export),
+        "--model-file goes with --predict",
+    ),
+    *conflicts_of_each(
+        PREDICTING,
+        lambda args, name: name in args.given and getattr(args, name) and not args.predict,
+        "{flag} goes with --predict",
+    ),
+)

@@ -17,7 +17,7 @@ import numpy as np
 from inference.classifier import Classifier
 from loaders.beats.segmenter import Reader
 from loaders.dsp.chunks import Chunk, Chunker
-from loaders.io.csv_recording import CsvRecording, Layout, parsed, sniff
+from loaders.io.csv_recording import CsvLayout, CsvRecording, detect_layout, parse_cell
 from loaders.io.recording import LOWEST_RATE, CsvFormat, choose_lead
 from toolbox.utils import UserError
 from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
@@ -168,7 +168,7 @@ def annotate_lines(
         UserError: the rate is not given, or the first lines hold no numbers or not the lead that is wanted.
     """
     first = list(islice(lines, LOOKED_AT))
-    layout, leads = sniff("standard input", [line.rstrip("\r\n") for line in first], csv)
+    layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
     recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)
     chosen, warning = choose_lead(recording, lead)
     if warning:
@@ -194,13 +194,13 @@ def annotate_lines(
     return found
 
 
-def _values(lines: Iterable[str], layout: Layout, column: int) -> Iterator[float]:
+def _values(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[float]:
     """The samples in a column of `lines`; NaN for what is no number, which is told once."""
     strange = False
     for number, line in enumerate(lines, start=layout.header + 1):
         if not line.strip():
             continue
-        value = parsed(line, column, layout)
+        value = parse_cell(line, column, layout)
         if value is None and not strange:
             strange = True
             shown = f"line {number} of standard input, {line.strip()[:60]!r}"

@@ -114,7 +114,7 @@ def load_torch_classifier(path: Path, device: str | torch.device, which: str) ->
     model = get_model(options, **(spec.shape() if spec else {}))
     load_weights(model, state["model"], path)
     title = f"{options.model_name}, epoch {state['epoch']} of {name}"
-    return TorchClassifier(model, state["class_names"], title, _usable(device), spec)
+    return TorchClassifier(model, state["class_names"], title, pick_device(device), spec)
 
 
 def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
@@ -127,18 +127,3 @@ def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
         defaults.update(asdict(options))
     known = {key: value for key, value in stored.items() if key in defaults}
     return Namespace(**{**defaults, **known, "num_classes": len(state["class_names"])})
-
-
-def _usable(device: str | torch.device) -> torch.device:
-    """The device, "auto" for the fastest; UserError when this machine or this torch lacks it."""
-    if device == "auto":
-        return pick_device()
-    try:
-        usable = torch.device(device)
-        torch.empty(1, device=usable)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(
-            f"device {str(device)!r} cannot be used here ({reason}); expected 'auto', 'cpu' or another of torch's"
-        ) from error
-    return usable

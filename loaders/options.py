@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from loaders import (
     BASELINES,
+    CLASSES_BY_PATIENT,
     CONTEXTS,
     DATASETS,
     FEATURES,
+    NUM_CLASSES,
     SAMPLERS,
     SAMPLINGS,
     SOURCES,
@@ -19,7 +21,7 @@ from loaders import (
     splicing,
 )  # fmt: skip
 from toolbox.utils import UserError
-from toolbox.utils.options import named, number, one_of, option
+from toolbox.utils.options import Conflict, conflicts_of_each, named, number, one_of, option
 
 
 def fold_name(text: str) -> str | None:
@@ -50,15 +52,23 @@ def read_by(reader: Callable[[str], object]) -> Callable[[str], str]:
 class SourceOptions:
     """Which data, and where they come from."""
 
-    dataset: str = option("ecg", f"one of {', '.join(DATASETS)}", type=named(DATASETS), role="name")
-    root_dir: str = option("ecg_data", "folder of data and runs", role="action")
+    dataset: str = option("ecg", f"one of {', '.join(DATASETS)}", type=named(DATASETS), role="name", common=True)
+    root_dir: str = option("ecg_data", "folder of data and runs", metavar="DIR", role="action", common=True)
     source: str = option("auto", "where MIT-BIH rows come from", choices=SOURCES, role="free")
-    records_dir: str | None = option(None, "folder of raw WFDB records; ROOT/mitdb unless given", role="free")
-    gdrive_url: str | None = option(None, "another address of the archive with the two CSV files", role="free")
-    physionet_url: str | None = option(None, "another address of the records and their SHA256SUMS.txt", role="free")
-    num_classes: int | None = option(None, "follows from the dataset; another number is an error", type=number(int, 2))
+    records_dir: str | None = option(
+        None, "folder of raw WFDB records; ROOT/mitdb unless given", metavar="DIR", role="free", common=True
+    )
+    gdrive_url: str | None = option(
+        None, "another address of the archive with the two CSV files", metavar="URL", role="free"
+    )
+    physionet_url: str | None = option(
+        None, "another address of the records and their SHA256SUMS.txt", metavar="URL", role="free"
+    )
+    num_classes: int | None = option(
+        None, "follows from the dataset; another number is an error", type=number(int, 2), metavar="N"
+    )
     synthetic_patients: int = option(24, "recordings of --dataset synthetic", type=number(int, 2, 10000))
-    synthetic_minutes: float = option(10.0, "length of each of them", type=number(float, 1, 1440))
+    synthetic_minutes: float = option(10.0, "length of each of them", type=number(float, 1, 1440), metavar="MINUTES")
     synthetic_seed: int = option(0, "what they are drawn from", type=number(int, 0))
 
 
@@ -71,6 +81,7 @@ class SplitOptions:
         "kaggle mixes patients; interpatient: DS1/DS2 (de Chazal 2004), strict: without 202; kfold: by patient",
         choices=SPLITS,
         role="name",
+        common=True,
     )
     fold: str | None = option(
         None,
@@ -92,16 +103,20 @@ class InputOptions:
     """Model input of a beat (all but the defaults need raw records)."""
 
     context: str = option("kaggle", "a row: 187 samples from the R peak, or a window", choices=CONTEXTS)
-    window_before: float = option(0.5, "s before the R peak", type=number(float, 0, 60))
-    window_after: float = option(0.5, "s from the R peak on, all future", type=number(float, 0, 60, above=True))
-    window_rate: int = option(120, "samples per s of a window", type=number(int, 20, 2000))
+    window_before: float = option(0.5, "seconds before the R peak", type=number(float, 0, 60), metavar="S")
+    window_after: float = option(
+        0.5, "seconds from the R peak on, all future", type=number(float, 0, 60, above=True), metavar="S"
+    )
+    window_rate: int = option(120, "samples per second of a window", type=number(int, 20, 2000), metavar="HZ")
     leads: int = option(1, "leads of a window, MLII first", type=number(int, 1, 16))
     scale: str = option(
         "record",
         "unit of a window: the recording's typical beat, its own standard deviation, mV",
         choices=("record", "window", "none"),
     )
-    highpass: float = option(0.5, "Hz, of a window's signal; 0: none", type=number(float, 0, 20))
+    highpass: float = option(
+        0.5, "cut-off of the high-pass filter of a window's signal; 0: none", type=number(float, 0, 20), metavar="HZ"
+    )
     baseline: str = option(
         "highpass",
         "how its wander is taken out: --highpass, or medians of 0.2 and 0.6 s and a low-pass (de Chazal 2004)",
@@ -121,6 +136,7 @@ class SyntheticPatientOptions:
         "none",
         "patients made of each training record's own beats: none, or kinds and how many, as atrial:10+block:2",
         type=read_by(splicing),
+        metavar="KIND:N+...",
     )
 
 
@@ -128,14 +144,19 @@ class SyntheticPatientOptions:
 class BatchOptions:
     """How training rows become batches."""
 
-    batch_size: int = option(128, "rows per step", type=number(int, 1, 10**9), role="name")
+    batch_size: int = option(128, "rows per step", type=number(int, 1, 10**9), role="name", common=True)
     workers: int = option(
-        0, "processes that gather batches; 0 is fastest", also=("-j",), type=number(int, 0, 1024), role="free"
+        0,
+        "processes that gather batches (0 is fastest), or that annotate",
+        also=("-j",),
+        type=number(int, 0, 1024),
+        role="free",
     )
     augment: str = option(
         "none",
         "change rows at random: none, light, strong, or changes with their sizes, as noise:0.05+invert+droprr:0.2",
         type=read_by(augmentation),
+        metavar="NAME+...",
     )
     mixup: float = option(0.0, "alpha of mixup (Zhang 2018); 0: none", type=number(float, 0, 10))
     prune: float = option(
@@ -160,6 +181,7 @@ class BalanceOptions:
         type=one_of(SAMPLINGS),
         metavar="{none,equal,importance,effective}",
         role="name",
+        common=True,
         exclusive="balance",
     )
     sampler: str | None = option(
@@ -168,6 +190,108 @@ class BalanceOptions:
         type=one_of(SAMPLERS),
         metavar="{none,equal,importance,effective,patients}",
         role="name",
+        common=True,
         exclusive="balance",
     )
     effective_beta: float = option(0.999, "of effective (Cui 2019)", type=number(float, 0, 0.9999999))
+
+
+WINDOW_FLAGS = (
+    "window_before", "window_after", "window_rate", "leads", "scale", "highpass", "baseline", "spliced"
+)  # fmt: skip
+
+
+def expected_classes(args: Namespace) -> int:
+    """The number of classes that the data of these flags have."""
+    return (NUM_CLASSES if args.split == "kaggle" else CLASSES_BY_PATIENT)[args.dataset]
+
+
+def beyond_csv(args: Namespace) -> list[str]:
+    """Flags that ask for more than rows of CSV files tell: patients or signals."""
+    others = [flag for flag in ("split", "context") if getattr(args, flag) != "kaggle"]
+    return others + [flag for flag in ("features", "neighbours") if getattr(args, flag)]
+
+
+def window_samples(args: Namespace) -> list[int]:
+    """Samples of a window before its R peak and from there on."""
+    return [round(part * args.window_rate) for part in (args.window_before, args.window_after)]
+
+
+CONFLICTS = (
+    Conflict(
+        lambda args: (
+            args.num_classes not in (None, expected_classes(args)) and ("dataset" in args.given or not args.continues)
+        ),
+        lambda args: (
+            f"--num-classes {args.num_classes}: {args.dataset} has {expected_classes(args)} classes; leave the flag out"
+        ),
+    ),
+    Conflict(
+        lambda args: args.split == "kfold" and args.fold is None,
+        "--split kfold needs --fold I/K: which of how many groups of patients tests",
+    ),
+    Conflict(
+        lambda args: args.split == "kaggle" and args.fold is not None,
+        "--fold goes with --split kfold, or with interpatient; Kaggle's split knows no patients",
+    ),
+    Conflict(
+        lambda args: args.split.startswith("interpatient") and args.dataset.startswith("synthetic"),
+        "--split {split} is a list of MIT-BIH's records; take --split kfold for {dataset}",
+    ),
+    Conflict(
+        lambda args: args.split != "kaggle" and args.validate_on == "test",
+        "--validate-on test is the predecessor's protocol on Kaggle's split; leave it out",
+    ),
+    Conflict(
+        lambda args: args.source in ("csv", "gdrive") and beyond_csv(args),
+        lambda args: (
+            f"--source {args.source}: CSV rows tell neither patients nor signals; --{beyond_csv(args)[0]} needs raw "
+            "records (--source records or physionet, or --records-dir)"
+        ),
+    ),
+    Conflict(
+        lambda args: args.validate_on == "test" and beyond_csv(args),
+        lambda args: f"--validate-on test is for Kaggle's rows as they are; leave out --{beyond_csv(args)[0]}",
+    ),
+    Conflict(
+        lambda args: args.validate_on == "train" and args.fold and args.split != "kfold",
+        "--validate-on train holds nobody out; leave out --fold, which says who validates",
+    ),
+    Conflict(
+        lambda args: args.validate_on == "train" and args.monitor != "last",
+        "--validate-on train: rows that were learned from choose no epoch; add --monitor last",
+    ),
+    Conflict(
+        lambda args: args.spliced != "none" and args.split == "kaggle",
+        "--spliced makes training patients; Kaggle's split has every patient in test, take another --split",
+    ),
+    *conflicts_of_each(
+        WINDOW_FLAGS,
+        lambda args, name: args.context == "kaggle" and name in args.changed,
+        "{flag} goes with --context window",
+    ),
+    Conflict(
+        lambda args: args.context == "window" and (window_samples(args)[1] < 1 or sum(window_samples(args)) < 16),
+        "--window-before and --window-after: a row of less than 16 samples is no beat",
+    ),
+    Conflict(
+        lambda args: args.context == "window" and args.progressive < BatchOptions.progressive,
+        "--progressive reads the start of Kaggle's rows; leave it out with --context window",
+    ),
+    Conflict(
+        lambda args: args.context == "window" and args.highpass >= args.window_rate / 2,
+        "--highpass {highpass:g} Hz leaves nothing of {window_rate} samples per s",
+    ),
+    Conflict(
+        lambda args: args.criterion == "logitadjusted" and args.sampler not in (None, "patients"),
+        "--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them",
+    ),
+    Conflict(
+        lambda args: args.starts and args.prune and args.sampler,
+        "--prune leaves rows out by their loss; leave out --sampler, which draws them by their class",
+    ),
+    Conflict(
+        lambda args: args.starts and args.prune and args.mixup,
+        "--prune judges rows by their loss; leave out --mixup, which mixes them",
+    ),
+)

@@ -1,10 +1,11 @@
 """Flags, where their values come from, and what runs are called."""
 
 import json
+from argparse import Namespace
 
 import pytest
 
-from args import extract_name, get_parser, get_version, parse_args, run_options
+from args import CONFLICTS, extract_name, get_parser, get_version, parse_args, run_options
 
 # Flag -> default, as the predecessor had them (SEED: --workers was 1, and is 0 now because that is faster).
 PREDECESSOR = {
@@ -81,6 +82,22 @@ def test_aliases_become_the_smallest_of_their_family():
         (["--write-records", "x", "--prepare"], "--dataset synthetic"),
         (["--model-name", "cnn1d_3", "--monitor", "accuracy"], "invalid choice"),
         (["--model", "cnn1d_3"], "unrecognized arguments"),
+        (["--epoch", "5"], "unrecognized arguments: --epoch 5, did you mean '--epochs'?"),
+        (["--batchsize", "4"], "did you mean '--batch-size'?"),
+        (["--batch_size=4"], "did you mean '--batch-size'?"),
+        (["--testt"], "did you mean '--test'?"),
+        (["test"], "did you mean '--test'?"),
+        (["train"], "did you mean '--model-name'?"),
+        (["--gpu", "0"], "did you mean '--device'?"),
+        (["--qqq"], "unrecognized arguments: --qqq; --help all lists the flags"),
+        (["--resume"], "argument --resume: expected one argument, latest|best|N"),
+        (["--model-name"], "argument --model-name: expected one argument, NAME"),
+        (["--export", "onyx"], "invalid choice: 'onyx'"),
+        (["--prepare", "--features", "RR"], "did you mean 'rr'?"),
+        (["--config", "fst"], "did you mean 'fast'? recipes: balanced, balanced_rows, best, best_rows, fast,"),
+        (["--config", "recipes/none.yaml"], "recipes: balanced,"),
+        (["--model-name", "cnn1d_3", "--device", "gpu"], "'gpu': expected auto, cpu, cuda, cuda:N or mps"),
+        (["--model-name", "cnn1d_3", "--device", "cuda", "--disable-cuda"], "leave out --device cuda"),
         (["--prepare", "--split", "kfold"], "--split kfold needs --fold I/K"),
         (["--prepare", "--split", "kfold", "--fold", "6/5"], "expected I/K"),
         (["--prepare", "--split", "kfold", "--fold", "1/1"], "expected I/K"),
@@ -199,3 +216,38 @@ def test_help_names_what_can_be_chosen():
     text = get_parser().format_help()
     for word in ("resnet1d_v2_18", "gru_seq", "ReduceLROnPlateau", "focal", "synthetic_bin", "adamw"):
         assert word in text
+
+
+def test_a_recipe_is_found_by_its_name_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("fast", "fast.yaml", "recipes/fast.yaml"):
+        args = parse_args(["--config", name])
+        assert (args.model_name, args.prune) == ("resnet1d_lean", 0.65)
+    (tmp_path / "fast.yaml").write_text("model-name: cnn1d_3")
+    assert parse_args(["--config", "fast.yaml"]).model_name == "cnn1d_3"  # a file that there is wins
+
+
+def test_export_alone_means_onnx():
+    assert parse_args(["--export"]).export == "onnx"
+    assert parse_args(["--export", "--version", "2"]).export == "onnx"
+
+
+def test_device_is_no_part_of_a_name_and_either_spelling_of_it_stands_for_both(tmp_path):
+    args = parse_args(["--model-name", "cnn1d_3", "--device", "cuda:1"])
+    assert (args.device, args.disable_cuda) == ("cuda:1", False) and {"device", "disable_cuda"} <= args.given
+    assert extract_name(args) == extract_name(parse_args(["--model-name", "cnn1d_3"]))
+    assert run_options(args)["device"] == "cuda:1"
+    config = tmp_path / "config.yaml"
+    config.write_text("model-name: cnn1d_3\ndevice: cuda")
+    args = parse_args(["--config", str(config), "--disable-cuda"])
+    assert (args.device, args.disable_cuda) == ("auto", True)
+
+
+def test_every_conflict_gives_its_message():
+    flags = vars(parse_args(["--model-name", "cnn1d_3"]))
+    view = Namespace(**flags, changed=frozenset(), continues=False, starts=True)
+    assert len(CONFLICTS) > 40
+    for conflict in CONFLICTS:
+        assert not conflict.when(view)
+        if isinstance(conflict.message, str):
+            assert conflict.text(view) and "{" not in conflict.text(view)

@@ -219,6 +219,13 @@ def test_test_finds_the_newest_run_and_its_flags(tmp_path):
         run(tmp_path, "--test", "--model-name", "lstm_1")
 
 
+def test_training_and_test_end_by_naming_the_page(tmp_path, capsys):
+    page = Path(train(tmp_path, "--epochs", "1")["run"]) / "report.html"
+    assert page.is_file() and capsys.readouterr().out.splitlines()[-1] == f"report: {page}"
+    run(tmp_path, "--test", "--dataset", "synthetic")
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {page}"
+
+
 def test_a_run_keeps_its_flags(tmp_path):
     train(tmp_path, "--epochs", "1")
     with pytest.raises(UserError, match=r"--seed 7: .* was started with 42"):

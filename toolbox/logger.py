@@ -1,4 +1,4 @@
-"""What a run has measured so far: plain values, so that it is JSON as it stands."""
+"""The history of a run: plain values, written as JSON."""
 
 from __future__ import annotations
 
@@ -76,39 +76,3 @@ class Experiment:
         if problem := schema_error(state, LOG, "it"):
             raise UserError(f"{path} is not the log of a run: {problem}")
         return cls.from_dict(state)
-
-
-def percent(score: float | None) -> str:
-    """A fraction as per cent, "-" where it is not defined."""
-    return "-" if score is None else f"{100 * score:.2f} %"
-
-
-def epoch_line(what: str, learned: dict[str, Any], held_out: dict[str, Any]) -> str:
-    """One line on an epoch for the terminal."""
-    return (
-        f"{what}: train loss {learned['loss']:.4f} acc1 {percent(learned['acc1'])} | "
-        f"val loss {held_out['loss']:.4f} acc1 {percent(held_out['acc1'])} "
-        f"acc_class {percent(held_out['acc_class'])} macro_f1 {percent(held_out['macro_f1'])} | "
-        f"lr {learned['lr']:.3g} | {learned['seconds']:.1f} + {held_out['seconds']:.1f} s"
-    )
-
-
-def print_predictions(results: dict[str, list[int]], names: tuple[str, ...]) -> None:
-    """A line for each beat of {beat id: [predicted, true]}."""
-    for beat, (called, label) in results.items():
-        print(f"beat {beat}: {names[called]}, is {names[label]}{'' if called == label else '  WRONG'}")
-
-
-def scores_table(scores: dict[str, Any]) -> str:
-    """The scores of a split as lines for the terminal, per class and over all."""
-    per_class = scores.get("per_class", {})
-    width = max(map(len, per_class), default=0)
-    lines = [f"{'':{width}} {'Se':>9} {'+P':>9} {'F1':>9} {'rows':>8}"]
-    for name, figures in per_class.items():
-        cells = " ".join(f"{percent(figures.get(key)):>9}" for key in ("Se", "+P", "F1"))
-        lines.append(f"{name:{width}} {cells} {figures.get('support', 0):8d}")
-    keys = ("acc1", "acc_class", "macro_f1", "meanIoU", "fwavacc", "mAP", "AUROC")
-    shown = [f"{key} {percent(scores[key])}" for key in keys if key in scores]
-    shown += [f"{key} {scores[key]:.3f}" for key in ("kappa", "j_kappa") if scores.get(key) is not None]
-    lines.append("  ".join(shown))
-    return "\n".join(lines)

@@ -2,47 +2,62 @@
 
 from __future__ import annotations
 
+import re
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
-from toolbox.utils.options import named, number, option
+from toolbox.utils.options import Conflict, named, number, option
+
+
+def device_name(text: str) -> str:
+    """An argparse type: auto, cpu, mps, cuda or cuda:N."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", text):
+        raise ArgumentTypeError(f"{text!r}: expected auto, cpu, cuda, cuda:N or mps")
+    return text
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """Length of a training, and how the model is chosen and kept."""
 
-    epochs: int = option(20, "how many epochs in all", type=number(int, 1), role="free")
+    epochs: int = option(20, "how many epochs in all", type=number(int, 1), role="free", common=True)
     start_epoch: int = option(1, "number of the first epoch", type=number(int, 1))
     checkpoint_minutes: float = option(
-        5.0, "time between checkpoints within an epoch; 0: none", type=number(float, 0), role="free"
+        5.0, "between checkpoints within an epoch; 0: none", type=number(float, 0), metavar="MINUTES", role="free"
     )
     monitor: str = option(
         "macro_f1",
-        "validation score that the best epoch is chosen by; last: always the last epoch",
+        "validation score that chooses the best epoch: macro_f1, acc1, acc_class, meanIoU, mAP, kappa, j_kappa, loss; "
+        "last: always the last epoch",
         choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "kappa", "j_kappa", "loss", "last"),
+        metavar="SCORE",
     )
-    seed: int = option(42, "of weights, order and validation split", type=number(int, 0, 2**32 - 1))
+    seed: int = option(42, "of weights, order and validation split", type=number(int, 0, 2**32 - 1), common=True)
     accumulate: int = option(1, "batches per optimizer step", type=number(int, 1))
     clip_grad: float | None = option(
-        None, "longest gradient, as a norm over all weights", type=number(float, 0, above=True)
+        None, "longest gradient, as a norm over all weights", type=number(float, 0, above=True), metavar="X"
     )
     ema: float = option(
         0.999,
         "decay of the averaged weights that are scored and kept as the model; 0: no average",
         type=number(float, 0, 1),
     )
-    tensorboard: bool = option(False, "write events for TensorBoard", negatable=True, role="free")
+    tensorboard: bool = option(False, "write events for TensorBoard", negatable=True, role="free", common=True)
 
 
 @dataclass(frozen=True)
 class OptimizerOptions:
     """The optimizer."""
 
-    optimizer: str = option("adam", f"one of {', '.join(OPTIMIZERS)}", type=named(OPTIMIZERS), role="name")
-    lr: float = option(0.01, "learning rate; the highest of a schedule", type=number(float, 0, above=True), role="name")
+    optimizer: str = option("adam", f"one of {', '.join(OPTIMIZERS)}", type=named(OPTIMIZERS), role="name", common=True)
+    lr: float = option(
+        0.01, "learning rate; the highest of a schedule", type=number(float, 0, above=True), role="name", common=True
+    )
     momentum: float = option(0.9, "of sgd", type=number(float, 0, 1))
-    betas: list[float] = option([0.9, 0.999], "of adam and adamw", type=number(float, 0, 1, below=True), nargs=2)
+    betas: list[float] = option(
+        [0.9, 0.999], "of adam and adamw", type=number(float, 0, 1, below=True), nargs=2, metavar="X"
+    )
     weight_decay: float = option(
         0.0001, "of the weights; biases and normalisation go without", also=("--wd",), type=number(float, 0)
     )
@@ -52,7 +67,9 @@ class OptimizerOptions:
 class SchedulerOptions:
     """The learning rate over time."""
 
-    scheduler: str = option("StepLR", f"one of {', '.join(SCHEDULERS)}", type=named(SCHEDULERS), role="name")
+    scheduler: str = option(
+        "StepLR", f"one of {', '.join(SCHEDULERS)}", type=named(SCHEDULERS), role="name", common=True
+    )
     step: int = option(5, "epochs: period of StepLR, patience of ReduceLROnPlateau", type=number(int, 1))
     lr_decay: float = option(0.995, "factor of these and of ExponentialLR", type=number(float, 0, 1, above=True))
     warmup: float = option(0.1, "share of all steps that cosine and onecycle rise for", type=number(float, 0, 1))
@@ -62,7 +79,7 @@ class SchedulerOptions:
 class CriterionOptions:
     """The loss."""
 
-    criterion: str = option("nll", f"one of {', '.join(CRITERIA)}", type=named(CRITERIA), role="name")
+    criterion: str = option("nll", f"one of {', '.join(CRITERIA)}", type=named(CRITERIA), role="name", common=True)
     focal_gamma: float = option(2.0, "of focal", type=number(float, 0))
     label_smoothing: float = option(0.0, "of crossentropy", type=number(float, 0, 1))
     logit_tau: float = option(1.0, "of logitadjusted (Menon 2021)", type=number(float, 0, 10))
@@ -72,7 +89,31 @@ class CriterionOptions:
 class DeviceOptions:
     """Where and how exactly it is computed."""
 
+    device: str = option(
+        "auto",
+        "auto: cuda where there is one, else mps, else cpu",
+        type=device_name,
+        metavar="auto|cpu|cuda|cuda:N|mps",
+        role="free",
+        common=True,
+    )
     compile: bool = option(False, "torch.compile: pays on GPUs", negatable=True)
     precision: str = option("auto", "auto: bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
     deterministic: bool = option(False, "the same bits every time on GPUs", negatable=True)
-    disable_cuda: bool = option(False, "stay on the CPU", role="free")
+    disable_cuda: bool = option(False, "the predecessor's spelling of --device cpu", role="free")
+
+
+CONFLICTS = (
+    Conflict(
+        lambda args: args.disable_cuda and args.device not in ("auto", "cpu"),
+        "--disable-cuda stays on the CPU; leave out --device {device}",
+    ),
+    Conflict(
+        lambda args: args.resume and "start_epoch" in args.given,
+        "--start-epoch conflicts with --resume, which knows its epoch",
+    ),
+    Conflict(
+        lambda args: args.starts and args.start_epoch > args.epochs,
+        "--start-epoch {start_epoch} lies behind --epochs {epochs}",
+    ),
+)

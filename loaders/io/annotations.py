@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from loaders.io.recording import readable
 from loaders.io.wfdb_files import read_header
@@ -198,12 +200,12 @@ def write_beats(
         path: with the annotator as its extension.
         sample: (beats,) int64, rising; at least one.
         symbol: (beats,) their WFDB codes.
-        fs: Hz that `sample` counts in; the file tells it, for recordings without a header.
+        fs: Hz that `sample` counts in; stated in the file, for recordings without a header.
         skipped: (start, stop, why) in the same samples: a "~" goes to their start (unreadable) and to their end.
     """
     import wfdb
 
-    edges = np.array([edge for stretch in skipped for edge in stretch[:2]], dtype=np.int64)
+    edges = np.array([edge for interval in skipped for edge in interval[:2]], dtype=np.int64)
     at = np.concatenate([sample, edges])
     order = np.argsort(at, kind="stable")
     symbols = np.concatenate([symbol, np.full(len(edges), "~")])[order]
@@ -227,13 +229,10 @@ def write_table(
         letters: (n,) the classes.
         probabilities: (n, classes), `names` their letters.
     """
-    import pyarrow as pa
-    from pyarrow import csv
-
     columns = [np.round(times, 4), sample, np.round(rr, 4), letters, *np.round(probabilities.T.astype(np.float64), 4)]
     table = pa.table(
         [pa.array(column, from_pandas=True) for column in columns], names=[str(k) for k in range(len(columns))]
     )
     with atomic_write(path) as handle:
         handle.write((",".join([TABLE_OF_BEATS, *(f"p_{name}" for name in names)]) + "\n").encode())
-        csv.write_csv(table, handle, csv.WriteOptions(include_header=False, quoting_style="none"))
+        arrow_csv.write_csv(table, handle, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))

@@ -10,7 +10,25 @@ from itertools import pairwise
 
 from loaders.io.recording import millivolts
 
-MISSING = ("", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-", "?", "#N/A")
+MISSING = (
+    "",
+    "nan",
+    "NaN",
+    "NAN",
+    "NA",
+    "N/A",
+    "n/a",
+    "null",
+    "NULL",
+    "None",
+    "-",
+    "?",
+    "#N/A",
+    "inf",
+    "-inf",
+    "Inf",
+    "-Inf",
+)
 ONE_COLUMN = ""  # the separator of a file with a single column
 BLANKS = " "  # columns aligned by blanks
 NUMBERS = {
@@ -35,7 +53,7 @@ PER_SECOND = {"s": 1.0, "sec": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6}
 
 
 @dataclass(frozen=True)
-class Layout:
+class CsvLayout:
     """How the lines of a file are to be read.
 
     Attributes:
@@ -48,6 +66,7 @@ class Layout:
         rate: samples per second as the header gives them; None where it does not.
         blank_is_missing: an empty line is a missing sample (files of a single column).
         encoding: of the file's bytes.
+        notes: what a user is to know of how it is read.
     """
 
     separator: str
@@ -59,6 +78,7 @@ class Layout:
     rate: float | None = None
     blank_is_missing: bool = False
     encoding: str = "utf-8"
+    notes: tuple[str, ...] = ()
 
     def numeric(self) -> list[int]:
         """The columns that hold numbers."""
@@ -101,7 +121,7 @@ def kind_of(cell: str, point: str) -> str:
     return "number" if NUMBERS[point].fullmatch(cell) else "text"
 
 
-def find_layout(lines: list[str], encoding: str = "utf-8") -> Layout | None:
+def find_layout(lines: list[str], encoding: str = "utf-8") -> CsvLayout | None:
     """The layout that most of the first `lines` of a file agree with; None when they hold no numbers."""
     offered, lines = _named_separator(lines)
     filled = [line for line in lines if line.strip()]
@@ -124,7 +144,7 @@ def find_layout(lines: list[str], encoding: str = "utf-8") -> Layout | None:
     names, units = _names_and_units(lines[:start], best)
     blank = [not line.strip() for line in lines[start:]]
     double_spaced = sum(blank) > 0.4 * len(blank)
-    return Layout(
+    return CsvLayout(
         best.separator, best.point, start + skipped, names, units, best.kinds, _header_rate(lines[:start]),
         best.separator == ONE_COLUMN and not double_spaced, encoding,
     )  # fmt: skip
@@ -149,7 +169,7 @@ class _Grid:
     """The lines of a file, cut by one separator.
 
     Attributes:
-        separator, point: see `Layout`.
+        separator, point: see `CsvLayout`.
         width: cells of most lines.
         kinds: of each column in most lines: "number", "text" or "empty".
         shapes: of each column of text the shape of most of its cells, as "0-0-0 0:0:0" of dates; "" for words.

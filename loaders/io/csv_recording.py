@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from loaders.io.annotations import TABLE_OF_BEATS
-from loaders.io.csv_layout import BLANKS, MISSING, ONE_COLUMN, Layout, cells_of, encoding_of, find_layout, kind_of
+from loaders.io.csv_layout import BLANKS, MISSING, ONE_COLUMN, CsvLayout, cells_of, encoding_of, find_layout, kind_of
 from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, find_time, times_of
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
@@ -24,6 +24,7 @@ LOOKED_AT = 200  # lines that the layout is read off
 TIMED = 20_000  # lines that the sampling rate is read off
 HEAD, TAIL = 1 << 18, 1 << 12  # bytes looked at, at both ends
 NO_CELL = "\x1f"  # a separator that no file has, for those of a single column
+MOST_STRANGE = 0.05  # share of a lead's cells that may be no numbers
 NOTED = 1e-4  # relative difference of two rates that is worth a word
 CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
 HARDLY_NUMBERS = 0.5  # share of cells without a number that makes a column none of samples
@@ -41,7 +42,7 @@ class CsvRecording(Recording):
         strange: cells amid the samples that are no numbers, counted while it is read.
     """
 
-    layout: Layout = field(default_factory=lambda: Layout(",", ".", 0, (), ()))
+    layout: CsvLayout = field(default_factory=lambda: CsvLayout(",", ".", 0, (), ()))
     time: TimeColumn | None = None
     end: int = sys.maxsize
     strange: int = 0
@@ -56,6 +57,21 @@ class CsvRecording(Recording):
             values = block if filler is None else filler.fill(times[0], block)
             for start in range(0, len(values), size):
                 yield (values[start : start + size] * scale).astype(np.float32)
+        self._note_what_was_read(lead, filler)
+
+    def _note_what_was_read(self, lead: int, filler: GapFiller | None) -> None:
+        """Note gaps and cells that are no numbers, which only a whole reading shows."""
+        notes = []
+        if self.strange:
+            notes.append(
+                f"{self.strange} cell(s) of lead {self.leads[lead].name} are no numbers; they count as missing"
+            )
+        if filler is not None and filler.gaps:
+            column = self.layout.names[filler.time.column]
+            notes.append(f"column {column} jumps {filler.gaps} time(s): {filler.missing} samples are missing there")
+        if filler is not None and filler.backward:
+            notes.append(f"column {self.layout.names[filler.time.column]} goes back {filler.backward} time(s)")
+        self.notes += [note for note in notes if note not in self.notes]
 
     def _columns(self, columns: list[int]) -> Iterator[tuple[np.ndarray, ...]]:
         """Numbers (n,) of each of `columns`, block by block; NaN for cells that hold none.
@@ -63,9 +79,14 @@ class CsvRecording(Recording):
         Raises:
             UserError: a line has more cells than the others.
         """
+        lines = 0
         for frame in read_frames(self.path, self.layout, columns, end=self.end):
             block = [numbers_of(frame[k], self.layout, k == columns[0]) for k in columns]
             self.strange += block[0][1]
+            lines += len(frame)
+            if self.strange > MOST_STRANGE * lines:
+                name = self.layout.names[columns[0]]
+                raise UserError(f"{self.path}: column {name} holds text in {self.strange} of its first {lines} lines")
             yield tuple(each for each, _ in block)
 
 
@@ -89,7 +110,7 @@ class _Beginning(io.RawIOBase):
 
 
 def read_frames(
-    path: Path, layout: Layout, columns: list[int], rows: int | None = None, end: int = sys.maxsize
+    path: Path, layout: CsvLayout, columns: list[int], rows: int | None = None, end: int = sys.maxsize
 ) -> Iterator[pd.DataFrame]:
     """The `columns` of a CSV file in blocks of lines, of its first `rows` and `end` bytes; cells as numbers or text.
 
@@ -119,7 +140,7 @@ def read_frames(
         return
 
 
-def numbers_of(cells: pd.Series, layout: Layout, is_lead: bool = True) -> tuple[np.ndarray, int]:
+def numbers_of(cells: pd.Series, layout: CsvLayout, is_lead: bool = True) -> tuple[np.ndarray, int]:
     """The numbers (n,) of a column's cells, NaN where there are none; and how many cells hold something else."""
     if cells.dtype.kind in "fiu":
         values, strange = cells.to_numpy(dtype=np.float64, copy=True), 0
@@ -159,7 +180,7 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     return CsvRecording(path, path.stem, "CSV", leads, [path], notes, layout, time, end)
 
 
-def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> Layout:
+def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> CsvLayout:
     """The layout of a file or stream that begins with `lines`.
 
     Raises:
@@ -173,8 +194,8 @@ def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> Layout:
     return layout
 
 
-def sniff(path: str, lines: list[str], csv: CsvFormat) -> tuple[Layout, list[Lead], list[str]]:
-    """How the lines of a stream are read, its leads, and what is to be said of them.
+def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayout, list[Lead]]:
+    """Detect how the lines of a stream that begins with `lines` are read, and its leads.
 
     Raises:
         UserError: see `layout_of`, `settle_rate` and `leads_of`.
@@ -185,10 +206,10 @@ def sniff(path: str, lines: list[str], csv: CsvFormat) -> tuple[Layout, list[Lea
     numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
     time = find_time(layout.names, {k: numbers_of(table[k], layout, False)[0] for k in numeric})
     fs, notes = settle_rate(path, csv.fs, layout, time)
-    return layout, leads_of(path, layout, csv, fs, time), notes
+    return replace(layout, notes=tuple(notes)), leads_of(path, layout, csv, fs, time)
 
 
-def settle_rate(path: str, given: float | None, layout: Layout, time: TimeColumn | None) -> tuple[float, list[str]]:
+def settle_rate(path: str, given: float | None, layout: CsvLayout, time: TimeColumn | None) -> tuple[float, list[str]]:
     """The sampling rate of a file: of its column of times, else of its header, else the one `given` by --fs.
 
     Returns:
@@ -214,7 +235,7 @@ def settle_rate(path: str, given: float | None, layout: Layout, time: TimeColumn
     return rate, notes
 
 
-def leads_of(path: str, layout: Layout, csv: CsvFormat, fs: float, time: TimeColumn | None) -> list[Lead]:
+def leads_of(path: str, layout: CsvLayout, csv: CsvFormat, fs: float, time: TimeColumn | None) -> list[Lead]:
     """The leads: the columns that --columns names, else all that hold numbers but times and numbers of samples.
 
     Raises:
@@ -239,14 +260,14 @@ def _is_time_name(name: str) -> bool:
     return TIME_NAME.match(name) is not None or COUNTER_NAME.fullmatch(name) is not None
 
 
-def _lead(layout: Layout, k: int, csv: CsvFormat, fs: float) -> Lead:
+def _lead(layout: CsvLayout, k: int, csv: CsvFormat, fs: float) -> Lead:
     unit = layout.units[k] or "mV"
     if csv.gain is not None:
         return Lead(layout.names[k], f"1/{csv.gain:g} mV", 1 / csv.gain, fs)
     return Lead(layout.names[k], unit, millivolts(unit), fs)
 
 
-def number_in(line: str, column: int, layout: Layout) -> float | None:
+def parse_cell(line: str, column: int, layout: CsvLayout) -> float | None:
     """The number in a line's column; NaN where it is missing, None where there is something else."""
     cells = cells_of(line, layout.separator)
     cell = cells[column] if column < len(cells) else "?"
@@ -256,7 +277,7 @@ def number_in(line: str, column: int, layout: Layout) -> float | None:
     return float(cell.replace(",", ".")) if kind == "number" else None
 
 
-def _unfinished_lines(path: Path, layout: Layout) -> tuple[int, int]:
+def _unfinished_lines(path: Path, layout: CsvLayout) -> tuple[int, int]:
     """Lines at the end that are no samples (blank ones where those count, a footer, a cut-off line), and the bytes
     before them."""
     with open(path, "rb") as binary:

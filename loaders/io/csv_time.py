@@ -24,6 +24,7 @@ SECONDS = {
 }  # fmt: skip
 # Steps (in units of the column) of 50 to 20,000 samples a second, by what the unit is: no two overlap.
 PLAUSIBLE_STEPS = ((5e-5, 0.0201, 1.0), (0.0499, 20.1, 1e-3), (49.9, 20100.0, 1e-6), (4.99e4, 2.01e7, 1e-9))
+FEWEST = 8  # lines that show a constant step
 LONGEST_GAP = 86400.0  # s; a longer one is another recording
 DAY = 86400.0
 
@@ -95,7 +96,7 @@ def times_of(cells: np.ndarray) -> np.ndarray:
 def _regular(column: int, name: str, values: np.ndarray) -> TimeColumn | None:
     """The column as one of times or sample numbers; None when it does not rise by a constant step."""
     values = values[np.isfinite(values)]
-    if len(values) < 4:
+    if len(values) < FEWEST:
         return None
     steps = np.diff(values)
     usual = float(np.median(steps))
@@ -118,6 +119,8 @@ def _regular(column: int, name: str, values: np.ndarray) -> TimeColumn | None:
         return TimeColumn(column, 0.0, step, 0.0)
     if unit:
         return TimeColumn(column, SECONDS[unit[1]], step, uncertainty)
+    if not named_time and np.abs(near - step).max() > step / 2:
+        return None  # a column without a name says that it is one of times by its steps alone
     for low, high, scale in PLAUSIBLE_STEPS:
         if low <= step <= high and (named_time or scale == 1.0 or not whole):
             return TimeColumn(column, scale, step, uncertainty)

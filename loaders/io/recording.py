@@ -22,7 +22,7 @@ MILLIVOLTS = {
 }
 # Modified limb lead II is channel 0 of most MIT-BIH records; it stands for limb lead II, which is called by many names.
 TRAINED_LEADS = ("MLII", "II", "ML2", "DII", "D2")
-# What recordings call a lead of the ECG, folded as `folded` does.
+# Names of ECG leads in recordings, folded as by `folded`.
 LEAD_NAME = re.compile(
     r"(ml|md|cm|cc|d)?(i|ii|iii|[1235])|v[1-9]?r?|a?v[rlf]|mcl[1-6]|e[ck]g.*|.*e[ck]g|es|as|ai"  # EASI: the last three
 )
@@ -36,8 +36,8 @@ class Lead:
 
     Attributes:
         name: as the file has it.
-        unit: what its samples are given in, as the file has it.
-        scale: mV of one such unit; None when nobody knows.
+        unit: of its samples, as the file has it.
+        scale: mV of one such unit; None when unknown.
         fs: samples per second.
         low, high: mV, the least and greatest value that the digitizer could give; infinite where unknown.
     """
@@ -52,15 +52,15 @@ class Lead:
 
 @dataclass
 class Recording(ABC):
-    """A recording on disk whose signal is still to be read.
+    """A recording on disk whose signal is read block by block.
 
     Attributes:
         path: of the header, or of the file.
-        name: what its annotation files are called by.
+        name: of its annotation files, without extension.
         kind: "WFDB", "EDF" or "CSV".
         leads: its channels, in order.
         files: everything that its signal is read from.
-        notes: what whoever reads the result has to know of the file.
+        notes: on the file, for readers of the result.
     """
 
     path: Path
@@ -88,7 +88,7 @@ class Recording(ABC):
 
 @contextlib.contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Any error of a reader that met a broken file as a UserError: "`what` cannot be read: why"."""
+    """Turn any error of a reader over a broken file into a UserError: "`what` cannot be read: why"."""
     try:
         yield
     except UserError:
@@ -99,55 +99,68 @@ def readable(what: str) -> Iterator[None]:
 
 
 def millivolts(unit: str) -> float | None:
-    """mV of one `unit`, None for what is no voltage or unknown."""
+    """mV of one `unit`; None for an unknown unit, or one of no voltage."""
     return MILLIVOLTS.get(unit.strip().strip("'\"").lower().replace("µ", "u").replace("μ", "u"))
 
 
 def folded(name: str) -> str:
-    """A lead's name without case, punctuation and the words that only say that it is one: "Lead II" is "ii"."""
+    """A lead's name without case, punctuation and the words "ECG" and "lead": "Lead II" is "ii"."""
     letters = re.sub(r"[^a-z0-9]", "", name.lower())
     return re.sub(r"^(ecg|ekg|lead)+(?=.)|(?<=.)(ecg|ekg)$", "", letters)
 
 
 def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ...] = TRAINED_LEADS) -> tuple[int, str]:
-    """The lead to annotate: the one named `wanted`, else one the model was trained on, else the first of an ECG.
+    """Choose the lead to annotate: the one named `wanted`, else one the model was trained on, else the first of an ECG.
 
     Returns:
-        Its position, and a warning ("" when there is nothing to say).
+        Its position, and a warning ("" for none).
 
     Raises:
-        UserError: no lead has the wanted name, or its samples come too seldom for an ECG.
+        UserError: no lead has the wanted name, or the lead's sampling rate is too low for an ECG.
     """
     names = [lead.name for lead in recording.leads]
-    there = ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
-    for name in (wanted,) if wanted is not None else trained:
-        exact = [k for k, own in enumerate(names) if own == name]
-        alike = exact or [k for k, own in enumerate(names) if folded(own) == folded(name)]
-        if alike:
-            return _checked(recording, alike[0]), ""
+    for name in trained if wanted is None else (wanted,):
+        position = _position_of(name, names)
+        if position is not None:
+            _check_rate(recording, position)
+            return position, ""
+    listed = ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
     if wanted is not None:
-        raise UserError(f"{recording.path} has no lead {wanted}{nearest(wanted, names) or ';'} it has: {there}")
-    likely = [k for k, name in enumerate(names) if LEAD_NAME.fullmatch(folded(name))]
-    voltages = [k for k, lead in enumerate(recording.leads) if lead.scale is not None]
-    chosen = _checked(recording, (likely or voltages or [0])[0])
-    return chosen, (
-        f"no lead {trained[0]}, which the model was trained on; took {names[chosen]} of {there}"
-        f"{'; --lead takes another' if len(names) > 1 else ''}"
+        raise UserError(f"{recording.path} has no lead {wanted}{nearest(wanted, names) or ';'} it has: {listed}")
+    position = _first_of_an_ecg(recording.leads)
+    _check_rate(recording, position)
+    remedy = "; --lead takes another" if len(names) > 1 else ""
+    return position, (
+        f"no lead {trained[0]}, which the model was trained on; took {names[position]} of {listed}{remedy}"
     )
 
 
-def _checked(recording: Recording, k: int) -> int:
-    lead = recording.leads[k]
+def _position_of(name: str, names: list[str]) -> int | None:
+    """The position of the lead called `name`, exactly or else by its folded name; None for no lead."""
+    if name in names:
+        return names.index(name)
+    short = [folded(each) for each in names]
+    return short.index(folded(name)) if folded(name) in short else None
+
+
+def _first_of_an_ecg(leads: list[Lead]) -> int:
+    """The first lead with a name of an ECG lead; else the first voltage; else the first of all."""
+    named = (k for k, lead in enumerate(leads) if LEAD_NAME.fullmatch(folded(lead.name)))
+    voltages = (k for k, lead in enumerate(leads) if lead.scale is not None)
+    return next(named, next(voltages, 0))
+
+
+def _check_rate(recording: Recording, position: int) -> None:
+    lead = recording.leads[position]
     if lead.fs < LOWEST_RATE:
         raise UserError(
             f"{recording.path}: lead {lead.name} has {lead.fs:g} samples per second; an ECG takes {LOWEST_RATE:g}"
         )
-    return k
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """What a CSV file does not tell about itself.
+    """The facts that a CSV file does not state about itself.
 
     Attributes:
         fs: samples per second.

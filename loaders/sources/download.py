@@ -1,4 +1,4 @@
-"""Files over HTTP: several threads at once, each attempt timed, a broken one resumed, nothing wrong kept."""
+"""Files over HTTP: several threads at once, each attempt timed, broken transfers resumed, wrong files removed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from toolbox.utils import UserError, sync_folder
 
 CHUNK = 1 << 16  # bytes
 LARGEST = 64 << 20  # bytes; the largest file of MITDB has 1,950,000
-PATIENCE = 10  # one attempt at one file may take so many time-outs, so that a trickle ends too
+TIMEOUTS_PER_ATTEMPT = 10  # the longest attempt, so that a trickle of bytes ends too
 
 
 class FinalError(Exception):
-    """No use in trying again."""
+    """A failure that another attempt would not change."""
 
 
-class PassingError(Exception):
-    """Worth another attempt."""
+class TemporaryError(Exception):
+    """A failure that another attempt may get over."""
 
 
 def check_address(url: str) -> None:
@@ -36,19 +36,19 @@ def check_address(url: str) -> None:
 
 
 def pause(attempt: int, backoff: float) -> float:
-    """Seconds to wait after `attempt` (1, 2, ...): doubled each time, not the same for all who were cut off at once."""
+    """Seconds to wait after `attempt` (1, 2, ...): doubled each time, and at random so that clients spread."""
     return backoff * 2 ** (attempt - 1) * random.uniform(1.0, 1.25)
 
 
 def short_message(error: Exception) -> str:
-    """What lies under `error`, where requests wraps a reason; without line breaks."""
+    """The reason that requests wrapped in `error`, in one line."""
     reason = getattr(error.args[0], "reason", error) if error.args else error
     return " ".join(str(reason).split())[:300] or type(error).__name__
 
 
 @dataclass
 class Fetcher:
-    """Brings single files from one server into one folder; several threads may use it, all end once `stop` is set."""
+    """Fetch single files from one server into one folder; several threads may use it, all end once `stop` is set."""
 
     folder: Path
     base_url: str
@@ -56,11 +56,11 @@ class Fetcher:
     attempts: int
     backoff: float  # s
     stop: threading.Event = field(default_factory=threading.Event)
-    verified: list[str] = field(default_factory=list)  # what is in the folder and has been checked
-    local: threading.local = field(default_factory=threading.local)  # a session each: requests asks for it
+    verified: list[str] = field(default_factory=list)  # names of sound files in the folder
+    local: threading.local = field(default_factory=threading.local)  # a session for each thread, as requests asks
 
     def fetch(self, name: str, problem: Callable[[Path], str], reuse: bool = True) -> None:
-        """Have the file `name` in the folder, with no `problem`; `reuse` what is there of it and of NAME.part."""
+        """Have the file `name` in the folder, with no `problem`; `reuse` an existing one, or its NAME.part."""
         target, part = self.folder / name, self.folder / f"{name}.part"
         if reuse and target.is_file() and not problem(target):
             self.verified.append(name)
@@ -75,7 +75,7 @@ class Fetcher:
                 raise FinalError("stopped")
             try:
                 self._transfer(self.base_url + name, part)
-            except PassingError as error:
+            except TemporaryError as error:
                 reason = str(error)
                 continue
             reason = problem(part)
@@ -88,7 +88,7 @@ class Fetcher:
         raise FinalError(f"{self.base_url}{name}: {reason} (attempt {self.attempts} of {self.attempts})")
 
     def _transfer(self, url: str, part: Path) -> None:
-        """Bring `part` to the end of what `url` holds, from where it stands if the server can do that."""
+        """Append the rest of `url` to `part`, or all of it if the server cannot resume."""
         if not hasattr(self.local, "session"):
             self.local.session = requests.Session()
         start = part.stat().st_size if part.exists() else 0
@@ -101,11 +101,11 @@ class Fetcher:
                     raise FinalError(f"{url} redirects to {response.url}, which is not encrypted")
                 self._save(response, part, start)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            raise PassingError(f"nothing came for {self.timeout:g} s") from error
+            raise TemporaryError(f"no bytes for {self.timeout:g} s") from error
         except requests.exceptions.SSLError as error:
             raise FinalError(f"{url}: no TLS connection that can be trusted: {short_message(error)}") from error
         except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
-            raise PassingError(f"no connection, or it broke: {short_message(error)}") from error
+            raise TemporaryError(f"no connection, or it broke: {short_message(error)}") from error
         except requests.RequestException as error:
             raise FinalError(f"{url}: {short_message(error)}") from error
 
@@ -115,9 +115,9 @@ class Fetcher:
         append = _continues(response, start)
         if response.status_code == 206 and not append:
             part.unlink(missing_ok=True)
-            raise PassingError(f"asked for bytes from {start}, got {response.headers.get('Content-Range')!r}")
+            raise TemporaryError(f"asked for bytes from {start}, got {response.headers.get('Content-Range')!r}")
         received = 0
-        deadline = time.monotonic() + PATIENCE * self.timeout
+        deadline = time.monotonic() + TIMEOUTS_PER_ATTEMPT * self.timeout
         with open(part, "ab" if append else "wb") as handle:
             while block := response.raw.read1(CHUNK):  # what is there, not a full block: a trickle is seen as one
                 if self.stop.is_set():
@@ -126,19 +126,19 @@ class Fetcher:
                 if handle.tell() > LARGEST:
                     raise FinalError(f"{response.url}: more than {LARGEST} bytes, no file of MITDB is that large")
                 if time.monotonic() > deadline:
-                    raise PassingError(f"only {received} bytes came in {PATIENCE * self.timeout:g} s")
+                    raise TemporaryError(f"only {received} bytes came in {TIMEOUTS_PER_ATTEMPT * self.timeout:g} s")
             handle.flush()
             os.fsync(handle.fileno())
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and received != int(announced):
-            raise PassingError(f"{received} of {announced} bytes came")
+            raise TemporaryError(f"{received} of {announced} bytes came")
 
 
 def _continues(response: requests.Response, start: int) -> bool:
-    """Whether the body goes on at byte `start`; raises for a status without a file in it."""
+    """Whether the body resumes at byte `start`; raises for a status without a file in it."""
     status = f"the server answers {response.status_code} {response.reason}"
     if response.status_code in (408, 429) or response.status_code >= 500:
-        raise PassingError(status)
+        raise TemporaryError(status)
     if response.status_code not in (200, 206):
         raise FinalError(f"{response.url}: {status}")
     return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")

@@ -1,7 +1,7 @@
 """The predecessor's archive on Google Drive: fetched with gdown, checked, and its two CSV files published together.
 
-No digest of the archive was ever published, so what stands in for one is the length that the server announces, the
-CRC-32 that a zip holds of each member, and the members' names and sizes.
+No digest of the archive was ever published. In its place: the length that the server announces, the CRC-32 of each
+member, and the members' names and sizes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tqdm import tqdm
 from loaders.sources.download import check_address, pause, short_message
 from loaders.sources.kaggle_csv import FILES
 from toolbox.utils import UserError, atomic_write
+from toolbox.utils.errors import note
 
 FILE_ID = "17Rd4YpGwssSpk4xZAT5AyYskjvs95dAY"
 URL = f"https://drive.google.com/uc?id={FILE_ID}"
@@ -38,8 +39,8 @@ CHUNK = 1 << 20  # bytes
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
 
 
-def what_came(path: Path) -> str:
-    """In a few words, what the file `path` is: a page's title, or its size and first bytes."""
+def describe_content(path: Path) -> str:
+    """A few words on a file that is no archive: the title of a page, or its size and first bytes."""
     with open(path, "rb") as handle:
         head = handle.read(4096)
     size = path.stat().st_size
@@ -50,35 +51,39 @@ def what_came(path: Path) -> str:
     return f"{size} bytes that begin with {head[:16]!r}" if size else "an empty file"
 
 
-def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The members with the names in FILES, one each, in whatever folder; UserError for what should not be unpacked."""
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """The one member called `name`, in whatever folder; UserError when there is none or it must not be unpacked."""
     label = Path(str(archive.filename)).name
-    chosen = []
-    for name in FILES.values():
-        found = [member for member in archive.infolist() if re.split(r"[/\\]", member.filename)[-1] == name]
-        if len(found) != 1:
-            there = ", ".join(repr(member.filename[:80]) for member in archive.infolist()[:4]) or "nothing"
-            raise UserError(f"{label} should hold one {name} and holds {len(found)}; what is in it: {there}")
-        member = found[0]
-        if member.flag_bits & 1:
-            raise UserError(f"{name} in {label} is encrypted")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise UserError(f"{name} in {label} is a link, not a file")
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise UserError(f"{name} in {label} is packed by method {member.compress_type}, expected deflate")
-        if member.file_size > LARGEST_MEMBER:
-            raise UserError(f"{name} in {label} claims {member.file_size} bytes, at most {LARGEST_MEMBER} are allowed")
-        if member.file_size > max(SMALL, HIGHEST_RATIO * member.compress_size):
-            raise UserError(
-                f"{name} in {label} claims to unpack from {member.compress_size} to {member.file_size} bytes, "
-                f"more than {HIGHEST_RATIO}-fold: a zip bomb"
-            )
-        chosen.append(member)
-    return chosen
+    members = [member for member in archive.infolist() if re.split(r"[/\\]", member.filename)[-1] == name]
+    if len(members) != 1:
+        content = ", ".join(repr(member.filename[:80]) for member in archive.infolist()[:4]) or "nothing"
+        raise UserError(f"{label} should hold one {name} and holds {len(members)}; what is in it: {content}")
+    member = members[0]
+    if problem := _member_problem(member):
+        raise UserError(f"{name} in {label} {problem}")
+    return member
+
+
+def _member_problem(member: zipfile.ZipInfo) -> str:
+    """Why a member must not be unpacked; "" for a sound one."""
+    if member.flag_bits & 1:
+        return "is encrypted"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "is a link, not a file"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"is packed by method {member.compress_type}, expected deflate"
+    if member.file_size > LARGEST_MEMBER:
+        return f"claims {member.file_size} bytes, at most {LARGEST_MEMBER} are allowed"
+    if member.file_size > max(SMALL, HIGHEST_RATIO * member.compress_size):
+        return (
+            f"claims to unpack from {member.compress_size} to {member.file_size} bytes, "
+            f"more than {HIGHEST_RATIO}-fold: a zip bomb"
+        )
+    return ""
 
 
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> None:
-    """Unpack `member` into `target`, not a byte over its declared size; zipfile checks its CRC-32 at the end."""
+    """Unpack `member` into `target`, no more than its declared size; zipfile checks its CRC-32 at the end."""
     written = 0
     with archive.open(member) as source:
         while written <= member.file_size and (block := source.read(CHUNK)):
@@ -101,10 +106,10 @@ def unpack(archive: str | Path, folder: str | Path) -> tuple[Path, Path]:
     train, test = (folder / name for name in FILES.values())
     try:
         if not zipfile.is_zipfile(archive):
-            raise UserError(f"{archive.name} is no whole zip archive but {what_came(archive)}")
+            raise UserError(f"{archive.name} is no whole zip archive but {describe_content(archive)}")
         folder.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(archive) as opened, ExitStack() as files:
-            members = _members(opened)
+            members = [_member(opened, name) for name in FILES.values()]
             targets = [files.enter_context(atomic_write(path)) for path in (train, test)]
             for member, target in zip(members, targets, strict=True):
                 _copy(opened, member, target)
@@ -115,8 +120,8 @@ def unpack(archive: str | Path, folder: str | Path) -> tuple[Path, Path]:
     return train, test
 
 
-def _passing(error: Exception) -> bool:
-    """Whether another attempt may go better."""
+def _is_temporary(error: Exception) -> bool:
+    """Whether another attempt may succeed."""
     import requests
     from gdown.exceptions import DownloadError, FileURLRetrievalError
 
@@ -129,10 +134,10 @@ def _passing(error: Exception) -> bool:
 
 
 def _attempt(url: str, archive: Path, timeout: float, cancel: threading.Event, bar: tqdm) -> Exception | None:
-    """One attempt of gdown's, from where the last one stopped; returns what went wrong.
+    """Let gdown try once, from where the last attempt stopped; the error, or None.
 
-    gdown keeps what came in a .part file beside `archive`. Where it did not grow, the server does not answer the range
-    that would go on from there: the next attempt shall begin at the beginning.
+    gdown keeps the bytes received in a .part file beside `archive`. If it did not grow, the server does not answer the
+    range that resumes there: the next attempt begins anew.
     """
     import gdown
 
@@ -177,7 +182,7 @@ def _fetch(url: str, archive: Path, *, timeout: float, attempts: int, backoff: f
             error = _attempt(url, archive, timeout, cancel, bar)
             if error is None:
                 return
-            if attempt == attempts or not _passing(error):
+            if attempt == attempts or not _is_temporary(error):
                 raise UserError(
                     f"cannot download {url}: {short_message(error)} (attempt {attempt} of {attempts})"
                 ) from error
@@ -200,18 +205,17 @@ def download(
 ) -> tuple[Path, Path]:
     """Have mitbih_train.csv and mitbih_test.csv in `folder`; returns (train, test).
 
-    Where both are there nothing is downloaded; otherwise both are written anew. The archive itself is not kept, be it
-    good or not.
+    Nothing is downloaded if both exist; otherwise both are written anew. The archive itself is never kept.
 
     Args:
         url: another address of the archive, on Google Drive or anywhere; http or https.
         timeout: seconds to wait for the server to connect, or to send a byte.
-        attempts: how often to try, each going on where the last one stopped if the server can do that.
+        attempts: each resumes where the last one stopped if the server can do that.
         backoff: seconds before the second attempt; doubled after each.
-        limit: seconds for all of it.
+        limit: seconds for the whole download.
 
     Raises:
-        UserError: nothing came, something else came, or it cannot be written.
+        UserError: the download failed, is not that archive, or cannot be written.
     """
     folder, url = Path(folder), URL if url is None else url
     train, test = (folder / name for name in FILES.values())
@@ -227,11 +231,11 @@ def download(
             archive = Path(scratch) / "archive.zip"
             _fetch(url, archive, timeout=timeout, attempts=attempts, backoff=backoff, bar=bar, limit=limit)
             if progress:
-                print(f"{archive.stat().st_size} bytes from {url}, unpacking them to {folder}", file=sys.stderr)
+                note(f"{archive.stat().st_size} bytes from {url}, unpacking them to {folder}")
             try:
                 return unpack(archive, folder)
             except UserError as error:
-                raise UserError(f"what came from {url} was removed: {error}") from error
+                raise UserError(f"the download from {url} was removed: {error}") from error
     except UserError as error:
         ways = f"put {train.name} and {test.name} into {folder}, name another address, or take PhysioNet's records"
         raise UserError(f"{error}; {ways}") from error

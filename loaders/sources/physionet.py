@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from loaders.io.wfdb_record import MITDB
 from loaders.sources.download import Fetcher, FinalError, check_address
 from toolbox.utils import UserError, sha256_of
 from toolbox.utils import progress as progress_bar
+from toolbox.utils.errors import note
 
 BASE_URL = "https://physionet.org/files/mitdb/1.0.0/"
 LIST = "SHA256SUMS.txt"
@@ -29,23 +31,23 @@ _LIST_LINE = re.compile(r"([0-9a-f]{64}) [ *]?(\S.*)")
 
 
 def _digest_problem(path: Path, expected: str) -> str:
-    found = sha256_of(path)
-    return "" if found == expected else f"wrong bytes, SHA-256 {found[:16]}... instead of {expected[:16]}..."
+    digest = sha256_of(path)
+    return "" if digest == expected else f"wrong bytes, SHA-256 {digest[:16]}... instead of {expected[:16]}..."
 
 
 def _read_list(path: Path) -> dict[str, str]:
-    """name -> SHA-256 of a file as sha256sum writes it; empty when it is none."""
+    """name -> SHA-256, as sha256sum writes them; empty for any other file."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     matches = [_LIST_LINE.fullmatch(line) for line in lines]
     return {match[2]: match[1] for match in matches if match} if all(matches) else {}
 
 
 def _list_problem(path: Path) -> str:
-    return "" if _read_list(path) else f"this is no list of SHA-256 digests: {path.read_bytes()[:60]!r}"
+    return "" if _read_list(path) else f"not a list of SHA-256 digests: {path.read_bytes()[:60]!r}"
 
 
 def _record_files(fetcher: Fetcher, digests: dict[str, str]) -> list[str]:
-    """The files of every record that RECORDS names; fetches RECORDS and ANNOTATORS."""
+    """Fetch RECORDS and ANNOTATORS; the names of the files of all records."""
     for name in ("RECORDS", "ANNOTATORS"):
         if name not in digests:
             raise FinalError(f"{fetcher.base_url}{LIST} has no line for {name}")
@@ -63,9 +65,9 @@ def _record_files(fetcher: Fetcher, digests: dict[str, str]) -> list[str]:
 
 def _fetch_all(fetcher: Fetcher, digests: dict[str, str], jobs: int, progress: bool) -> None:
     """Fetch the files in `digests`, `jobs` at once. The first failure, or Ctrl-C, stops the others."""
-    failures: list[BaseException] = []  # the first one's reason is told: others may fail for being stopped
+    failures: list[BaseException] = []  # the first is raised: the others may fail only because they were stopped
 
-    def one(name: str) -> None:
+    def fetch_one(name: str) -> None:
         try:
             fetcher.fetch(name, partial(_digest_problem, expected=digests[name]))
         except Exception as error:
@@ -74,9 +76,9 @@ def _fetch_all(fetcher: Fetcher, digests: dict[str, str], jobs: int, progress: b
             raise
 
     with ThreadPool(jobs) as pool:
-        done: Iterable[None] = pool.imap_unordered(one, digests)
+        finished: Iterable[None] = pool.imap_unordered(fetch_one, digests)
         try:
-            for _ in progress_bar(done, "downloading", total=len(digests)) if progress else done:
+            for _ in progress_bar(finished, "downloading", total=len(digests)) if progress else finished:
                 pass
         except BaseException as error:
             first = (failures or [error])[0]
@@ -90,22 +92,22 @@ def _fetch_all(fetcher: Fetcher, digests: dict[str, str], jobs: int, progress: b
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other download works in `folder`: two that append to one .part would spoil it (POSIX only)."""
-    if os.name != "posix":
-        yield
+    """Wait until no other download works in `folder`: two that append to one .part would spoil it."""
+    if not os.access(folder, os.W_OK):
+        yield  # nothing can be written there
         return
-    import fcntl
-
-    descriptor = os.open(folder, os.O_RDONLY)
+    lock = FileLock(folder / ".download.lock")
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another download into {folder} is at work, waiting for it", file=sys.stderr)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock.acquire(blocking=False)
+    except Timeout:
+        note(f"another download into {folder} is at work, waiting for it")
+        lock.acquire()
+    try:
         yield
     finally:
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # Windows: removed by its release
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 def download(
@@ -121,15 +123,15 @@ def download(
 ) -> Path:
     """Have every record of MITDB in `folder`, verified; returns the folder.
 
-    Files that are there and right are kept. What was cut off stays as NAME.part, and the next call goes on with it.
+    Sound files are kept. A file that was cut off stays as NAME.part, and the next call resumes it.
 
     Args:
-        base_url: where SHA256SUMS.txt, RECORDS, ANNOTATORS and the records are, http or https; None means `BASE_URL`.
-        jobs: how many files at once.
+        base_url: the folder of SHA256SUMS.txt, RECORDS, ANNOTATORS and the records, http or https; None: `BASE_URL`.
+        jobs: files at once.
         timeout: seconds to wait for the server; one attempt at one file may take ten times as long.
-        attempts: how often each file is tried; `backoff` seconds before the second time, doubled after each.
+        attempts: per file; `backoff` seconds before the second, doubled after each.
         list_sha256: the digest that SHA256SUMS.txt must have. None means the published one for `BASE_URL`; any other
-            server's list is taken as it is, which proves that nothing broke on the way, not whose files they are.
+            server's list is taken as it is, which proves that the transfer is sound, not whose files they are.
 
     Raises:
         UserError: no such server or file, bytes that stay wrong, a folder that cannot be written.
@@ -142,19 +144,24 @@ def download(
     try:
         fetcher.folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(fetcher.folder):
-            check = partial(_digest_problem, expected=list_sha256) if list_sha256 else _list_problem
-            fetcher.fetch(LIST, check, reuse=list_sha256 is not None)
-            digests = _read_list(fetcher.folder / LIST)
-            wanted = {name: digests[name] for name in _record_files(fetcher, digests)}
-            if progress:
-                print(f"{len(wanted)} files from {base_url} to {folder}", file=sys.stderr)
-            _fetch_all(fetcher, wanted, jobs, progress)
+            _fetch_records(fetcher, list_sha256, jobs, progress)
     except FinalError as error:
         raise UserError(
-            f"{error}; {len(fetcher.verified)} files in {folder} are verified, the same command goes on from there"
+            f"{error}; {len(fetcher.verified)} files in {folder} are verified, the same command resumes from there"
         ) from error
     except OSError as error:
         raise UserError(f"cannot write the records to {folder}: {error}") from error
     if progress:
-        print(f"{len(fetcher.verified)} files in {folder} verified", file=sys.stderr)
+        note(f"{len(fetcher.verified)} files in {folder} verified")
     return fetcher.folder
+
+
+def _fetch_records(fetcher: Fetcher, list_sha256: str | None, jobs: int, progress: bool) -> None:
+    """Fetch the list of digests, and then the files of all records that it vouches for."""
+    check = partial(_digest_problem, expected=list_sha256) if list_sha256 else _list_problem
+    fetcher.fetch(LIST, check, reuse=list_sha256 is not None)
+    digests = _read_list(fetcher.folder / LIST)
+    wanted = {name: digests[name] for name in _record_files(fetcher, digests)}
+    if progress:
+        note(f"{len(wanted)} files from {fetcher.base_url} to {fetcher.folder}")
+    _fetch_all(fetcher, wanted, jobs, progress)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolbox.export.onnx_file import INT8, MODEL
-from toolbox.logger import percent
+from toolbox.reports.console import percent
 from toolbox.reports.score_tables import as_lines
 from toolbox.utils.program import program_words
 

@@ -36,8 +36,8 @@ from toolbox.export.onnx_file import (
 )
 from toolbox.export.quantize import choose, quantized
 from toolbox.holter.page import NOTE
-from toolbox.logger import percent
 from toolbox.metrics.patients import calibration, patient_scores
+from toolbox.reports.console import percent
 from toolbox.runs.provenance import git_state, versions
 from toolbox.utils import UserError, atomic_write, progress, sha256_of, write_json
 from toolbox.utils.aami import LETTERS

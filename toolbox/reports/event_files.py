@@ -1,4 +1,4 @@
-"""What TensorBoard's event files hold already, so that a run that is gone on with leaves no gaps and no doubles."""
+"""Read back TensorBoard's event files, so that a resumed run neither skips nor repeats a step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ GRAPH = ("graph", 0)
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """The records of an event file up to the first that is not whole: a process that is killed leaves one.
+    """Iterate over the records of an event file, up to the first incomplete one, which a killed process leaves.
 
-    Each is its length (uint64), a CRC of that, the bytes, a CRC of those (TFRecord). The CRCs are not checked: in
-    Python that takes seconds for what is read here in milliseconds, and whoever looks at the curves checks them.
+    A record is its length (uint64), a CRC of that, the bytes, a CRC of those (TFRecord). The CRCs are not checked: in
+    Python that takes seconds instead of milliseconds, and TensorBoard checks them when it shows the curves.
     """
     content, at = path.read_bytes(), 0
     while at + 12 <= len(content):
@@ -26,10 +26,10 @@ def records(path: Path) -> Iterator[bytes]:
         at += 16 + length
 
 
-def wait_for_a_name(folder: Path) -> None:
-    """Wait until a new event file's name, which begins with the second, stands behind those there are.
+def wait_for_new_name(folder: Path) -> None:
+    """Wait until the name of a new event file, which begins with the second, sorts behind the existing ones.
 
-    TensorBoard reads files in the order of their names. A clock that was put back is not waited for.
+    TensorBoard reads files in the order of their names. After a clock was set back nothing is waited for.
     """
     seconds = [path.name.split(".")[3] for path in folder.glob("events.out.tfevents.*")]
     latest = max((int(second) for second in seconds if second.isdecimal()), default=0)
@@ -37,29 +37,29 @@ def wait_for_a_name(folder: Path) -> None:
         time.sleep(left)
 
 
-def written(folder: Path) -> dict[tuple[str, int], float | None]:
-    """(tag, step) of all that TensorBoard would show of `folder`, with the value where it is a number.
+def read_events(folder: Path) -> dict[tuple[str, int], float | None]:
+    """Read {(tag, step): value} of all events that TensorBoard would show of `folder`; None for a value but a number.
 
-    Files are read in the order of their names, as TensorBoard does; a start hides all of its step and later steps that
-    came before it. GRAPH stands for the network.
+    Files are read in the order of their names, as TensorBoard does; a start event hides the earlier events of its step
+    and later steps. GRAPH stands for the network.
     """
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-    found: dict[tuple[str, int], float | None] = {}
+    events: dict[tuple[str, int], float | None] = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):
         for record in records(path):
             event: Any = Event()
             try:
                 event.ParseFromString(record)
-            except Exception:  # damaged: what follows cannot be trusted either
+            except Exception:  # damaged; the rest of the file cannot be trusted either
                 break
             kind = event.WhichOneof("what")
             if kind == "session_log" and event.session_log.status == SessionLog.START:
-                found = {key: value for key, value in found.items() if key == GRAPH or key[1] < event.step}
+                events = {key: value for key, value in events.items() if key == GRAPH or key[1] < event.step}
             elif kind == "graph_def":
-                found[GRAPH] = None
+                events[GRAPH] = None
             elif kind == "summary":
                 for value in event.summary.value:
                     number = value.simple_value if value.WhichOneof("value") == "simple_value" else None
-                    found[value.tag, event.step] = number
-    return found
+                    events[value.tag, event.step] = number
+    return events

@@ -1,20 +1,19 @@
-"""The files and the lines that --test leaves of patients: JSON, CSV, LaTeX, the reliability diagram."""
+"""Write the test scores by class, patient and record: JSON, CSV, LaTeX, text, the reliability diagram."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from toolbox.logger import percent
 from toolbox.metrics.calibration import reliability, tempered
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
 from toolbox.metrics.patients import EC57_MAP, OVERALL, calibration, most_decisive_record, patient_scores
 from toolbox.plotter import plot_reliability, save_plot
+from toolbox.reports.console import percent
 from toolbox.training.outputs import EpochResult
 from toolbox.utils import atomic_write, write_json
 
@@ -32,47 +31,51 @@ def write_patient_results(
     split: str,
     held_out: EpochResult | None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """pred/scores_epN.json, .csv and .tex, and pred/reliability_epN.png.
+    """Write pred/scores_epN.json, .csv and .tex, and pred/reliability_epN.png.
 
     Args:
         folder: of the run.
-        outcome: of the test beats.
-        origin: record, patient, symbol and time of each of them.
+        outcome: result of the test beats.
+        origin: record, patient, symbol and time of each test beat.
         split: the flag; all but "kaggle" go by patient.
-        held_out: of the validation beats; None where they are the test beats.
+        held_out: result of the validation beats; None where they are the test beats.
 
     Returns:
-        What the JSON holds, and the lines to print.
+        The content of the JSON file, and the lines to print.
     """
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    found = {"epoch": epoch, "split": split, **patient_scores(probabilities, labels, origin, names, split != "kaggle")}
+    results = {
+        "epoch": epoch,
+        "split": split,
+        **patient_scores(probabilities, labels, origin, names, split != "kaggle"),
+    }
     validation = None if held_out is None else (held_out.probabilities.numpy(), held_out.labels.numpy())
-    found["calibration"] = calibration(probabilities, labels, validation)
+    results["calibration"] = calibration(probabilities, labels, validation)
     pred = folder / "pred"
     pred.mkdir(exist_ok=True)
-    write_json(pred / f"scores_ep{epoch}.json", found)
-    for extension, text in (("csv", as_csv(found)), ("tex", as_latex(found))):
+    write_json(pred / f"scores_ep{epoch}.json", results)
+    for extension, text in (("csv", as_csv(results)), ("tex", as_latex(results))):
         with atomic_write(pred / f"scores_ep{epoch}.{extension}", "w") as handle:
             handle.write(text)
     curves = {"as it is": reliability(probabilities, labels)}
-    temperature = found["calibration"]["temperature"]
+    temperature = results["calibration"]["temperature"]
     if temperature is not None:
         curves[f"temperature {temperature:.2f}"] = reliability(tempered(probabilities, temperature), labels)
     save_plot(plot_reliability(curves), pred / f"reliability_ep{epoch}.png")
-    return found, as_lines(found)
+    return results, as_lines(results)
 
 
-def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None, float | None, float | None]]:
-    """Every figure: label map, what it is of, its name, value, lower and upper end of its interval."""
-    for name, result in found["maps"].items():
+def rows(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None, float | None, float | None]]:
+    """Iterate over all scores: label map, class or record, name, value, lower and upper end of the interval."""
+    for name, result in results["maps"].items():
         for key in OVERALL:
             yield name, "all", LABELS[key], *result[key].values()
         for of, each in result["per_class"].items():
             for kind in KINDS:
                 yield name, of, kind, *each[kind].values()
             yield name, of, "beats", each["beats"], None, None
-        for true, counts in zip(found["classes"], result["confusion"], strict=True):
-            for called, count in zip(found["classes"], counts, strict=True):
+        for true, counts in zip(results["classes"], result["confusion"], strict=True):
+            for called, count in zip(results["classes"], counts, strict=True):
                 yield name, true, f"called {called}", count, None, None
         ec57 = result.get("ec57", {"records": {}})
         tables = {f"EC57 {of}": ec57[of] for of in ("gross", "average") if of in ec57}
@@ -83,25 +86,21 @@ def rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None
         for record, each in result.get("without", {}).items():
             for key in OVERALL:
                 yield name, f"without record {record}", LABELS[key], each[key], None, None
-    for key, value in found["calibration"].items():
+    for key, value in results["calibration"].items():
         yield "", "calibration", key, value, None, None
 
 
-def as_csv(found: Mapping[str, Any]) -> str:
-    """The figures in long form, a line each, empty where there is none."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["label map", "of", "figure", "value", "low", "high"])
-    for line in rows(found):
-        writer.writerow(["" if cell is None else cell for cell in line])
-    return text.getvalue()
+def as_csv(results: Mapping[str, Any]) -> str:
+    """All scores in long form, a line each; a value that does not exist is empty."""
+    columns = ["label map", "of", "figure", "value", "low", "high"]
+    return pd.DataFrame(rows(results), columns=columns, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def as_latex(found: Mapping[str, Any]) -> str:
-    """A table of the classes for each label map, in per cent with intervals, and a line of the overall figures."""
+def as_latex(results: Mapping[str, Any]) -> str:
+    """LaTeX tables of each label map: the classes in per cent with intervals, overall scores, the confusion matrix."""
     lines = []
-    for name, result in found["maps"].items():
-        lines += [f"% {name}; {found['intervals'] or 'no intervals'}", r"\begin{tabular}{lrrrr}", r"\hline"]
+    for name, result in results["maps"].items():
+        lines += [f"% {name}; {results['intervals'] or 'no intervals'}", r"\begin{tabular}{lrrrr}", r"\hline"]
         lines += [r"Class & Se (\%) & +P (\%) & F1 (\%) & Beats \\", r"\hline"]
         for of, each in result["per_class"].items():
             cells = [_latex(each[kind], 100, 1) for kind in KINDS]
@@ -114,9 +113,9 @@ def as_latex(found: Mapping[str, Any]) -> str:
             if result[key]["value"] is not None
         ]
         lines += [r"\hline", rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}} \\", r"\hline", r"\end{tabular}", ""]
-        columns, called = "r" * len(found["classes"]), " & ".join(name[0] for name in found["classes"])
+        columns, called = "r" * len(results["classes"]), " & ".join(name[0] for name in results["classes"])
         lines += [rf"\begin{{tabular}}{{l{columns}}}", r"\hline", rf"True, in columns called & {called} \\", r"\hline"]
-        for of, counts in zip(found["classes"], result["confusion"], strict=True):
+        for of, counts in zip(results["classes"], result["confusion"], strict=True):
             lines.append(f"{of} & {' & '.join(map(str, counts))} \\\\")
         lines += [r"\hline", r"\end{tabular}", ""]
     return "\n".join(lines)
@@ -132,7 +131,7 @@ def _latex(figure: Mapping[str, float | None], times: float, digits: int) -> str
 
 
 def _shown(key: str, figure: Mapping[str, float | None]) -> str:
-    """A figure with its interval for the terminal."""
+    """A score with its interval for the terminal."""
     value, low, high = figure["value"], figure["low"], figure["high"]
     if key in PER_CENT or key in KINDS:
         text = percent(value)
@@ -142,7 +141,7 @@ def _shown(key: str, figure: Mapping[str, float | None]) -> str:
 
 
 def _confusion_lines(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:
-    """The counts, rows true, columns called."""
+    """The counts, true classes in rows, predicted ones in columns."""
     width, letters = max(map(len, names)), [name[0] for name in names]
     lines = [f"{'true, in columns called':{width}} {' '.join(f'{letter:>8}' for letter in letters)}"]
     return lines + [
@@ -152,7 +151,7 @@ def _confusion_lines(confusion: Sequence[Sequence[int]], names: Sequence[str]) -
 
 
 def _record_lines(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """EC57's table of the records."""
+    """The table of EC57's scores of each record."""
     lines = [f"{'record':8} {'beats':>6} " + " ".join(f"{key:>9}" for key in ECTOPIC_SCORES)]
     for record, each in records.items():
         beats = int(np.sum(each["confusion"]))
@@ -160,18 +159,18 @@ def _record_lines(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def as_lines(found: Mapping[str, Any]) -> list[str]:
-    """The same for the terminal."""
+def as_lines(results: Mapping[str, Any]) -> list[str]:
+    """All tables as lines for the terminal."""
     lines = []
-    if found["intervals"]:
-        lines.append(f"{found['patients']} patients; in brackets {found['intervals']}")
-    for name, result in found["maps"].items():
-        width = max(map(len, found["classes"]))
+    if results["intervals"]:
+        lines.append(f"{results['patients']} patients; in brackets {results['intervals']}")
+    for name, result in results["maps"].items():
+        width = max(map(len, results["classes"]))
         lines += ["", f"labels by {name}", f"{'':{width}} {'Se':>22} {'+P':>22} {'F1':>22} {'beats':>8}"]
         for of, each in result["per_class"].items():
             cells = " ".join(f"{_shown(kind, each[kind]):>22}" for kind in KINDS)
             lines.append(f"{of:{width}} {cells} {each['beats']:8d}")
-        lines += _confusion_lines(result["confusion"], found["classes"])
+        lines += _confusion_lines(result["confusion"], results["classes"])
         there = [key for key in OVERALL if result[key]["value"] is not None]
         lines.append("  ".join(f"{LABELS[key]} {_shown(key, result[key])}" for key in there))
         for of in ("gross", "average") if "ec57" in result else ():
@@ -184,8 +183,8 @@ def as_lines(found: Mapping[str, Any]) -> list[str]:
             figure = {key: {"value": rest[key], "low": None, "high": None} for key in OVERALL}
             shown = "  ".join(f"{LABELS[key]} {_shown(key, figure[key])}" for key in OVERALL)
             lines.append(f"without record {record}, which moves j-kappa most: {shown}")
-    told = found["calibration"]
-    line = f"calibration: expected error {percent(told['ece'])}"
-    if told["temperature"] is not None:
-        line += f"; {percent(told['ece_tempered'])} at temperature {told['temperature']:.2f}, fitted on validation"
+    calibrated = results["calibration"]
+    line, temperature = f"calibration: expected error {percent(calibrated['ece'])}", calibrated["temperature"]
+    if temperature is not None:
+        line += f"; {percent(calibrated['ece_tempered'])} at temperature {temperature:.2f}, fitted on validation"
     return [*lines, line]

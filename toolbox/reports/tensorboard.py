@@ -1,7 +1,7 @@
-"""TensorBoard as a sink: `get_board` gives a writer, or an object of the same methods that does nothing.
+"""Logging to TensorBoard, and a logger of the same methods that does nothing.
 
-No call draws from a global random generator or changes the model, so a run with the board on computes the same numbers
-as a run with it off.
+No call draws from a global random generator or changes the model: a run computes the same numbers with TensorBoard and
+without.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolbox.plotter import one_vs_rest, plot_confusion_matrix, plot_roc_curve
-from toolbox.reports.event_files import GRAPH, wait_for_a_name, written
+from toolbox.reports.event_files import GRAPH, read_events, wait_for_new_name
 from toolbox.utils import UserError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class NullLogger:
-    """The board when it is off: every method does nothing."""
+    """A logger whose methods do nothing, for runs without TensorBoard."""
 
     def scalars(self, split: str, scores: Mapping[str, Any], epoch: int) -> None:
         """Write every number in `scores` under SCORE/SPLIT; nested mappings under KEY/KEY/SPLIT.
@@ -72,46 +72,21 @@ class NullLogger:
         """
 
     def lacks(self, split: str, scores: Mapping[str, Any], epoch: int) -> bool:
-        """Whether a picture of `epoch`, whose `scores` were those, is not on disk: it was being drawn when it ended."""
+        """Whether a picture of `epoch` with these `scores` is not on disk: the process ended while it was drawn."""
         return False
 
     def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
         """Write the flags with the final scores (hparam/SCORE) for the HPARAMS tab, into this run itself."""
 
     def flush(self) -> None:
-        """Bring what was written to disk."""
+        """Write pending events to disk."""
 
     def close(self) -> None:
-        """Flush and close; the board is not used afterwards."""
-
-
-class _Named:
-    """A SummaryWriter whose OSErrors name the folder: its thread meets them later, where no file is known."""
-
-    def __init__(self, make: Callable[..., Any], folder: Path, **options: Any) -> None:
-        self.folder = folder
-        self.writer = self.named(make)(log_dir=str(folder), **options)
-
-    def named(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """`method`, whose OSErrors name the folder."""
-
-        def call(*args: Any, **options: Any) -> Any:
-            try:
-                return method(*args, **options)
-            except OSError as error:
-                error.filename = f"TensorBoard's events in {self.folder}"
-                raise
-            except UnicodeEncodeError as error:
-                raise UserError(f"TensorBoard cannot write to {self.folder}: a folder whose name is no text") from error
-
-        return call
-
-    def __getattr__(self, name: str) -> Any:
-        return self.named(getattr(self.writer, name))
+        """Flush and close; no method is called afterwards."""
 
 
 def _quiet_writers() -> None:
-    """Keep TensorBoard's writing thread from printing a traceback: it hands its error to the next call as well."""
+    """Keep TensorBoard's writing thread from printing a traceback; its error is raised by the next call, too."""
     shown = threading.excepthook
     if getattr(shown, "quiet", False):
         return
@@ -125,26 +100,40 @@ def _quiet_writers() -> None:
 
 
 class TensorBoardLogger(NullLogger):
-    """Writes TensorBoard events (see `NullLogger` for what each method writes), but none a second time.
+    """Writes each TensorBoard event once; `NullLogger` documents the methods.
 
     Args:
-        folder: of the events; made when missing.
+        folder: of the events; created when missing.
         first_epoch: events of this epoch and later that an earlier run left in `folder` are hidden, so that a resumed
-            run continues its curves without doubles. None hides nothing.
+            run has one value per epoch. None hides nothing.
     """
 
     def __init__(self, folder: Path, first_epoch: int | None = 1) -> None:
-        make = summary_writer()
+        make_writer = summary_writer()
         _quiet_writers()
-        wait_for_a_name(folder)
-        self._writer: Any = _Named(make, folder, purge_step=first_epoch)
-        self._writer.flush()  # the start that hides what is to be hidden
-        self._there = written(folder)
-        self._new: set[str] = set()  # splits that have got scores they did not have
+        wait_for_new_name(folder)
+        self._folder = folder
+        self._writer: Any = self._write(make_writer, log_dir=str(folder), purge_step=first_epoch)
+        self._write(self._writer.flush)  # the start event, which hides those of first_epoch and later
+        self._there = read_events(folder)
+        self._new: set[str] = set()  # splits with scores that were not there before
         self._epoch = (first_epoch or 1) - 1  # the latest one written
         # Drawing takes most of a second; a thread of its own draws while the next epoch trains.
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="board")
         self._painting: list[Future[None]] = []
+
+    def _write(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Call a method of the writer and name the folder in its OSErrors.
+
+        The writer's thread meets them, and raises them at a later call, where no file is known.
+        """
+        try:
+            return call(*args, **options)
+        except OSError as error:
+            error.filename = f"TensorBoard's events in {self._folder}"
+            raise
+        except UnicodeEncodeError as error:
+            raise UserError(f"TensorBoard cannot write to {self._folder}: a folder whose name is no text") from error
 
     def _at(self, epoch: int) -> int:
         self._epoch = max(self._epoch, epoch)
@@ -159,10 +148,10 @@ class TensorBoardLogger(NullLogger):
         self._scalar("learning_rate", lr, epoch)
 
     def _scalar(self, tag: str, value: float, epoch: int) -> bool:
-        """Write a number; False when it is there."""
+        """Write a number; False when it is there already."""
         if self._there.get((tag, self._at(epoch))) == np.float32(value):
             return False
-        self._writer.add_scalar(tag, value, epoch)
+        self._write(self._writer.add_scalar, tag, value, epoch)
         return True
 
     def graph(self, model: torch.nn.Module, example_input: Any) -> None:
@@ -172,8 +161,8 @@ class TensorBoardLogger(NullLogger):
         with _undisturbed(model), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             try:
-                self._writer.add_graph(model, example_input)
-            except Exception as error:  # tracing runs any model's own code: whatever it raises is no reason to stop
+                self._write(self._writer.add_graph, model, example_input)
+            except Exception as error:  # tracing runs any model's own code; no error of it stops the run
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 log.warning("no graph for TensorBoard, the model cannot be traced: %s", reason)
 
@@ -186,7 +175,7 @@ class TensorBoardLogger(NullLogger):
     def _histogram(self, tag: str, tensor: torch.Tensor, epoch: int) -> None:
         values = tensor.detach().float().cpu().numpy()  # NumPy has no bfloat16
         if values.size and np.isfinite(values).all():
-            self._writer.add_histogram(tag, values, self._at(epoch))
+            self._write(self._writer.add_histogram, tag, values, self._at(epoch))
 
     def pictures(
         self,
@@ -209,11 +198,11 @@ class TensorBoardLogger(NullLogger):
             for name, draw in figures.items():
                 tag = f"{name}/{clean(split)}"
                 if wanted(tag):
-                    self._writer.add_image(tag, _pixels(draw()), epoch, dataformats="HWC")
+                    self._write(self._writer.add_image, tag, _pixels(draw()), epoch, dataformats="HWC")
             for name, scores, positive in one_vs_rest(probabilities, labels, class_names):
                 tag = f"pr_curve/{clean(name)}/{clean(split)}"
                 if positive.any() and wanted(tag):
-                    self._writer.add_pr_curve(tag, positive, scores, epoch)
+                    self._write(self._writer.add_pr_curve, tag, positive, scores, epoch)
 
         self._at(epoch)
         self._painting.append(self._painter.submit(paint))
@@ -230,21 +219,21 @@ class TensorBoardLogger(NullLogger):
         metrics = {f"hparam/{tag}": value for tag, value in flatten(scores) if "/" not in tag and tag != "epoch"}
         # A number stays one, so that the tab can sort by it; True, lists and the rest become text.
         plain = {k: v if type(v) in (int, float, str) or v is None else str(v) for k, v in options.items()}
-        # SummaryWriter.add_hparams would open a run of its own beside this one.
+        # SummaryWriter.add_hparams would open another run beside this one.
         for summary in hparams(plain, metrics):
-            self._writer._get_file_writer().add_summary(summary)
+            self._write(self._writer._get_file_writer().add_summary, summary)
         for tag, value in metrics.items():
             self._scalar(tag, value, self._epoch)
 
     def flush(self) -> None:
         while self._painting:
-            self._painting.pop(0).result()  # raises what went wrong in the thread
-        self._writer.flush()
+            self._painting.pop(0).result()  # raises the thread's error
+        self._write(self._writer.flush)
 
     def close(self) -> None:
         self.flush()
         self._painter.shutdown()
-        self._writer.close()
+        self._write(self._writer.close)
 
 
 def summary_writer() -> Any:
@@ -266,7 +255,7 @@ def get_board(folder: Path, enabled: bool, first_epoch: int | None = 1) -> Tenso
 
 
 def clean(name: str) -> str:
-    """`name` as one part of a tag: letters, digits, "_", "-" and "." ("+P" becomes "plusP")."""
+    """A part of a tag: `name` in letters, digits, "_", "-" and "." ("+P" becomes "plusP")."""
     return re.sub(r"[^\w.-]", "_", str(name).replace("+", "plus"), flags=re.ASCII)
 
 
@@ -291,7 +280,7 @@ def _pixels(figure: Figure) -> np.ndarray:
 
 @contextlib.contextmanager
 def _undisturbed(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluate `model` inside, without gradients; its modes and the random generators are as before afterwards."""
+    """Evaluate `model` without gradients in a block; restore its modes and the random generators afterwards."""
     import torch
 
     modes = {module: module.training for module in model.modules()}

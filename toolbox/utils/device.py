@@ -5,12 +5,40 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from toolbox.utils.errors import UserError
 
-def pick_device(disable_cuda: bool = False) -> Any:
-    """The torch device to work on: the GPU, if there is one and it may be used."""
+
+def pick_device(name: Any = "auto", disable_cuda: bool = False) -> Any:
+    """The torch device of --device: "auto" is CUDA where there is one, else Apple's MPS, else the CPU.
+
+    Args:
+        name: "auto", or a device as torch names it.
+        disable_cuda: the predecessor's flag: "auto" is the CPU.
+
+    Raises:
+        UserError: this machine, or this build of torch, has no such device.
+    """
     import torch
 
-    return torch.device("cuda" if torch.cuda.is_available() and not disable_cuda else "cpu")
+    here = ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    if name == "auto":
+        return torch.device("cpu" if disable_cuda else here[0])
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"device {name}: torch cannot use it here; there are: {', '.join(here)} ({reason})") from error
+    return device
+
+
+def describe_device(device: Any) -> str:
+    """A device in words, as "cuda, NVIDIA H100" or "cpu, 8 threads"."""
+    import torch
+
+    if device.type == "cuda":
+        return f"{device}, {torch.cuda.get_device_name(device)}"
+    return f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
 
 
 def make_deterministic(wanted: bool) -> None:

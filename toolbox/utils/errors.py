@@ -17,9 +17,10 @@ class UnknownNameError(UserError, KeyError):
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """``", did you mean 'x'?"`` for the known name closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    """``", did you mean 'x'?"`` for the known name closest to `name` in any case, else an empty string."""
+    by_lower_case = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), list(by_lower_case), n=1)
+    return f", did you mean {by_lower_case[close[0]]!r}?" if close else ""
 
 
 def os_error_text(error: OSError) -> str:

@@ -1,14 +1,16 @@
-"""Flags as dataclass fields, declared beside what they configure; argparse types; flags from a file."""
+"""Flags as dataclass fields, declared beside what they configure; their conflicts, types, and values from files."""
 
 from __future__ import annotations
 
 import argparse
 import math
-from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Sequence
+import re
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import MISSING, field, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from toolbox.utils import Registry, UserError, nearest
 
@@ -18,7 +20,7 @@ T = TypeVar("T")
 def option(
     default: Any, help: str, *, type: Callable[[str], Any] | None = None, choices: Sequence[str] | None = None,
     nargs: Any = None, metavar: str | None = None, also: Sequence[str] = (), negatable: bool = False,
-    role: str = "run", exclusive: str = "",
+    role: str = "run", exclusive: str = "", common: bool = False, const: str | None = None,
 ) -> Any:  # fmt: skip
     """A dataclass field that is a flag.
 
@@ -31,10 +33,13 @@ def option(
         role: "run" (config.json keeps it), "name" (part of the run's name), "free" (may change on --resume) or
             "action" (what to do now; never kept).
         exclusive: flags of the same group with the same text here exclude each other.
+        common: a flag that most users need: --help alone shows it.
+        const: the value of the flag alone, without one.
     """
-    words = {"type": type, "choices": choices, "nargs": nargs, "metavar": metavar}
+    nargs = "?" if const is not None else nargs
+    words = {"type": type, "choices": choices, "nargs": nargs, "metavar": metavar, "const": const}
     metadata = {
-        "help": help, "also": also, "negatable": negatable, "role": role, "exclusive": exclusive,
+        "help": help, "also": also, "negatable": negatable, "role": role, "exclusive": exclusive, "common": common,
         "argparse": {key: value for key, value in words.items() if value is not None},
     }  # fmt: skip
     if isinstance(default, list):
@@ -42,22 +47,72 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def add_options(parser: argparse.ArgumentParser, options: type, title: str) -> None:
-    """Add the fields of a dataclass of options to `parser`, as an argument group."""
+def default_of(one: Any) -> Any:
+    """The default of a dataclass field."""
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def spelling(name: str) -> str:
+    """The flag of a field: "--batch-size" of "batch_size"."""
+    return f"--{name.replace('_', '-')}"
+
+
+def add_options(parser: argparse.ArgumentParser, options: type, title: str, only: Container[str] | None = None) -> None:
+    """Add the fields of a dataclass of options to `parser`, as an argument group.
+
+    Args:
+        only: the names of those to add; all unless given.
+    """
     group = parser.add_argument_group(title)
     exclusive: dict[str, argparse._MutuallyExclusiveGroup] = {}
     for one in fields(options):
-        about = one.metadata
-        default = one.default if one.default_factory is MISSING else one.default_factory()
+        if only is not None and one.name not in only:
+            continue
+        about, default = one.metadata, default_of(one)
         words = {"default": default, "help": about["help"], **about["argparse"]}
+        if default not in (None, False, "", []):
+            shown = " ".join(map(str, default)) if isinstance(default, list) else str(default)
+            words["help"] += f" (default: {'on' if default is True else shown})"
         if isinstance(default, bool):
             words["action"] = argparse.BooleanOptionalAction if about["negatable"] else "store_true"
+        elif not words.keys() & {"metavar", "choices"}:
+            words["metavar"] = {int: "N", float: "X"}.get(type(default), "NAME")
         target: argparse._ArgumentGroup = group
         if about["exclusive"]:
             if about["exclusive"] not in exclusive:
                 exclusive[about["exclusive"]] = group.add_mutually_exclusive_group()
             target = exclusive[about["exclusive"]]
-        target.add_argument(f"--{one.name.replace('_', '-')}", *about["also"], **words)
+        target.add_argument(spelling(one.name), *about["also"], **words)
+
+
+class Conflict(NamedTuple):
+    """Flags that make no sense together.
+
+    Attributes:
+        when: says so of all flags. Beside them the namespace has `given` (names of those that were given), `changed`
+            (those given with another value than the default), `continues` (a run that there is, is resumed or used)
+            and `starts` (a run is to be started).
+        message: with {name} for the value of a flag; or a function that gives it.
+    """
+
+    when: Callable[[Namespace], Any]
+    message: str | Callable[[Namespace], str]
+
+    def text(self, args: Namespace) -> str:
+        """The message about these flags."""
+        return self.message.format_map(vars(args)) if isinstance(self.message, str) else self.message(args)
+
+
+def conflicts_of_each(names: Iterable[str], when: Callable[..., Any], message: str) -> Iterator[Conflict]:
+    """A row for each of several flags: `when` takes the flags and the `name`; "{flag}" in `message` is its spelling."""
+    for name in names:
+        yield Conflict(partial(when, name=name), message.replace("{flag}", spelling(name)))
+
+
+def exclusive_pairs(*groups: type) -> list[tuple[str, str]]:
+    """The pairs (one, other), in both orders, of flags that exclude each other in these dataclasses of options."""
+    texts = [(one.name, (group, one.metadata["exclusive"])) for group in groups for one in fields(group)]
+    return [(a, b) for a, of_a in texts for b, of_b in texts if a != b and of_a == of_b and of_a[1]]
 
 
 def pick(options: type[T], args: Any) -> T:
@@ -117,7 +172,11 @@ class Brief(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, without all its flags before it."""
 
     def error(self, message: str) -> NoReturn:
-        """End the program with code 2."""
+        """End the program with code 2; where a flag lacks its value, say which it takes."""
+        lacking = re.match(r"argument ([^ :]+).*: expected (one|at least one) argument$", message)
+        flag = self._option_string_actions.get(lacking[1].partition("/")[0]) if lacking else None
+        if flag is not None:
+            message += f", {flag.metavar or ' or '.join(flag.choices or ())}"
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
@@ -180,8 +239,9 @@ def _as_words(key: str, value: Any, flag: argparse.Action) -> list[str]:
     if value in (None, ""):
         return []
     parts = value if isinstance(value, list) else [value]
-    if not all(isinstance(part, str | int | float) for part in parts) or (value is parts) != bool(flag.nargs):
-        raise UserError(f"{key}: expected {'a list of values' if flag.nargs else 'one value'}")
+    several = flag.nargs not in (None, 0, "?")
+    if not all(isinstance(part, str | int | float) for part in parts) or (value is parts) != several:
+        raise UserError(f"{key}: expected {'a list of values' if several else 'one value'}")
     if any(isinstance(part, str) and "\0" in part for part in parts):
         raise UserError(f"{key}: a character that no name can have")
     if isinstance(flag.default, bool):

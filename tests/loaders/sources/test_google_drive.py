@@ -214,7 +214,7 @@ def test_the_archive_comes_and_goes(server: FaultyServer, tmp_path: Path, capsys
     assert test.read_bytes() == MEMBERS[f"ecg_data/{TEST}"]
     assert {path.name for path in folder.iterdir()} == {TRAIN, TEST}
     size = len(server.files["ecg.zip"])
-    assert capsys.readouterr() == ("", f"{size} bytes from {server.url}ecg.zip, unpacking them to {folder}\n")
+    assert capsys.readouterr() == ("", f"note: {size} bytes from {server.url}ecg.zip, unpacking them to {folder}\n")
 
 
 def test_files_that_are_there_are_not_fetched_again(server: FaultyServer, folder: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_page_in_place_of_the_archive_is_removed(server: FaultyServer, folder:
     server.files["ecg.zip"] = b"<!doctype html><title>Sorry</title>"
     message = fetch_error(f"{server.url}ecg.zip", folder)
     came = "archive.zip is no whole zip archive but an HTML page of 35 bytes, 'Sorry'; put"
-    assert message.startswith(f"what came from {server.url}ecg.zip was removed: {came}")
+    assert message.startswith(f"the download from {server.url}ecg.zip was removed: {came}")
 
 
 def test_a_damaged_archive_is_removed_and_does_not_block_the_next_try(

@@ -110,7 +110,7 @@ def test_a_cut_body_is_resumed_where_it_broke(server: FaultyServer, tmp_path: Pa
 def test_a_later_call_resumes_what_an_earlier_one_left(server: FaultyServer, tmp_path: Path) -> None:
     whole = server.files["100.dat"]
     server.always["100.dat"] = Fault(cut=100_000)
-    with pytest.raises(UserError, match=r"100\.dat: .*attempt 1 of 1.* the same command goes on from there"):
+    with pytest.raises(UserError, match=r"100\.dat: .*attempt 1 of 1.* the same command resumes from there"):
         physionet.download(tmp_path, server.url, attempts=1, **QUICK)
     assert (tmp_path / "100.dat.part").read_bytes() == whole[:100_000]
     assert not (tmp_path / "100.dat").exists()
@@ -189,7 +189,7 @@ def test_of_several_files_at_once_the_first_failure_is_told(
 def test_a_server_that_stalls_is_given_up(server: FaultyServer, tmp_path: Path, fault: Fault) -> None:
     server.always["100.dat"] = fault
     started = time.monotonic()
-    with pytest.raises(UserError, match=r"100\.dat: nothing came for 0\.4 s \(attempt 2 of 2\)"):
+    with pytest.raises(UserError, match=r"100\.dat: no bytes for 0\.4 s \(attempt 2 of 2\)"):
         physionet.download(tmp_path, server.url, attempts=2, **HASTY)
     assert 0.8 <= time.monotonic() - started < 5
     assert not (tmp_path / "100.dat").exists()
@@ -203,7 +203,7 @@ def test_a_stall_once_is_got_over(server: FaultyServer, tmp_path: Path) -> None:
 
 
 def test_a_trickle_ends_too(server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "PATIENCE", 2)
+    monkeypatch.setattr(fetch, "TIMEOUTS_PER_ATTEMPT", 2)
     server.always["100.dat"] = Fault(trickle=0.05)
     with pytest.raises(UserError, match=r"100\.dat: only \d+ bytes came in 0\.8 s"):
         physionet.download(tmp_path, server.url, attempts=1, **HASTY)
@@ -260,7 +260,7 @@ def test_wrong_bytes_once_and_for_ever(server: FaultyServer, tmp_path: Path) -> 
 
 def test_a_page_in_place_of_the_list(server: FaultyServer, tmp_path: Path) -> None:
     server.always["SHA256SUMS.txt"] = Fault(body=b"<html>please log in</html>")
-    with pytest.raises(UserError, match=r"SHA256SUMS\.txt: this is no list of SHA-256 digests: .*please log in"):
+    with pytest.raises(UserError, match=r"SHA256SUMS\.txt: not a list of SHA-256 digests: .*please log in"):
         physionet.download(tmp_path, server.url, **QUICK)
     assert contents(tmp_path) == {}
 
@@ -378,13 +378,22 @@ def test_two_downloads_into_one_folder_take_turns(
     assert contents(tmp_path) == server.files
 
 
+def test_the_lock_of_a_download_that_was_killed_is_free(server: FaultyServer, tmp_path: Path) -> None:
+    (tmp_path / ".download.lock").touch()
+    physionet.download(tmp_path, server.url, **QUICK)
+    assert contents(tmp_path) == server.files
+
+
 def test_progress_without_a_terminal_is_plain_lines(
     server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     physionet.download(tmp_path, server.url, timeout=5)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == [f"6 files from {server.url} to {tmp_path}", f"9 files in {tmp_path} verified"]
+    assert err.splitlines() == [
+        f"note: 6 files from {server.url} to {tmp_path}",
+        f"note: 9 files in {tmp_path} verified",
+    ]
     physionet.download(tmp_path, server.url, timeout=5, progress=False)
     assert capsys.readouterr() == ("", "")
 
