@@ -11,24 +11,8 @@ from itertools import pairwise
 from loaders.io.recording import millivolts
 
 MISSING = (
-    "",
-    "nan",
-    "NaN",
-    "NAN",
-    "NA",
-    "N/A",
-    "n/a",
-    "null",
-    "NULL",
-    "None",
-    "-",
-    "?",
-    "#N/A",
-    "inf",
-    "-inf",
-    "Inf",
-    "-Inf",
-)
+    "", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-", "?", "inf", "-inf", "Inf", "-Inf"
+)  # fmt: skip
 ONE_COLUMN = ""  # the separator of a file with a single column
 BLANKS = " "  # columns aligned by blanks
 NUMBERS = {

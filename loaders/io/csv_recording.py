@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -117,6 +116,7 @@ def read_frames(
     Raises:
         UserError: a line has more cells than the others.
     """
+    width = len(layout.names)
     separator = {ONE_COLUMN: NO_CELL, BLANKS: r"\s+"}.get(layout.separator, layout.separator)
     try:
         beginning = io.BufferedReader(_Beginning(path, end))
@@ -124,18 +124,20 @@ def read_frames(
             for _ in range(layout.header):
                 handle.readline()
             reader = pd.read_csv(
-                handle, sep=separator, decimal=layout.point, header=None, names=range(len(layout.names)),
-                usecols=sorted(set(columns)), na_values=list(MISSING), chunksize=BLOCK, nrows=rows, engine="c",
+                handle, sep=separator, decimal=layout.point, header=None, names=range(width + 1),
+                usecols=sorted({*columns, width}), na_values=list(MISSING), chunksize=BLOCK, nrows=rows, engine="c",
                 skip_blank_lines=not layout.blank_is_missing, skipinitialspace=True, index_col=False, low_memory=False,
             )  # fmt: skip
-            yield from reader
+            lines = layout.header
+            for frame in reader:
+                too_many = frame[width].notna().to_numpy()
+                if too_many.any():
+                    line = lines + int(too_many.argmax()) + 1
+                    raise UserError(f"{path}: line {line} has more cells than the {width} of the others")
+                lines += len(frame)
+                yield frame
     except pd.errors.ParserError as error:
-        text = re.sub(r"^.*?(Expected \d+ fields) in line (\d+), saw (\d+).*$", r"\2 \3", str(error), flags=re.DOTALL)
-        where, _, cells = text.partition(" ")
-        if not where.isdigit():
-            raise UserError(f"{path}: {' '.join(str(error).split())[:200]}") from error
-        line = int(where) + layout.header
-        raise UserError(f"{path}: line {line} has {cells} cells; the others have {len(layout.names)}") from error
+        raise UserError(f"{path}: {' '.join(str(error).split())[:200]}") from error
     except pd.errors.EmptyDataError:
         return
 
