@@ -19,12 +19,13 @@ from toolbox.optimizers import learning_rate, load_optimizer
 from toolbox.reports.console import epoch_line, print_predictions
 from toolbox.reports.run_files import write_val_results
 from toolbox.reports.tensorboard import NullLogger
-from toolbox.runs.checkpoint import LATEST, generator_states, restore_generators, save_checkpoint, save_epoch
+from toolbox.runs.checkpoint import LATEST, save_checkpoint, save_epoch
 from toolbox.training.nonfinite import check_losses, check_weights, finite
 from toolbox.training.outputs import EpochOutputs, EpochResult
 from toolbox.training.step import OptimizerStep
 from toolbox.utils import progress
 from toolbox.utils.aami import KAGGLE_ROW
+from toolbox.utils.seeding import generator_states, restore_generators
 from toolbox.utils.signals import Signals, Timer
 
 

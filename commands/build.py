@@ -22,7 +22,7 @@ from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
 from toolbox.optimizers import get_optimizer, get_scheduler
 from toolbox.options import DeviceOptions, TrainingOptions
-from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights, seed_everything
+from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.pickle_reader import import_weights
@@ -30,6 +30,7 @@ from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
 from toolbox.utils.options import pick
+from toolbox.utils.seeding import seed_everything
 from trainer import TrainContext, Training
 
 TRIAL_BATCHES = 10  # of each pass of a --short-run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from args import FREE_FLAGS, stored_options
 from commands.build import build
 from commands.runs import find_run
 from loaders.beats.input_spec import describe_row
-from loaders.datasets.dataset import Batches
 from models.layers import fold_batch_norm
-from toolbox.export.onnx_export import Source, check_installed, export
+from toolbox.export.onnx_export import export, model_metadata
 from toolbox.export.onnx_file import FOLDER
+from toolbox.export.onnx_graph import check_installed
 from toolbox.runs.checkpoint import checkpoint_name, load_checkpoint
 from toolbox.runs.checkpoint_checks import check_whole
 from toolbox.runs.folders import Run, merge_run_options, run_of_file
@@ -33,9 +34,10 @@ def run(args: Namespace) -> dict[str, Any]:
     args.test, args.device, args.compile = True, "cpu", False  # as it is scored, on the CPU
     built = build(args)
     built.load_model(state, origin)
-    row, options = describe_row(args, built.data), vars(args)
-    source = Source(built.setting.model, fold_batch_norm, built.data, Batches, row, options, origin.config, state, path)
-    written = export(source, Path(args.out) if args.out else path.parent / FOLDER)
+    model, names, row = built.setting.model, built.setting.class_names, describe_row(args, built.data)
+    metadata = model_metadata(origin.config, vars(args), names, row, state["epoch"], path)
+    folded, folder = fold_batch_norm(copy.deepcopy(model)), Path(args.out) if args.out else path.parent / FOLDER
+    written = export(model, folded, built.data, args.validate_on == "val", metadata, folder)
     return {"run": str(origin.path), **written}
 
 

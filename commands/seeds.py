@@ -6,7 +6,6 @@ it, so that an interrupted experiment can be resumed at any moment.
 
 from __future__ import annotations
 
-import os
 import shlex
 from argparse import Namespace
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import numpy as np
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands import test, train
 from toolbox.logger import Experiment
+from toolbox.runs.claim import claim_file
 from toolbox.runs.folders import Run, list_runs, merge_run_options
 from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError, read_json, write_json
@@ -38,7 +38,7 @@ def run(args: Namespace) -> dict[str, Any]:
         UserError: no experiment fits, or it is to be scored and has not been trained to its end.
         Interrupted: a run was stopped; the experiment can be resumed.
     """
-    path = newest_experiment(args) if args.test or args.resume else claim_file(args)
+    path = newest_experiment(args) if args.test or args.resume else new_experiment(args)
     experiment = Run(path, read_json(path))
     state, seeds = experiment.config, experiment.config["seeds"]
     if args.test and len(state["runs"]) < len(seeds):
@@ -93,20 +93,12 @@ def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int) -> 
     return {**result, "val": {key: value for key, value in scores.items() if key not in ("epoch", "seconds")}}
 
 
-def claim_file(args: Namespace) -> Path:
-    """The file of a new experiment, its version the next free one."""
-    folder, prefix = Path(args.root_dir) / args.dataset / "runs", extract_name(args)
-    folder.mkdir(parents=True, exist_ok=True)
-    version = 1
-    while True:
-        name = f"{prefix}seeds{args.seeds}_{version}"
-        try:
-            os.close(os.open(folder / f"{name}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-            break
-        except FileExistsError:
-            version += 1
+def new_experiment(args: Namespace) -> Path:
+    """Claim and fill the file of a new experiment, its version the next free one."""
+    folder = Path(args.root_dir) / args.dataset / "runs"
+    path = claim_file(folder, f"{extract_name(args)}seeds{args.seeds}_", ".json")
     state = {
-        "name": name,
+        "name": path.stem,
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "git": git_state(),
         "seeds": list(range(args.seed, args.seed + args.seeds)),
@@ -115,8 +107,8 @@ def claim_file(args: Namespace) -> Path:
         "val": None,
         "test": None,
     }
-    write_json(folder / f"{name}.json", state)
-    return folder / f"{name}.json"
+    write_json(path, state)
+    return path
 
 
 def newest_experiment(args: Namespace) -> Path:

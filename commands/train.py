@@ -17,7 +17,8 @@ from toolbox.reports.run_files import write_page, write_pictures
 from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
-from toolbox.runs.folders import Run, claim, nothing_left, resume_command
+from toolbox.runs.claim import claim_run_dir, removed_on_failure
+from toolbox.runs.folders import Run, resume_command
 from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
@@ -45,8 +46,8 @@ def train_run(args: Namespace, run: Run | None = None, experiment: str | None = 
     if args.tensorboard:
         summary_writer()  # refuse before there is a run where it is not installed
     wanted = int(args.version) if args.version not in (None, "bump") else None
-    path, version = claim(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
-    with nothing_left(path), hold(path):
+    path, version = claim_run_dir(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
+    with removed_on_failure(path), hold(path):
         run = start_run(built, training, path, version, experiment)
         print(f"run {run.path}", flush=True)
         return fit(built, training, run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from inference.classifier import Classifier
 from inference.onnx_classifier import OnnxClassifier
-from toolbox.export.onnx_file import exported
+from toolbox.export.onnx_file import exported_file
 from toolbox.utils import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def load_classifier(
     if engine not in ("auto", "torch", "onnx"):
         raise UserError(f"engine={engine!r}: expected 'auto', 'torch' or 'onnx'")
     if engine == "onnx" or (engine == "auto" and path.suffix == ".onnx"):
-        return OnnxClassifier(exported(path, which) if path.is_dir() and path.suffix != ".onnx" else path)
+        return OnnxClassifier(exported_file(path, which) if path.is_dir() and path.suffix != ".onnx" else path)
     try:
         from inference.torch_classifier import load_torch_classifier
     except ModuleNotFoundError as error:

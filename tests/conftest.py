@@ -12,6 +12,7 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 from loaders.beats.table import Beats, cut  # noqa: E402
 from loaders.datasets import kaggle_split as splits  # noqa: E402
@@ -52,3 +53,9 @@ def root(tmp_path: Path, shared_root: Path) -> Path:
     for name in FILES.values():
         (tmp_path / "ecg" / name).symlink_to(shared_root / "ecg" / name)
     return tmp_path
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save figures as empty files: drawing takes most of a small run's time. For tests that look at something else."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **_: file.write(b""))

@@ -1,4 +1,4 @@
-"""What tests make: recordings of small integers, written in every format, and a classifier without torch."""
+"""Recordings of small integers, written in every format, annotation files, and a classifier without torch."""
 
 from __future__ import annotations
 

@@ -1,16 +1,20 @@
-"""A local HTTP server for the tests of downloads: it serves bytes from memory, fails as told and logs what it did."""
+"""A local HTTP server for tests of downloads: it serves bytes from memory, fails on request, logs each answer."""
 
 from __future__ import annotations
 
 import re
+import signal
 import ssl
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
 
 # A self-signed certificate for 127.0.0.1 with its key: made for these tests, trusted by nobody.
 CERTIFICATE = """\
@@ -187,3 +191,17 @@ def serve(files: dict[str, bytes] | None = None, certificate: Path | None = None
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def ctrl_c(after: float, within: float) -> Iterator[None]:
+    """Send Ctrl-C to the main thread `after` seconds; the block must raise it `within` seconds from its start."""
+    main = threading.main_thread().ident
+    assert main is not None
+    started = time.monotonic()
+    timer = threading.Timer(after, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        yield
+    timer.join()
+    assert time.monotonic() - started < within

@@ -106,7 +106,7 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
     n = result["best"]["epoch"]
     expected = {
         "config.json", "logger.json", "report.html", "checkpoint.pth.tar", "model_best.pth.tar",
-        "checkpoint_epoch5.pth.tar", "checkpoint_prev.pth.tar", ".lock",
+        "checkpoint_epoch5.pth.tar", "checkpoint_prev.pth.tar", ".lock", ".lock.json",
         "pics/loss.png", "pics/accuracy.png", "pics/learning_rate.png",
         f"pred/test_results_ep{n}.json", f"pred/test_results_list_ep{n}.json",
         f"pred/cm_ep{n}.png", f"pred/norm_cm_ep{n}.png", f"pred/roc_ep{n}.png", f"pred/reliability_ep{n}.png",

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from args import parse_args
 from loaders.beats.table import Beats
-from loaders.io.annotations import read_beats
+from loaders.io.annotations import read_beats, read_pair
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, choose_lead
 from loaders.io.wfdb_record import list_records
-from loaders.sources import cache, physionet
-from loaders.sources import google_drive as gdd
+from loaders.sources import cache, google_drive, physionet
 from loaders.sources.cache import Source
+from tests.made import note_bytes, write_header
 from toolbox.logger import Experiment
 from toolbox.runs.checkpoint import FORMAT, load_checkpoint
 from toolbox.runs.folders import list_runs
@@ -70,12 +70,12 @@ def read_or_refuse(folder: Path, read: Callable[[], Any]) -> Any:
     """What `read` gives, or None when it refuses; any other error fails, and so do files left behind."""
     before = sorted(folder.rglob("*"))
     try:
-        found = read()
+        result = read()
     except UserError as error:
         assert str(error).strip() and "\n" not in str(error) and "\r" not in str(error)
-        found = None
+        result = None
     assert sorted(folder.rglob("*")) == before
-    return found
+    return result
 
 
 ROW = ",".join(["0.5"] * 187) + ",1.0"
@@ -85,8 +85,8 @@ ROW = ",".join(["0.5"] * 187) + ",1.0"
 @given(st.lists(st.text(max_size=12), max_size=5).map("\n".join))
 def test_lists_of_records(tmp_path: Path, text: str) -> None:
     (tmp_path / "RECORDS").write_text(text, encoding="utf-8", errors="replace")
-    found = read_or_refuse(tmp_path, lambda: list_records(tmp_path))
-    assert all(path.parent == tmp_path for path in found or [])
+    result = read_or_refuse(tmp_path, lambda: list_records(tmp_path))
+    assert all(path.parent == tmp_path for path in result or [])
 
 
 # recordings to annotate
@@ -152,12 +152,20 @@ def test_csv_files(tmp_path: Path, content: bytes) -> None:
     read_or_refuse(tmp_path, lambda: stream_all(tmp_path / "r.csv"))
 
 
+NOTES = note_bytes("## time resolution: 360") + note_bytes("## annotation type definitions")
+NOTES += note_bytes("42 @ a symbol") + note_bytes("## end of definitions")
+
+
+@pytest.mark.timeout(120)
 @TRIES
-@given(st.binary(max_size=60) | damage(bytes([10, 4, 20, 4, 200, 20, 0, 0])))
+@given(st.binary(max_size=60) | damage(bytes([10, 4, 20, 4, 200, 20, 0, 0])) | damage(NOTES + bytes([10, 4, 0, 0])))
 def test_annotation_files(tmp_path: Path, content: bytes) -> None:
+    write_header(tmp_path, "r", 360.0)
     (tmp_path / "r.atr").write_bytes(content)
-    found = read_or_refuse(tmp_path, lambda: read_beats(tmp_path / "r", "atr", 360.0))
-    assert found is None or (len(found) and (np.diff(found) > 0).all() and found[0] >= 0)
+    beats = read_or_refuse(tmp_path, lambda: read_beats(tmp_path / "r", "atr", 360.0))
+    pair = read_or_refuse(tmp_path, lambda: read_pair(tmp_path / "r", "atr", "atr"))
+    assert beats is None or (len(beats) and (np.diff(beats) > 0).all() and beats[0] >= 0)
+    assert beats is None or pair is not None  # a file without beats can be scored
 
 
 # what the project itself writes
@@ -273,7 +281,7 @@ def test_archives(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "ecg").mkdir(exist_ok=True)
 
     def read() -> Any:
-        for path in gdd.unpack(tmp_path / "archive.zip", tmp_path / "ecg"):
+        for path in google_drive.unpack(tmp_path / "archive.zip", tmp_path / "ecg"):
             path.unlink()
 
     read_or_refuse(tmp_path, read)
@@ -284,6 +292,6 @@ def test_archives(tmp_path: Path, content: bytes) -> None:
 def test_lists_of_digests(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "SHA256SUMS.txt"
     path.write_bytes(content)
-    found = read_or_refuse(tmp_path, lambda: physionet._read_list(path))
-    assert all(len(digest) == 64 for digest in (found or {}).values())
+    result = read_or_refuse(tmp_path, lambda: physionet._read_list(path))
+    assert all(len(digest) == 64 for digest in (result or {}).values())
     read_or_refuse(tmp_path, lambda: physionet._list_problem(path))

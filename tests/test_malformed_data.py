@@ -15,6 +15,7 @@ from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
 from loaders.sources import synthetic
 from loaders.sources.kaggle_csv import read_csv
 from tests.test_malformed import TRIES, damage, read_or_refuse
+from toolbox.utils import UserError
 
 GOOD = "\n".join(",".join([f"{k / 187:.3f}" for k in range(187)] + [f"{label}.0"]) for label in range(5)) + "\n"
 BAD_CELLS = ["", "x", "nan", "-inf", "1e400", "0,5", "1_0", "٣", "0x1p3", "--1", "1 2", '"', "\x00", "\N{MINUS SIGN}1"]
@@ -25,11 +26,11 @@ BAD_CELLS = ["", "x", "nan", "-inf", "1e400", "0,5", "1_0", "٣", "0x1p3", "--1"
 def test_csv_files_with_damaged_bytes(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mitbih_train.csv"
     path.write_bytes(content)
-    found = read_or_refuse(tmp_path, lambda: read_csv(path))
-    if found is not None:
-        assert np.isfinite(found.x).all()
-        assert found.x.shape == (len(found), 187)
-        assert set(found.y.tolist()) <= set(range(5))
+    result = read_or_refuse(tmp_path, lambda: read_csv(path))
+    if result is not None:
+        assert np.isfinite(result.x).all()
+        assert result.x.shape == (len(result), 187)
+        assert set(result.y.tolist()) <= set(range(5))
 
 
 @TRIES
@@ -42,10 +43,10 @@ def test_a_bad_cell_is_named_by_line_and_column(tmp_path: Path, line: int, colum
     with pytest.raises(Exception, match=re.escape(str(path))) as caught:
         read_csv(path)
     assert type(caught.value).__name__ == "UserError"
-    told = str(caught.value)
-    assert "\n" not in told
+    message = str(caught.value)
+    assert "\n" not in message
     if cell not in ('"', "0,5"):  # an open quote swallows what follows; a comma makes another column
-        assert f"line {line + 1}, column {column + 1}:" in told
+        assert f"line {line + 1}, column {column + 1}:" in message
 
 
 @TRIES
@@ -56,6 +57,17 @@ def test_labels_that_are_no_class(tmp_path: Path, line: int, label: str) -> None
     path = tmp_path / "mitbih_train.csv"
     path.write_text("".join(",".join(row) + "\n" for row in rows))
     with pytest.raises(Exception, match=f"line {line + 1}, column 188: label {re.escape(label)}, expected 0 to 4"):
+        read_csv(path)
+
+
+def test_empty_lines_count_in_the_number_of_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "mitbih_train.csv"
+    rows = GOOD.splitlines()
+    path.write_text("\n\n".join([*rows, rows[0].replace("0.000", "?", 1)]) + "\n")
+    with pytest.raises(UserError, match=r"line 11, column 1: '\?', expected a number$"):
+        read_csv(path)
+    path.write_text("\n\n".join([*rows, rows[0].replace("0.000", "1e39", 1)]) + "\n")
+    with pytest.raises(UserError, match=r"line 11, column 1: '1e39', expected a finite number$"):
         read_csv(path)
 
 
@@ -84,11 +96,11 @@ def test_records_with_damaged_bytes(record: Path, tmp_path: Path, extension: str
     def attempt(content: bytes) -> None:
         for name, sound in files.items():
             (tmp_path / f"syn.{name}").write_bytes(content if name == extension else sound)
-        found = read_or_refuse(tmp_path, lambda: read_wfdb(tmp_path / "syn"))
-        if found is not None:
-            assert found.fs > 0
-            assert len(found.sample) == len(found.symbol)
-            assert not len(found.sample) or found.sample.max() < len(found.digital)
+        result = read_or_refuse(tmp_path, lambda: read_wfdb(tmp_path / "syn"))
+        if result is not None:
+            assert result.fs > 0
+            assert len(result.sample) == len(result.symbol)
+            assert not len(result.sample) or result.sample.max() < len(result.digital)
 
     attempt()
 
@@ -111,7 +123,7 @@ def test_csv_files_of_shuffled_lines_and_other_separators(tmp_path: Path, seed: 
     start = rng.choice(["", "\N{BYTE ORDER MARK}"])
     path = tmp_path / "mitbih_test.csv"
     path.write_text(start + "\n".join(lines) + rng.choice(["", "\n", "\r\n"]), encoding="utf-8")
-    found = read_or_refuse(tmp_path, lambda: read_csv(path))
-    assert (found is not None) == (separator == ",")
-    if found is not None:
-        assert sorted(found.y.tolist()) == [0, 1, 2, 3, 4]
+    result = read_or_refuse(tmp_path, lambda: read_csv(path))
+    assert (result is not None) == (separator == ",")
+    if result is not None:
+        assert sorted(result.y.tolist()) == [0, 1, 2, 3, 4]

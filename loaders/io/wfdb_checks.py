@@ -1,4 +1,4 @@
-"""What must hold of a WFDB record's files before they are believed: wfdb itself reads nearly everything."""
+"""Checks of a WFDB record's files before they are used: wfdb itself reads nearly everything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLAC = ("508", "516", "524")
 
 
 def check_header(path: Path, header: Any) -> None:
-    """UserError for a header of a recording that is not one to train on, or that its signal files do not bear out."""
+    """Raise UserError unless the header suits training and matches the signal files."""
     if not hasattr(header, "fmt"):
         raise UserError(f"record {path} has several segments; only single recordings are read")
     if any(per != 1 for per in header.samps_per_frame or ()) or None in (header.sig_name or ()):
@@ -26,15 +26,15 @@ def check_header(path: Path, header: Any) -> None:
 
 
 def check_files(path: Path, header: Any) -> None:
-    """UserError for the header of a single recording that says more than its signal files hold.
+    """Raise UserError if the header of a single recording says more than its signal files hold.
 
     Args:
         path: the record, without extension.
-        header: what wfdb.rdheader gives; its length is known.
+        header: as wfdb.rdheader returns it; its length is known.
     """
     n, leads = header.sig_len, header.n_sig
     if not n or not leads or header.file_name is None or not (np.isfinite(header.fs) and header.fs > 0):
-        raise UserError(f"record {path}: the header tells {n} samples of {leads} leads at {header.fs} Hz")
+        raise UserError(f"record {path}: the header states {n} samples of {leads} leads at {header.fs} Hz")
     if len(header.sig_name) != leads:
         raise UserError(f"record {path}: the header describes {len(header.sig_name)} of {leads} leads")
     for name in dict.fromkeys(header.file_name):
@@ -49,34 +49,34 @@ def check_files(path: Path, header: Any) -> None:
 
 
 def _check_flac(path: Path, file: Path, n: int) -> None:
-    """UserError when the FLAC file does not say that it has `n` samples of each lead."""
+    """Raise UserError unless the FLAC file states `n` samples of each lead."""
     with open(file, "rb") as handle:
         head = handle.read(26)  # RFC 9639, 8.2: the last 36 bits here count the samples of a lead
-    have = int.from_bytes(head[18:26], "big") & (1 << 36) - 1 if head.startswith(b"fLaC") else 0
-    if have != n:
-        raise UserError(f"record {path}: {file.name} has {have} samples of each lead, the header says {n}")
+    stored = int.from_bytes(head[18:26], "big") & (1 << 36) - 1 if head.startswith(b"fLaC") else 0
+    if stored != n:
+        raise UserError(f"record {path}: {file.name} has {stored} samples of each lead, the header says {n}")
 
 
 def _check_length(path: Path, file: Path, n: int, form: str, leads: tuple[int, int], offset: int) -> None:
-    """UserError when the signal file `file` holds fewer than the `n` frames that its header says.
+    """Raise UserError if `file` holds fewer than the `n` frames that its header says; warn if it holds more.
 
     Args:
-        leads: how many the file holds, and how many samples of all of them a frame has.
+        leads: the number of leads in the file, and the number of samples of all of them in a frame.
     """
     if form not in SAMPLE_BYTES:
         raise UserError(f"record {path}: {file.name} has signal format {form}, which is not known")
-    size, have = int(SAMPLE_BYTES[form] * leads[1] * n) + offset, file.stat().st_size
-    if have < size:
+    expected, stored = int(SAMPLE_BYTES[form] * leads[1] * n) + offset, file.stat().st_size
+    if stored < expected:
         raise UserError(
-            f"record {path}: {file.name} has {have} bytes, the header says {n} samples of {leads[0]} leads in format "
-            f"{form}, which are {size}"
+            f"record {path}: {file.name} has {stored} bytes, the header says {n} samples of {leads[0]} leads in format "
+            f"{form}, which are {expected}"
         )
-    if have > size + 4:  # samples may be packed in threes
-        warn(f"record {path}: {file.name} has {have} bytes, {size} of them are read, as the header says")
+    if stored > expected + 4:  # samples may be packed in threes
+        warn(f"record {path}: {file.name} has {stored} bytes, {expected} of them are read, as the header says")
 
 
 def check_gaps(path: Path, digital: np.ndarray, formats: list[str], leads: list[str]) -> None:
-    """UserError when a sample has the value that its format marks missing ones by."""
+    """Raise UserError if any sample is missing: has the value that marks a gap in its format."""
     for k, (form, lead) in enumerate(zip(formats, leads, strict=True)):
         missing = np.flatnonzero(digital[:, k] == missing_value(form))
         if len(missing):

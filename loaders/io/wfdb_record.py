@@ -1,4 +1,4 @@
-"""Recordings: signals with their sampling rate and the annotations that belong to them."""
+"""Annotated WFDB records, whole in memory, for training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAME_PATIENT = {"202": "201"}  # of MITDB; its directory says that both were tak
 
 @dataclass
 class Record:
-    """One recording.
+    """A recording with its annotations.
 
     Attributes:
         name: the record's name, "100".
@@ -33,8 +33,8 @@ class Record:
         digital: (samples, leads) integer ADC units, as stored.
         gain: (leads,) ADC units per mV.
         baseline: (leads,) the ADC value of 0 mV.
-        sample: (annotations,) int64, the sample each annotation stands at, in order of time.
-        symbol: (annotations,) the WFDB annotation codes, one character each ("U1").
+        sample: (annotations,) int64, the annotated samples, in order of time.
+        symbol: (annotations,) the WFDB annotation codes, one character each ("U1"); "" for an unknown code.
         aux: (annotations,) the annotations' texts: rhythm changes such as "(AFIB".
         comments: the header's comment lines.
     """

@@ -1,8 +1,8 @@
-"""Arrays built once: .npy files, memory-mapped, beside a meta.json that says what made them.
+"""Arrays built once: .npy files, memory-mapped, beside a meta.json with their source and recipe.
 
 A cache is a folder named by the fingerprint of its source's bytes and of the recipe. It is built under another name and
-renamed when whole, so it is never half there; its arrays are hashed before every use (a tenth of a second for
-MIT-BIH), so it is never damaged; and its source is compared with what is on disk now, so it is never stale.
+renamed when complete, so it is never in part; its arrays are hashed before every use (a tenth of a second for
+MIT-BIH), so damage is seen; and its source is compared with the files on disk, so it is never stale.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from loaders.beats.table import CLASS_NAMES, ROW, Beats
 from toolbox.utils import UserError, atomic_write, read_json, sha256_array, sha256_of, sync_folder, write_json
 
 FORMAT = 1
-ABANDONED = 3600  # s
+ABANDONED = 3600  # s without a change, after which a build was killed
 ROWS = ("csv", "records", "synthetic")  # kinds whose rows are like Kaggle's
 
 
 @dataclass
 class Source:
-    """What a cache is made from.
+    """The source of a cache.
 
     Attributes:
         kind: "csv", "records", "synthetic" or "context".
-        recipe: everything but the files that decides what comes out; plain values.
-        files: the files it is read from; none for "synthetic".
+        recipe: everything but the files that the rows depend on; plain values.
+        files: to be read; none for "synthetic".
         build: makes the splits, {"train": Beats, "test": Beats}.
-        where: what to tell the user.
-        keep: how many caches of this kind stay, for those who go to and fro between recipes.
+        where: the source in words, for messages.
+        keep: the number of caches of this kind that stay, so that recipes can be tried in turn.
     """
 
     kind: str
@@ -79,22 +79,22 @@ def load(folder: Path) -> Cache | None:
         for split in meta["splits"]:
             named = {part.name: f"{split}_{part.name}" for part in fields(Beats)}
             there = {part: name for part, name in named.items() if name in meta["arrays"]}
-            arrays = {part: _checked(folder, name, meta["arrays"]) for part, name in there.items()}
-            splits[split] = _whole(Beats(**arrays), meta["kind"])
+            arrays = {part: _load_array(folder, name, meta["arrays"]) for part, name in there.items()}
+            splits[split] = _check_rows(Beats(**arrays), meta["kind"])
         return Cache(folder, splits, meta)
     except Exception:  # NumPy parses a header as Python, so a damaged one can raise anything
         return None
 
 
-def _checked(folder: Path, name: str, known: dict[str, Any]) -> np.ndarray:
+def _load_array(folder: Path, name: str, recorded: dict[str, Any]) -> np.ndarray:
     array = np.load(folder / f"{name}.npy", mmap_mode="c")  # copy on write: torch takes no read-only memory
-    if sha256_array(np.ascontiguousarray(array)) != known[name]["sha256"]:
+    if sha256_array(np.ascontiguousarray(array)) != recorded[name]["sha256"]:
         raise ValueError(f"{name} is damaged")
     return array
 
 
-def _whole(beats: Beats, kind: str) -> Beats:
-    """`beats`, unless they are no rows with labels of five classes: digests only tell that nobody damaged them."""
+def _check_rows(beats: Beats, kind: str) -> Beats:
+    """Return `beats` if they are rows with labels of the classes: a sound digest does not prove that."""
     n = len(beats.y)
     if any(len(array) != n for array in vars(beats).values() if array is not None):
         raise ValueError("arrays of different lengths")
@@ -108,15 +108,15 @@ def _whole(beats: Beats, kind: str) -> Beats:
 
 
 def is_of(meta: dict[str, Any], source: Source) -> bool:
-    """Whether a cache with this meta was made from `source` as it is on disk now.
+    """Whether a cache with this meta was built from `source` as it is on disk now.
 
-    Size and time of modification are believed; where they differ the bytes are compared.
+    Files of the same size and time of modification are taken as unchanged; else the bytes are compared.
     """
-    known = meta["source"]["files"]
-    if meta["recipe"] != source.recipe or sorted(known) != sorted(path.name for path in source.files):
+    files = meta["source"]["files"]
+    if meta["recipe"] != source.recipe or sorted(files) != sorted(path.name for path in source.files):
         return False
     for path in source.files:
-        now, then = path.stat(), known[path.name]
+        now, then = path.stat(), files[path.name]
         if now.st_size != then["size"]:
             return False
         if now.st_mtime_ns != then["mtime_ns"] and sha256_of(path) != then["sha256"]:
@@ -127,7 +127,7 @@ def is_of(meta: dict[str, Any], source: Source) -> bool:
 def find(
     parent: Path, source: Source | None = None, kind: str | None = None, recipe: dict[str, Any] | None = None
 ) -> Cache | None:
-    """The newest sound cache in `parent`: of `source`, or of a `kind` (and exactly this `recipe`, if given)."""
+    """Find the newest sound cache in `parent`: of `source`, or of a `kind` (and exactly this `recipe`, if given)."""
     metas = []
     for path in parent.glob("*/meta.json"):
         try:
@@ -137,7 +137,7 @@ def find(
             if fits:
                 metas.append((meta["built"], path.parent))
         except (OSError, UserError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # damaged: as if it were not there
+            continue  # damaged: ignored
     for _, folder in sorted(metas, reverse=True):
         if (cache := load(folder)) is not None:
             return cache
@@ -148,20 +148,20 @@ def build(parent: Path, source: Source) -> Cache:
     """Build the cache of `source` in `parent` and remove older ones of its kind, but for the newest `source.keep`.
 
     Raises:
-        UserError: the disk is full or may not be written; what the source raises. Nothing half-made stays.
+        UserError: the disk is full or may not be written, or the source is bad. No part of a cache stays.
     """
     splits = source.build()
-    known: dict[str, Any] = {
+    files: dict[str, Any] = {
         path.name: {"size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns, "sha256": sha256_of(path)}
         for path in source.files
     }
-    mark = fingerprint(source.recipe, {name: str(entry["sha256"]) for name, entry in known.items()})
+    mark = fingerprint(source.recipe, {name: str(entry["sha256"]) for name, entry in files.items()})
     meta = {
         "format": FORMAT,
         "kind": source.kind,
         "fingerprint": mark,
         "recipe": source.recipe,
-        "source": {"where": source.where, "files": known},
+        "source": {"where": source.where, "files": files},
         "built": time.time(),
         "splits": list(splits),
     }
@@ -200,9 +200,9 @@ def _save(folder: Path, splits: dict[str, Beats]) -> dict[str, Any]:
 
 
 def _clear(parent: Path, kind: str, new: Path, keep: int) -> None:
-    """Make room for `new`: remove what is there under its name, and all others of `kind` but the newest `keep` - 1.
+    """Make room for `new`: remove its predecessor, and all others of `kind` but the newest `keep` - 1.
 
-    A process that has one mapped keeps its pages (POSIX).
+    A process that has mapped a removed cache keeps its pages (POSIX).
     """
     others = [old for old in parent.glob(f"{kind}-*") if old != new]
     others.sort(key=lambda old: old.stat().st_mtime_ns, reverse=True)

@@ -1,7 +1,7 @@
 """The predecessor's archive on Google Drive: fetched with gdown, checked, and its two CSV files published together.
 
 No digest of the archive was ever published. In its place: the length that the server announces, the CRC-32 of each
-member, and the members' names and sizes.
+member, and the members' names and sizes. gdown takes half a second to import: it is imported for a download only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+import requests
 from tqdm import tqdm
 
 from loaders.sources.download import check_address, pause, short_message
@@ -122,7 +123,6 @@ def unpack(archive: str | Path, folder: str | Path) -> tuple[Path, Path]:
 
 def _is_temporary(error: Exception) -> bool:
     """Whether another attempt may succeed."""
-    import requests
     from gdown.exceptions import DownloadError, FileURLRetrievalError
 
     if isinstance(error, requests.HTTPError):

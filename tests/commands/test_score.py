@@ -5,7 +5,7 @@ import json
 import pytest
 
 from commander import cli, main
-from tests.made import write_annotations, write_header
+from tests.made import note_bytes, write_annotations, write_header
 from toolbox.utils import UserError
 
 
@@ -73,3 +73,14 @@ def test_mistakes_are_one_line_and_exit_code_2(flags, message, monkeypatch, caps
         code = stop.code
     lines = capsys.readouterr().err.splitlines()
     assert code == 2 and message in lines[-1] and "error" in lines[-1]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("annotator", ["atr", "ecg"])
+def test_a_damaged_annotation_file_ends_it_at_once(folder, annotator, monkeypatch, capsys):
+    path = folder / f"a.{annotator}"
+    path.write_bytes(note_bytes("## something else") + path.read_bytes())  # wfdb alone would read it for ever
+    monkeypatch.setattr("sys.argv", ["commander.py", "--score", str(folder)])
+    assert cli() == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith(f"error: {path}: the notes that it begins with make no sense")

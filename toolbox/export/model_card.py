@@ -1,6 +1,6 @@
-"""MODEL_CARD.md beside an exported model: what it is, what it was trained and tested on, how well it does, its limits.
+"""MODEL_CARD.md of an exported model: interface, data, scores, limits, origin.
 
-After Mitchell et al., "Model cards for model reporting", FAT* 2019. Everything is taken from what the export found.
+After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOSSES = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_k
 
 
 def model_card(facts: Mapping[str, Any]) -> str:
-    """The card as Markdown, of what toolbox.export.onnx_export.export found."""
+    """The card as Markdown, from the content of export.json."""
     model = facts["model"]
     parts = [
         [f"# {model['model']}, epoch {model['epoch']} of {model['run']}", "", model["note"]],
@@ -47,11 +47,11 @@ def _interface(facts: Mapping[str, Any]) -> list[str]:
     model, row = facts["model"], facts["model"]["row"]
     classes = ", ".join(f"{letter} ({name})" for letter, name in zip(model["symbols"], model["classes"], strict=True))
     rows = ["| | name | shape | |", "|---|---|---|---|"]
-    told = {"row": f"float32; {row['steps']}", "features": f"float32; {', '.join(row.get('feature_names', []))}"}
-    told["logits"] = f"float32; of {classes}"
+    notes = {"row": f"float32; {row['steps']}", "features": f"float32; {', '.join(row.get('feature_names', []))}"}
+    notes["logits"] = f"float32; of {classes}"
     for name, shape in facts["inputs"].items():
         kind = "output" if name == "logits" else "input"
-        rows.append(f"| {kind} | `{name}` | {' x '.join(map(str, shape))} | {told[name]} |")
+        rows.append(f"| {kind} | `{name}` | {' x '.join(map(str, shape))} | {notes[name]} |")
     return [
         f"Names a heartbeat from {row['length']} samples at {row['fs']:g} Hz; trained on lead {row['lead']}.",
         "",
@@ -66,7 +66,7 @@ def _interface(facts: Mapping[str, Any]) -> list[str]:
 def _use(facts: Mapping[str, Any]) -> list[str]:
     row = facts["model"]["row"]
     plain = row["kind"] == "kaggle" and not row["features"] and row["in_channels"] == 1
-    if not (plain or (row["kind"] == "window" and row["beats"] == 1)):  # what onnx_model.OnnxClassifier takes
+    if not (plain or (row["kind"] == "window" and row["beats"] == 1)):  # see OnnxClassifier
         return [f"`{MODEL}` and `{INT8}` run in any ONNX runtime; `--predict` does not cut such rows from recordings."]
     return [
         "```bash",

@@ -1,4 +1,4 @@
-"""The annotated beats of one recording, and what follows from them."""
+"""The annotated beats of a recording, with rhythm episodes and signal quality."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from toolbox.holter.episodes import Episode, episodes, summarize
+from toolbox.holter.episodes import Episode, find_episodes, summarize
 from toolbox.holter.strips import BeatMarks
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
 
-UNSURE = 0.5  # the probability of the likeliest class, below which a beat counts as uncertain
+CERTAIN = 0.5  # the probability of the likeliest class, below which a beat counts as uncertain
 
 
 @dataclass(frozen=True)
 class AnnotatedRecording:
-    """Beats as a network named them.
+    """The beats of a recording and their classes by a network.
 
     Attributes:
-        sample: (n,) int64, where they are, in the recording's samples; n is at least 1.
+        sample: (n,) int64, positions of the beats in samples of the recording; n is at least 1.
         begins: (n,) whether no RR interval leads to a beat.
         probabilities: (n, classes) float32.
         class_names: one for each class, of LETTERS.
         fs: samples per second.
-        samples: how many the recording has.
-        skipped: (start, stop, why) of what could not be judged, in samples.
-        tracing: the signal, to look at.
+        samples: length of the recording.
+        skipped: (start, stop, reason) of the intervals that could not be judged, in samples.
+        tracing: the signal, for pictures.
     """
 
     sample: np.ndarray
@@ -43,7 +43,7 @@ class AnnotatedRecording:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes' letters."""
+        """The letters of the classes."""
         return tuple(LETTERS[name] for name in self.class_names)
 
     @cached_property
@@ -53,12 +53,12 @@ class AnnotatedRecording:
 
     @property
     def symbols(self) -> np.ndarray:
-        """(n,) the same as WFDB annotation codes."""
+        """(n,) the classes as WFDB annotation codes."""
         return np.array([LETTER_SYMBOLS[letter] for letter in self.letters.tolist()])
 
     @property
     def confidence(self) -> np.ndarray:
-        """(n,) the probability of that class."""
+        """(n,) the probability of the likeliest class."""
         return self.probabilities.max(axis=1)
 
     @cached_property
@@ -68,37 +68,36 @@ class AnnotatedRecording:
 
     @cached_property
     def rr(self) -> np.ndarray:
-        """(n,) s since the beat before, NaN where no interval leads to a beat."""
+        """(n,) RR intervals in s, NaN where none leads to a beat."""
         return np.where(self.begins, np.nan, np.diff(self.sample, prepend=0) / self.fs)
 
     @cached_property
     def episodes(self) -> list[Episode]:
         """Runs, couplets, bigeminy and pauses, in order of time."""
-        return episodes(self.times, self.rr, self.letters)
+        return find_episodes(self.times, self.rr, self.letters)
 
     @cached_property
     def marks(self) -> BeatMarks:
-        """The beats as pictures show them."""
+        """The beats and the skipped intervals, for pictures."""
         return BeatMarks(self.times, self.letters, self._skipped_seconds())
 
     def _skipped_seconds(self) -> list[tuple[float, float, str]]:
-        return [(round(a / self.fs, 3), round(b / self.fs, 3), kind) for a, b, kind in self.skipped]
+        return [(round(a / self.fs, 3), round(b / self.fs, 3), reason) for a, b, reason in self.skipped]
 
     def figures(self) -> dict[str, Any]:
-        """Counts, rate, burden, episodes and signal quality, as the summary holds them."""
+        """Counts, rate, burden, episodes and signal quality in plain values."""
         lost = dict.fromkeys(("gap", "flat", "saturated"), 0.0)
-        for start, stop, kind in self.skipped:
-            lost[kind] += (stop - start) / self.fs
+        for start, stop, reason in self.skipped:
+            lost[reason] += (stop - start) / self.fs
         seconds = self.samples / self.fs
         quality = {
             "usable": round(1 - sum(lost.values()) / seconds, 6),
-            **{f"{kind}_s": round(value, 3) for kind, value in lost.items()},
-            "uncertain_beats": int((self.confidence < UNSURE).sum()),
+            **{f"{reason}_s": round(value, 3) for reason, value in lost.items()},
+            "uncertain_beats": int((self.confidence < CERTAIN).sum()),
             "skipped": self._skipped_seconds(),
         }
-        found = [episode.to_dict() for episode in self.episodes]
         return {
             **summarize(self.rr, self.letters, self.names, self.episodes),
             "signal_quality": quality,
-            "episodes": found,
+            "episodes": [episode.to_dict() for episode in self.episodes],
         }

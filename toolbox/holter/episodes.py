@@ -1,4 +1,4 @@
-"""What annotated beats say of a recording: rate, burden, and episodes (runs, couplets, bigeminy, pauses)."""
+"""Rhythm episodes (runs, couplets, bigeminy, pauses), heart rate and burden from annotated beats."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-PAUSE = 2.0  # s between beats: what Holter reports call a pause
-RUN = 3  # ectopic beats in a row
-BIGEMINY = 3  # ectopic beats, each after a normal one
-TACHYCARDIA = 100.0  # beats per minute, from which a run is called a tachycardia
-AVERAGED = 8  # RR intervals that the least and greatest rate are means of
+PAUSE_SECONDS = 2.0  # between beats, as in Holter reports
+RUN_BEATS = 3  # ectopic beats in a row
+BIGEMINY_BEATS = 3  # ectopic beats, each after a normal one
+TACHYCARDIA_RATE = 100.0  # beats per minute, from which a run is called a tachycardia
+AVERAGED_INTERVALS = 8  # RR intervals that the least and greatest rate are means of
 ECTOPIC = {"V": "ventricular", "S": "supraventricular"}
 
 
 @dataclass(frozen=True)
 class Episode:
-    """Something that lasts: from its first beat to its last.
+    """A stretch of a rhythm, from its first beat to its last.
 
     Attributes:
         kind: "V run", "V couplet", "V bigeminy", the same of S, or "pause".
         start, stop: s from the start of the recording.
-        first, last: which beats.
+        first, last: numbers of its beats.
         rate: beats per minute within; None for a pause.
     """
 
@@ -35,20 +35,20 @@ class Episode:
 
     @property
     def beats(self) -> int:
-        """How many beats it has."""
+        """The number of its beats."""
         return self.last - self.first + 1
 
     @property
     def title(self) -> str:
-        """What it is called in a list."""
-        letter, _, what = self.kind.partition(" ")
+        """Its name for people."""
+        letter, _, pattern = self.kind.partition(" ")
         if letter not in ECTOPIC:
             return self.kind.capitalize()
-        fast = what == "run" and self.rate is not None and self.rate >= TACHYCARDIA
-        return f"{ECTOPIC[letter].capitalize()} {'tachycardia' if fast else what}"
+        fast = pattern == "run" and self.rate is not None and self.rate >= TACHYCARDIA_RATE
+        return f"{ECTOPIC[letter].capitalize()} {'tachycardia' if fast else pattern}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, rounded to what they mean."""
+        """Plain values, rounded to their accuracy."""
         return {
             "kind": self.kind,
             "start": round(self.start, 3),
@@ -60,29 +60,29 @@ class Episode:
         }
 
 
-def episodes(times: np.ndarray, rr: np.ndarray, letters: np.ndarray) -> list[Episode]:
-    """All episodes in order of time.
+def find_episodes(times: np.ndarray, rr: np.ndarray, letters: np.ndarray) -> list[Episode]:
+    """Find all episodes, in order of time.
 
     Args:
-        times: (n,) s, when the beats are.
-        rr: (n,) s since the beat before; NaN where none leads to it (the first, and after a stretch that was skipped).
+        times: (n,) s, of the beats.
+        rr: (n,) RR intervals in s; NaN where none leads to a beat (the first, and the first after a skipped stretch).
         letters: (n,) the beats' classes, "N", "S", "V", "F" or "Q".
     """
-    found = []
+    episodes = []
     joined = ~np.isnan(rr)  # whether a beat follows the one before it
     for letter in ECTOPIC:
         own = letters == letter
         for first, last in _chains(own, joined, 2):
-            what = "run" if last - first + 1 >= RUN else "couplet"
-            found.append(_episode(f"{letter} {what}", times, first, last))
+            pattern = "run" if last - first + 1 >= RUN_BEATS else "couplet"
+            episodes.append(_episode(f"{letter} {pattern}", times, first, last))
         normal = letters == "N"
         turns = np.append(False, (own[1:] & normal[:-1]) | (normal[1:] & own[:-1])) & joined
-        for first, last in _chains(np.ones(len(own), bool), turns, 2 * BIGEMINY - 1):
-            if own[first : last + 1].sum() >= BIGEMINY:
-                found.append(_episode(f"{letter} bigeminy", times, first, last))
-    for k in np.flatnonzero(rr >= PAUSE):
-        found.append(Episode("pause", float(times[k - 1]), float(times[k]), int(k) - 1, int(k), None))
-    return sorted(found, key=lambda episode: (episode.start, episode.stop))
+        for first, last in _chains(np.ones(len(own), bool), turns, 2 * BIGEMINY_BEATS - 1):
+            if own[first : last + 1].sum() >= BIGEMINY_BEATS:
+                episodes.append(_episode(f"{letter} bigeminy", times, first, last))
+    for k in np.flatnonzero(rr >= PAUSE_SECONDS):
+        episodes.append(Episode("pause", float(times[k - 1]), float(times[k]), int(k) - 1, int(k), None))
+    return sorted(episodes, key=lambda episode: (episode.start, episode.stop))
 
 
 def _chains(own: np.ndarray, joined: np.ndarray, least: int) -> list[tuple[int, int]]:
@@ -98,30 +98,28 @@ def _episode(kind: str, times: np.ndarray, first: int, last: int) -> Episode:
     return Episode(kind, start, stop, first, last, 60 * (last - first) / (stop - start))
 
 
-def summarize(rr: np.ndarray, letters: np.ndarray, names: tuple[str, ...], found: list[Episode]) -> dict[str, Any]:
-    """The figures of a summary.
+def summarize(rr: np.ndarray, letters: np.ndarray, names: tuple[str, ...], episodes: list[Episode]) -> dict[str, Any]:
+    """Counts of beats and episodes, heart rate and burden in plain values.
 
     Args:
-        rr, letters: as in `episodes`.
-        names: the letters of the classes that the model tells apart.
-        found: the episodes.
+        rr, letters: as in `find_episodes`.
+        names: the letters of the model's classes.
+        episodes: all of the recording.
     """
     counts = {name: int((letters == name).sum()) for name in names}
-    known = rr[~np.isnan(rr)]
+    intervals = rr[~np.isnan(rr)]
     rates: dict[str, float | None] = {"mean": None, "min": None, "max": None}
-    if len(known):
-        rates["mean"] = round(60 / float(known.mean()), 1)
-    if len(known) >= AVERAGED:
-        means = np.convolve(rr, np.full(AVERAGED, 1 / AVERAGED), "valid")
+    if len(intervals):
+        rates["mean"] = round(60 / float(intervals.mean()), 1)
+    if len(intervals) >= AVERAGED_INTERVALS:
+        means = np.convolve(rr, np.full(AVERAGED_INTERVALS, 1 / AVERAGED_INTERVALS), "valid")
         means = means[~np.isnan(means)]
         if len(means):
             rates["min"], rates["max"] = (round(60 / float(value), 1) for value in (means.max(), means.min()))
-    of_kind = {name: [e for e in found if e.kind == name] for name in {e.kind for e in found}}
+    of_kind = {kind: [e for e in episodes if e.kind == kind] for kind in {e.kind for e in episodes}}
     groups = {
-        f"{what}s" if what != "bigeminy" else what: {
-            letter: len(of_kind.get(f"{letter} {what}", [])) for letter in ECTOPIC if letter in names
-        }
-        for what in ("run", "couplet", "bigeminy")
+        plural: {letter: len(of_kind.get(f"{letter} {pattern}", [])) for letter in ECTOPIC if letter in names}
+        for pattern, plural in (("run", "runs"), ("couplet", "couplets"), ("bigeminy", "bigeminy"))
     }
     longest = {letter: max((e.beats for e in of_kind.get(f"{letter} run", [])), default=0) for letter in groups["runs"]}
     pauses = [e.stop - e.start for e in of_kind.get("pause", [])]

@@ -19,7 +19,7 @@ from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import ECTOPIC, Episode
 from toolbox.holter.strip_svg import draw_svg
 from toolbox.holter.strips import COLOURS, INK, MAJOR, MINOR, PAPER, clock, select_strips
-from toolbox.holter.trace import MISSING, PART, QUANTUM
+from toolbox.holter.trace import MISSING, PART_SECONDS, QUANTUM
 from toolbox.reports.html import ABSENT, load_template
 from toolbox.utils import atomic_write
 from toolbox.utils.aami import LETTERS
@@ -114,7 +114,7 @@ def _meta(summary: Mapping[str, Any], annotated: AnnotatedRecording) -> dict[str
         "rate": tracing.rate,
         "quantum": QUANTUM,
         "missing": MISSING,
-        "part": PART,
+        "part": PART_SECONDS,
         "parts": len(tracing.parts),
         "seconds": tracing.seconds,
         "letters": annotated.names,

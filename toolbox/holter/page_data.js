@@ -1,5 +1,5 @@
 "use strict";
-// What is packed into the page: beats, and a signal whose parts are unpacked when they are looked at.
+// Unpacks the beats, and the parts of the signal when they are shown.
 
 async function inflate(id) {
   const raw = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
@@ -7,7 +7,7 @@ async function inflate(id) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Beats: samples of the signal (uint32 each), then a byte each: class, confidence, whether no RR interval leads there.
+// Beats: samples of the signal (uint32 each), then a byte each: class, confidence, whether no RR interval leads to it.
 async function unpackBeats(meta) {
   const packed = await inflate("beats");
   const n = packed.length / 7;
@@ -33,7 +33,7 @@ async function unpackBeats(meta) {
   };
 }
 
-// Differences, zigzag, low bytes before high ones: see tracing.py.
+// Differences, zigzag, low bytes before high ones: see trace.py.
 function unpackPart(planes) {
   const size = planes.length / 2, signal = new Int16Array(size);
   for (let i = 0, value = 0; i < size; i++) {
@@ -44,7 +44,7 @@ function unpackPart(planes) {
   return signal;
 }
 
-// A function that gives samples first .. last of the signal in mV, NaN where there are none.
+// Returns a function that reads samples first .. last of the signal in mV, NaN where they are missing.
 function unpackSignal(meta) {
   const each = meta.part * meta.rate, parts = new Map();
   const part = (k) => {
@@ -55,14 +55,14 @@ function unpackSignal(meta) {
     return parts.get(k);
   };
   return async (first, last) => {
-    const found = new Float32Array(Math.max(0, last - first)).fill(NaN);
+    const values = new Float32Array(Math.max(0, last - first)).fill(NaN);
     for (let k = Math.floor(first / each); k * each < last && k < meta.parts; k++) {
       const signal = await part(k), start = k * each, stop = Math.min(last, start + signal.length);
       for (let i = Math.max(first, start); i < stop; i++) {
         const level = signal[i - start];
-        if (level !== meta.missing) found[i - first] = level * meta.quantum;
+        if (level !== meta.missing) values[i - first] = level * meta.quantum;
       }
     }
-    return found;
+    return values;
   };
 }

@@ -136,7 +136,7 @@ function painter(meta, beats) {
     write(pen, "1 " + meta.unit, right - 4, bottom - row.pxmv / 2, "right", "middle", 11, meta.paper.ink);
   }
 
-  // The whole recording: its heart rate, where abnormal beats are, what was skipped, and the part that is shown.
+  // The whole recording: heart rate, abnormal beats, skipped intervals, and the part that is shown.
   function overview(canvas, start, shown) {
     const height = 96, base = height - 16, pen = penOf(canvas, height), width = canvas.clientWidth;
     const style = getComputedStyle(canvas), pxs = width / meta.seconds, low = 30, high = meta.highest;

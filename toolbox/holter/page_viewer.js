@@ -1,4 +1,4 @@
-// Goes through the recording: what is shown, and what moves it.
+// Shows the recording and moves through it.
 
 (async () => {
   const $ = (id) => document.getElementById(id);
@@ -39,10 +39,10 @@
     });
     $("scale").textContent = `${+view.speed.toPrecision(3)} mm/s · ${+view.gain.toPrecision(3)} mm/${meta.unit}`;
     paint.overview(overview, view.start, screen());
-    tell(view.chosen);
+    describe(view.chosen);
   }
 
-  function tell(k) {
+  function describe(k) {
     const many = (count) => count.toLocaleString("en");
     if (k < 0) {
       status.textContent = `${many(beats.n)} beats, ${many(beats.abnormal.length)} of them not normal`;

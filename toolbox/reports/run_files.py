@@ -75,19 +75,3 @@ def newest_test(folder: Path) -> dict[str, Any] | None:
             problem = str(error)
         print(f"warning: {path} is passed over: {problem}", file=sys.stderr)
     return None
-
-
-def remove_after(folder: Path, epoch: int) -> None:
-    """Remove the files of epochs after `epoch`, which a run that goes on from there will write anew."""
-    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.json", "pred/*_ep*.*")
-    for path in (found for pattern in patterns for found in folder.glob(pattern)):
-        digits = path.name.split(".")[0].rpartition("ep" if path.parent != folder else "epoch")[2]
-        if digits.isdigit() and int(digits) > epoch:
-            path.unlink()
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a training that was killed while it wrote; a --test beside it keeps its own."""
-    for pattern in (".*.pth.tar.*.tmp", ".logger.json.*.tmp", ".config.json.*.tmp", "res/.*.tmp", "pics/.*.tmp"):
-        for path in folder.glob(pattern):
-            path.unlink()

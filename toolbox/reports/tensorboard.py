@@ -53,13 +53,7 @@ class NullLogger:
         """Write weights/NAME and gradients/NAME of every parameter that has values, all of them finite."""
 
     def pictures(
-        self,
-        split: str,
-        confusion: Any,
-        probabilities: Any,
-        labels: Any,
-        class_names: Sequence[str],
-        epoch: int,
+        self, split: str, confusion: Any, probabilities: Any, labels: Any, class_names: Sequence[str], epoch: int
     ) -> None:
         """Write confusion/SPLIT, confusion_normalised/SPLIT and roc/SPLIT as images, pr_curve/CLASS/SPLIT as PR curves.
 
@@ -178,13 +172,7 @@ class TensorBoardLogger(NullLogger):
             self._write(self._writer.add_histogram, tag, values, self._at(epoch))
 
     def pictures(
-        self,
-        split: str,
-        confusion: Any,
-        probabilities: Any,
-        labels: Any,
-        class_names: Sequence[str],
-        epoch: int,
+        self, split: str, confusion: Any, probabilities: Any, labels: Any, class_names: Sequence[str], epoch: int
     ) -> None:
         def wanted(tag: str) -> bool:
             return split in self._new or (tag, epoch) not in self._there

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain values only, complete enough to go on as if nothing had happened."""
+"""Checkpoints: tensors and plain values only, complete enough for a bit-exact resume."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import contextlib
 import hashlib
 import io
 import os
-import random
 import re
 import secrets
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -22,58 +20,28 @@ from toolbox.utils import UserError, atomic_write
 
 FORMAT = 2  # 1 knew no checkpoints within an epoch and had no checksum; it still loads
 LATEST = "checkpoint.pth.tar"
-PREVIOUS = "checkpoint_prev.pth.tar"  # what LATEST was before
+PREVIOUS = "checkpoint_prev.pth.tar"  # the LATEST before this one
 BEST = "model_best.pth.tar"
 KEEP_EVERY = 5  # checkpoint_epochN.pth.tar stays for every fifth epoch
-SEAL = b"sha256:"  # and 64 hex digits: the comment of a checkpoint's zip archive
+CHECKSUM = b"sha256:"  # and 64 hex digits: the comment of a checkpoint's zip archive
 
 
 class DamagedError(UserError):
-    """A file that is not what was once written."""
+    """A file whose content is not as it was written."""
 
 
-def seed_everything(seed: int) -> None:
-    """Seed torch's generators (weights, dropout), NumPy's and Python's."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-def generator_states() -> dict[str, Any]:
-    """The states of all global random generators, as tensors and plain values."""
-    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
-    version, internal, gauss = random.getstate()
-    return {  # 624 numbers each: as tensors they are saved ten times faster
-        "python": (version, torch.tensor(internal), gauss),
-        "numpy": (kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def restore_generators(states: dict[str, Any]) -> None:
-    """Put all global random generators where they were."""
-    version, internal, gauss = states["python"]
-    random.setstate((version, tuple(torch.as_tensor(internal).tolist()), gauss))  # lists in checkpoints of format 1
-    kind, keys, position, has_gauss, cached = states["numpy"]
-    np.random.set_state((kind, np.asarray(keys).astype(np.uint32), position, has_gauss, cached))
-    torch.set_rng_state(states["torch"])
-    if len(states["cuda"]) == torch.cuda.device_count() > 0:
-        torch.cuda.set_rng_state_all(states["cuda"])
-
-
-def seal(archive: bytes) -> bytes:
+def add_checksum(archive: bytes) -> bytes:
     """A zip `archive` with the SHA-256 of its bytes (all but the two of the comment's length) as its comment."""
-    comment = SEAL + hashlib.sha256(archive[:-2]).hexdigest().encode()
+    comment = CHECKSUM + hashlib.sha256(archive[:-2]).hexdigest().encode()
     return archive[:-2] + len(comment).to_bytes(2, "little") + comment
 
 
-def intact(content: bytes) -> bool:
-    """Whether `content` is what `seal` gave; also True for files that have no seal."""
-    start = len(content) - len(SEAL) - 64
-    if not content.startswith(SEAL, max(start, 0)):
+def has_valid_checksum(content: bytes) -> bool:
+    """Whether the checksum in `content` fits its bytes; also True for files without one (format 1)."""
+    start = len(content) - len(CHECKSUM) - 64
+    if not content.startswith(CHECKSUM, max(start, 0)):
         return True
-    return hashlib.sha256(content[: start - 2]).hexdigest().encode() == content[start + len(SEAL) :]
+    return hashlib.sha256(content[: start - 2]).hexdigest().encode() == content[start + len(CHECKSUM) :]
 
 
 def put_link(source: Path, target: Path) -> None:
@@ -94,12 +62,12 @@ def put_link(source: Path, target: Path) -> None:
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any]) -> Path:
-    """Write `state` (tensors and plain values) to `path`, atomically and sealed; the latest before it is kept."""
+    """Write `state` (tensors and plain values) to `path`, atomically and with a checksum; keep the latest before it."""
     path = Path(path)
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
     with atomic_write(path) as handle:
-        handle.write(seal(buffer.getvalue()))
+        handle.write(add_checksum(buffer.getvalue()))
         handle.flush()
         if path.name == LATEST and path.exists():
             put_link(path, path.with_name(PREVIOUS))
@@ -109,7 +77,7 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> Path:
 def save_epoch(folder: Path, epoch: int, state: dict[str, Any], best: bool) -> None:
     """The checkpoints after an epoch: the latest, the best if this is it, and one to keep every KEEP_EVERY epochs.
 
-    The latest is written last: where it says an epoch is finished, everything else of that epoch is there.
+    The latest is written last: once it says that an epoch is finished, everything else of that epoch is there.
     """
     if best:
         save_checkpoint(folder / BEST, state)
@@ -126,26 +94,26 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     """
     path = Path(path)
     if not path.is_file():
-        there = sorted(other.name for other in path.parent.glob("*.pth.tar"))
-        raise UserError(f"no checkpoint {path}; there: {', '.join(there) or 'none'}")
+        others = sorted(other.name for other in path.parent.glob("*.pth.tar"))
+        raise UserError(f"no checkpoint {path}; there: {', '.join(others) or 'none'}")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if not intact(content):
+    if not has_valid_checksum(content):
         raise DamagedError(f"{path} is damaged: its bytes do not have the SHA-256 that it was written with")
     try:
         check_sizes(io.BytesIO(content))
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         check_tensors(state, len(content))
     except Exception as error:  # damaged files raise all kinds
-        _, found, text = str(error).rpartition("WeightsUnpickler error:")  # what torch says before is advice
+        _, separator, text = str(error).rpartition("WeightsUnpickler error:")  # advice stands before it
         if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
             raise UserError(
                 f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); "
                 f"refused. To train from its weights without running it: --import-weights {path}"
             ) from error
-        reason = text.strip().splitlines()[0] if found else type(error).__name__
+        reason = text.strip().splitlines()[0] if separator else type(error).__name__
         reason = str(error) if isinstance(error, SizeError) else reason
         raise DamagedError(f"{path} is damaged or not a checkpoint: {reason}") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
-import shutil
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,10 @@ from typing import Any
 from toolbox.utils import UserError, read_json, schema_error
 from toolbox.utils.program import program_words
 
-CONFIG = {  # what of a config.json is read
+LEFTOVERS = (  # temporary files of a killed training
+    ".*.pth.tar.*.tmp", ".logger.json.*.tmp", ".config.json.*.tmp", "..lock.json.*.tmp", "res/.*.tmp", "pics/.*.tmp",
+)  # fmt: skip
+CONFIG = {  # the parts of a config.json that are read
     "class_names": [str],
     "data": {"fingerprint": str, "source": str},
     "warnings?": [str],
@@ -27,7 +28,7 @@ CONFIG = {  # what of a config.json is read
 
 @dataclass(frozen=True)
 class Run:
-    """A run on disk, as its config.json tells it."""
+    """A run on disk: its folder and the content of its config.json."""
 
     path: Path
     config: dict[str, Any]
@@ -54,7 +55,7 @@ class Run:
 
 
 def read_run(path: Path) -> Run | None:
-    """The run in folder `path`, None when it is not one (a stranger's folder, a claim without a config yet)."""
+    """The run in folder `path`; None when it is not one (another folder, or a claim without a config yet)."""
     try:
         run = Run(path, read_json(path / "config.json"))
         return run if isinstance(run.options, dict) and run.version >= 0 and run.config["started"] + "" else None
@@ -63,94 +64,57 @@ def read_run(path: Path) -> Run | None:
 
 
 def run_of_file(path: Path, state: dict[str, Any]) -> Run:
-    """The run whose folder the checkpoint `path` lies in; if that is none, what its whole `state` tells of the run."""
-    found = read_run(path.parent)
-    if found is not None:
-        check_config(found)
-        return found
+    """The run whose folder the checkpoint `path` lies in; outside a run, one built from its complete `state`."""
+    run = read_run(path.parent)
+    if run is not None:
+        check_config(run)
+        return run
     log = state["log"]
     info = log.get("info")
     data = info.get("data") if isinstance(info, dict) else None
-    told = (
-        data if not schema_error(data, CONFIG["data"], "it") else {"fingerprint": "", "source": "data it does not tell"}
-    )
-    config = {"name": path.name, "options": log["options"], "class_names": state["class_names"], "data": told}
+    if schema_error(data, CONFIG["data"], "it"):
+        data = {"fingerprint": "", "source": "data it does not tell"}
+    config = {"name": path.name, "options": log["options"], "class_names": state["class_names"], "data": data}
     return Run(path.parent / path.name.partition(".")[0], config)
 
 
 def check_config(run: Run) -> None:
-    """UserError when the config.json of `run` was damaged or edited, so that it cannot be gone on with or tested."""
+    """Raise UserError when the config.json of `run` was damaged or edited, so that it cannot be resumed or tested."""
     if problem := schema_error(run.config, CONFIG, "it"):
         raise UserError(f"{run.path / 'config.json'} is damaged: {problem}")
 
 
 def runs_without_config(root: str | Path) -> list[Path]:
-    """Folders below `root` that hold a best epoch, and no config.json that makes them a run."""
+    """Folders below `root` that hold a best epoch, but no config.json that makes them a run."""
     return sorted(path.parent for path in Path(root).glob("*/runs/*/model_best.pth.tar") if not read_run(path.parent))
 
 
 def list_runs(root: str | Path, dataset: str | None = None) -> list[Run]:
     """The runs below `root` (of one dataset, if named), oldest first."""
-    found = (read_run(path) for path in Path(root).glob(f"{dataset or '*'}/runs/*") if path.is_dir())
-    return sorted((run for run in found if run is not None), key=lambda run: (run.config["started"], run.name))
+    runs = (read_run(path) for path in Path(root).glob(f"{dataset or '*'}/runs/*") if path.is_dir())
+    return sorted((run for run in runs if run is not None), key=lambda run: (run.config["started"], run.name))
 
 
-def versions(folder: Path, prefix: str) -> list[int]:
-    """The versions taken in `folder` under exactly this prefix, rising."""
-    pattern = re.compile(re.escape(prefix) + r"(\d+)$")
+def versions(folder: Path, prefix: str, suffix: str = "") -> list[int]:
+    """The versions taken in `folder` between exactly this prefix and suffix, rising."""
+    pattern = re.compile(re.escape(prefix) + r"(\d+)" + re.escape(suffix) + "$")
     names = (path.name for path in folder.iterdir()) if folder.is_dir() else iter(())
     return sorted(int(match[1]) for name in names if (match := pattern.match(name)))
-
-
-def claim(folder: Path, prefix: str, version: int | None = None) -> tuple[Path, int]:
-    """Make a run folder of one's own: the next free version, or exactly `version`.
-
-    Any number of processes may do this at once: making a folder succeeds for one of them only.
-
-    Raises:
-        UserError: `version` is taken, or the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        while True:
-            number = version if version is not None else max(versions(folder, prefix), default=0) + 1
-            try:
-                (folder / f"{prefix}{number}").mkdir()
-                return folder / f"{prefix}{number}", number
-            except FileExistsError:
-                if version is not None:
-                    raise UserError(
-                        f"run {prefix}{number} exists; go on with it by --resume latest, "
-                        "or start another by --version bump"
-                    ) from None
-    except OSError as error:
-        raise UserError(f"cannot make a run folder in {folder}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def nothing_left(path: Path) -> Iterator[None]:
-    """Remove the claimed folder `path` when the block fails before its config.json has made it a run."""
-    try:
-        yield
-    except BaseException:
-        if not (path / "config.json").exists():
-            shutil.rmtree(path, ignore_errors=True)
-        raise
 
 
 def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> Run:
     """The one run whose flags equal `wanted`: version `version`, or the newest that is no trial.
 
     Raises:
-        UserError: none fits (naming those there are), or several do.
+        UserError: no run fits, or several do; the message names the candidates.
     """
     every = list(runs)
     fitting = [run for run in every if _fits(run, wanted)]
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in wanted.items())
     if version is None:
-        whole = [run for run in fitting if not run.trial]
-        if whole:
-            return whole[-1]
+        complete = [run for run in fitting if not run.trial]
+        if complete:
+            return complete[-1]
         trials = f" (only trials: {_names(fitting)}; take one by --version N)" if fitting else ""
         raise UserError(f"no run fits {flags or 'yet'}{trials}{_there_are(every) if not fitting else ''}")
     numbered = [run for run in fitting if run.version == version]
@@ -168,16 +132,16 @@ def merge_run_options(args: Namespace, run: Run, free: Iterable[str]) -> Namespa
     Raises:
         UserError: a flag was given that would make it another run.
     """
-    merge_intervals = Namespace(**vars(args))
+    merged = Namespace(**vars(args))
     for key, value in run.options.items():
         if key not in args.given:
-            setattr(merge_intervals, key, value)
+            setattr(merged, key, value)
         elif key not in free and getattr(args, key) != value:
             raise UserError(
                 f"--{key.replace('_', '-')} {getattr(args, key)}: {run.name} was started with {value}; "
                 f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
             )
-    return merge_intervals
+    return merged
 
 
 def resume_command(run: Run, keys: Iterable[str]) -> str:
@@ -196,6 +160,22 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
         if all(other.path == run.path or not _fits(other, wanted) for other in fitting):
             break
     return shlex.join(words)
+
+
+def remove_after(folder: Path, epoch: int) -> None:
+    """Remove the files of epochs after `epoch`, which a run that is resumed there will write anew."""
+    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.json", "pred/*_ep*.*")
+    for path in (path for pattern in patterns for path in folder.glob(pattern)):
+        digits = path.name.split(".")[0].rpartition("ep" if path.parent != folder else "epoch")[2]
+        if digits.isdigit() and int(digits) > epoch:
+            path.unlink()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a training that was killed while it wrote, but not those of a --test beside it."""
+    for pattern in LEFTOVERS:
+        for path in folder.glob(pattern):
+            path.unlink()
 
 
 def _fits(run: Run, wanted: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Which code, on which machine, made a run."""
+"""Provenance of a run: versions, git commit, hardware, command line."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from toolbox.utils import note
+
 PACKAGES = ("torch", "numpy", "scikit-learn", "wfdb", "pyarrow", "matplotlib", "tensorboard")
 
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that figures depend on."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def git_state(folder: Path | None = None) -> dict[str, Any]:
@@ -44,10 +48,8 @@ def git_state(folder: Path | None = None) -> dict[str, Any]:
     return {"commit": commit, "dirty": None if changed is None else bool(changed)}
 
 
-def describe(device: Any) -> dict[str, Any]:
-    """All of this as config.json keeps it; `device` is the torch device that trains."""
-    import torch
-
+def describe(device: torch.device) -> dict[str, Any]:
+    """Provenance as config.json keeps it; `device` is the one that trains."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     hardware = {
         "system": platform.platform(),
@@ -60,20 +62,20 @@ def describe(device: Any) -> dict[str, Any]:
     return {"versions": versions(), "git": git_state(), "hardware": hardware, "command": sys.argv}
 
 
-def resumed(config: dict[str, Any], data: dict[str, Any], device: Any, epoch: int) -> dict[str, Any]:
-    """What config.json keeps of a resume: when, after which epoch, and what is not as the run's `config` says it was
-    when it was started. stderr says when that may change sums in their last bits."""
+def resumed(config: dict[str, Any], data: dict[str, Any], device: torch.device, epoch: int) -> dict[str, Any]:
+    """The entry of a resume for config.json: when, after which epoch, and all that differs from the run's `config`.
+
+    A line on stderr says when the difference may change sums in their last bits.
+    """
     now = {"data": data, **describe(device)}
     changed = {key: now[key] for key in ("data", "versions", "git", "hardware") if now[key] != config.get(key)}
     if changed.keys() & {"versions", "hardware"}:
-        print(
-            "note: other versions or another machine than before: sums may differ in their last bits", file=sys.stderr
-        )
+        note("other versions or another machine than before: sums may differ in their last bits")
     return {"at": datetime.now(UTC).isoformat(timespec="microseconds"), "epoch": epoch, **changed}
 
 
 def processor() -> str:
-    """The processor's name, as well as the system tells it."""
+    """The processor's name, as far as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

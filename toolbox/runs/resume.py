@@ -1,14 +1,13 @@
-"""Which checkpoint --resume means, and what a run's folder must look like before it is gone on with."""
+"""Resume a run: choose its checkpoint, restore the training, truncate its folder to that point."""
 
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from toolbox.logger import Experiment
 from toolbox.metrics.epoch import monitored
-from toolbox.reports.run_files import remove_after, remove_leftovers
 from toolbox.runs.checkpoint import (
     BEST,
     LATEST,
@@ -20,16 +19,33 @@ from toolbox.runs.checkpoint import (
     save_checkpoint,
 )
 from toolbox.runs.checkpoint_checks import check_whole
-from toolbox.utils import UserError, sync_folder
+from toolbox.runs.folders import remove_after, remove_leftovers
+from toolbox.utils import UserError, sync_folder, warn
+
+
+class Resumable(Protocol):
+    """A trainer.Training, as far as resuming needs it; see there."""
+
+    epoch: int
+    best: dict[str, Any] | None
+    monitor: str
+    log: Experiment
+    broken_off: Any
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+
+    def state(self) -> dict[str, Any]:
+        """The state as it is now."""
 
 
 def load_resume_checkpoint(folder: Path, which: str, mend: bool = False) -> dict[str, Any]:
-    """The state that --resume `which` means; of a damaged or lost latest the one before, and stderr says so.
+    """The state that --resume `which` means; for a damaged or lost latest the one before it, with a warning.
 
     Args:
         folder: of the run.
         which: "latest", "best" or an epoch.
-        mend: put the one before in the damaged one's place, for whoever goes on to write (and holds the lock).
+        mend: put the one before in the damaged one's place; only for the holder of the run's lock.
 
     Raises:
         UserError: it cannot be loaded, with what else can.
@@ -47,7 +63,7 @@ def load_resume_checkpoint(folder: Path, which: str, mend: bool = False) -> dict
         state = _load(previous)
     except DamagedError as error:
         raise UserError(f"{problem}; so is the one before; {_others(folder, path)}") from error
-    print(f"warning: {problem}; taking the one before, {PREVIOUS}", file=sys.stderr)
+    warn(f"{problem}; taking the one before, {PREVIOUS}")
     if mend:
         put_link(previous, path)
         sync_folder(folder)
@@ -61,13 +77,13 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _others(folder: Path, damaged: Path | None) -> str:
-    """Which checkpoints of the run can be loaded, as flags."""
-    whole = []
+    """The checkpoints of the run that can be loaded, as flags."""
+    flags = []
     for path in sorted(folder.glob("*.pth.tar")):
         which = {LATEST: "latest", BEST: "best"}.get(path.name, path.name.partition(".")[0].rpartition("epoch")[2])
         if path != damaged and (folder / checkpoint_name(which)) == path and _epoch(path) is not None:
-            whole.append(f"--resume {which}")
-    return f"what else there is: {', '.join(whole)}" if whole else "there is no other"
+            flags.append(f"--resume {which}")
+    return f"what else there is: {', '.join(flags)}" if flags else "there is no other"
 
 
 def _epoch(path: Path) -> int | None:
@@ -78,11 +94,11 @@ def _epoch(path: Path) -> int | None:
         return None
 
 
-def restore_training(training: Any, state: dict[str, Any], folder: Path) -> None:
-    """Let `training` (a trainer.Training) go on from a checkpoint of the run in `folder`.
+def restore_training(training: Resumable, state: dict[str, Any], folder: Path) -> None:
+    """Restore `training` from a checkpoint of the run in `folder`.
 
     Raises:
-        UserError: what is in it does not fit together: it was made by hand, or by another version.
+        UserError: its parts do not fit together: it was made by hand, or by another version.
     """
     try:
         training.restore(state)
@@ -94,29 +110,29 @@ def restore_training(training: Any, state: dict[str, Any], folder: Path) -> None
 
 
 def is_finished(folder: Path, state: dict[str, Any], which: str, epochs: int) -> bool:
-    """Whether there is nothing left to train, nor (after a stop just before the end) curves and page to draw."""
+    """Whether nothing is left to train, and no curves and page to draw (after a stop just before the end)."""
     latest, page = folder / LATEST, folder / "report.html"
     drawn = page.is_file() and page.stat().st_mtime_ns >= latest.stat().st_mtime_ns
     return state["epoch"] >= epochs and (drawn or which != "latest")
 
 
-def truncate_run(folder: Path, which: str, training: Any) -> None:
-    """Make the folder what it was at the point that `training` (a trainer.Training) was restored to.
+def truncate_run(folder: Path, which: str, training: Resumable) -> None:
+    """Make the folder what it was at the point that `training` was restored to.
 
-    The latest checkpoint is moved first: a process that dies in between leaves a run that can be gone on with.
+    The latest checkpoint is moved first: a process that dies in between leaves a run that can be resumed.
     """
-    best, training_epoch = _best_epoch(folder, training.best), training.epoch
-    if best > training_epoch and (which != "latest" or best == math.inf):
-        entry = training.log.at("val", training_epoch) or {}
-        score = monitored(training.monitor, entry, training_epoch)
+    best, epoch = _best_epoch(folder, training.best), training.epoch
+    if best > epoch and (which != "latest" or best == math.inf):
+        entry = training.log.at("val", epoch) or {}
+        score = monitored(training.monitor, entry, epoch)
         # The weights of the best epoch are gone: the best is counted from this epoch on.
         within = training.broken_off is not None
-        training.best = None if within else {"epoch": training_epoch, "monitor": training.monitor, "score": score}
+        training.best = None if within else {"epoch": epoch, "monitor": training.monitor, "score": score}
     if which != "latest":
         save_checkpoint(folder / LATEST, training.state())
-    if best > training_epoch and training.broken_off is None and (training.best or {}).get("epoch") == training_epoch:
+    if best > epoch and training.broken_off is None and (training.best or {}).get("epoch") == epoch:
         save_checkpoint(folder / BEST, training.state())
-    remove_after(folder, training_epoch)
+    remove_after(folder, epoch)
     remove_leftovers(folder)
     training.log.to_json(folder / "logger.json")
 
@@ -131,5 +147,5 @@ def _best_epoch(folder: Path, best: dict[str, Any] | None) -> float:
         return epoch
     if best is None:
         return 0
-    print(f"warning: {folder / BEST} is damaged or gone; the best epoch is counted anew from here", file=sys.stderr)
+    warn(f"{folder / BEST} is damaged or gone; the best epoch is counted anew from here")
     return math.inf

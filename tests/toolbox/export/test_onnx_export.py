@@ -23,11 +23,11 @@ from models import MODELS, get_model, takes
 from models.layers import fold_batch_norm
 from tests.conftest import ROOT, SMALL
 from tests.made import exported
-from toolbox.export import onnx_export as exporter
 from toolbox.export import onnx_file as onnx_model
+from toolbox.export import onnx_graph as exporter
 from toolbox.export import quantize as quantizer
-from toolbox.export.onnx_export import arrays, convert, labelled, onnx_logits, torch_logits
 from toolbox.export.onnx_file import CARD, FACTS, INT8, MODEL, open_session
+from toolbox.export.onnx_graph import add_metadata, convert, onnx_logits, session_inputs, torch_logits
 from toolbox.runs.checkpoint import load_checkpoint, save_checkpoint
 from toolbox.utils import UserError, read_json, sha256_of
 
@@ -77,7 +77,7 @@ def test_every_network_gives_torchs_logits_in_any_batch_and_fits_into_8_bits(
         assert np.abs(onnx_logits(session, rows) - torch_logits(model, rows)).max() <= 1e-5
     rows = [batch_of(64, shape)]
     spread = torch_logits(model, rows).std()
-    for way, small in quantizer.quantized(content, [arrays(batch_of(16, shape, seed=1), session)]).items():
+    for way, small in quantizer.quantized(content, [session_inputs(batch_of(16, shape, seed=1), session)]).items():
         least = {"gru": 0, "seq": 0, "mlp": 0.7}  # its scaling and what torch gives for recurrent cells stay floats
         assert quantizer.share_of_int8(small) > least.get(name[-3:], 0.9), way
         assert np.abs(onnx_logits(open_session(small), rows) - torch_logits(model, rows)).mean() < 0.5 * spread
@@ -113,10 +113,9 @@ def test_logits_that_are_not_torchs_are_refused() -> None:
 def test_logits_that_are_no_numbers_are_refused() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(187, 5)).eval()
     nn.init.constant_(model[1].bias, float("nan"))
-    batches = lambda size: [batch_of(size, {})]  # noqa: E731
     session = open_session(convert(model, batch_of(2, {}).inputs(torch.device("cpu"))))
     with pytest.raises(UserError, match="at batch 1"):
-        exporter.verify(session, torch_logits(model, batches(1)), batches)
+        exporter.verify(session, torch_logits(model, [batch_of(1, {})]), lambda size: [batch_of(size, {})])
 
 
 def test_of_the_ways_to_8_bits_the_one_that_loses_least_is_taken_unless_it_leaves_floats(
@@ -283,7 +282,7 @@ def test_the_packages_are_pinned_and_come_with_those_of_the_tests() -> None:
 
 def test_labels_are_what_onnx_reads_and_the_seal_closes_the_file() -> None:
     content = convert(nn.Sequential(nn.Flatten(), nn.Linear(187, 5)), (torch.rand(2, 1, 187),))
-    made = labelled(content, {"text": "as it is", "list": ["a", 1]})
-    assert onnx_model.intact(made) and not onnx_model.intact(content)
+    made = add_metadata(content, {"text": "as it is", "list": ["a", 1]})
+    assert onnx_model.has_valid_checksum(made) and not onnx_model.has_valid_checksum(content)
     told = {entry.key: entry.value for entry in onnx.load_from_string(made).metadata_props}
     assert told["text"] == "as it is" and json.loads(told["list"]) == ["a", 1] and len(told["sha256"]) == 64

@@ -18,7 +18,7 @@ import commander
 from inference.onnx_classifier import OnnxClassifier
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
 from tests.made import exported, small_record, write_format
-from toolbox.export.onnx_file import FACTS, INT8, MODEL, intact, sealed
+from toolbox.export.onnx_file import FACTS, INT8, MODEL, add_checksum, has_valid_checksum
 from toolbox.utils import UserError, read_json, write_json
 
 # A process, and those that it spawns, in which nothing can import torch or the onnx package.
@@ -179,7 +179,7 @@ def spoil(model: Path, kind: str) -> bytes:
             return b"no model\n" * 100
         case "cut":
             return content[: len(content) // 2]
-        case "cut at the seal":
+        case "cut at the checksum":
             return content[:-76]
         case "flipped":
             return content[:5000] + bytes([content[5000] ^ 1]) + content[5001:]
@@ -198,7 +198,7 @@ def spoil(model: Path, kind: str) -> bytes:
     del plain.metadata_props[:]
     onnx.helper.set_model_props(plain, told)
     made = plain.SerializeToString()
-    return made if kind == "rewritten" else sealed(made)
+    return made if kind == "rewritten" else add_checksum(made)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def spoil(model: Path, kind: str) -> bytes:
         ("empty", "is damaged or no ONNX file"),
         ("text", "is damaged or no ONNX file"),
         ("cut", "is damaged or no ONNX file"),
-        ("cut at the seal", "was cut off or changed since it was exported"),
+        ("cut at the checksum", "was cut off or changed since it was exported"),
         ("flipped", "is damaged: its bytes do not have the SHA-256"),
         ("of somebody else", "was not exported by this project"),
         ("newer", "has format 99, this version reads up to 1"),
@@ -257,10 +257,10 @@ def test_a_missing_onnxruntime_is_told_with_the_line_that_installs_it(
 
 def test_any_flipped_bit_of_a_file_is_found(model: Path) -> None:
     content = model.read_bytes()
-    assert intact(content)
+    assert has_valid_checksum(content)
     places = np.random.default_rng(0).integers(0, len(content), 200).tolist()
     for place in [*places, *range(len(content) - 80, len(content))]:
-        assert not intact(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        assert not has_valid_checksum(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
 
 
 # the example

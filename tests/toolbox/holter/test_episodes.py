@@ -1,4 +1,4 @@
-"""What annotated beats say of a recording."""
+"""Rhythm episodes and summaries of annotated beats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toolbox.holter.annotation import AnnotatedRecording
-from toolbox.holter.episodes import Episode, episodes, summarize
+from toolbox.holter.episodes import Episode, find_episodes, summarize
 from toolbox.holter.trace import CompressedTrace
 
 
@@ -16,7 +16,7 @@ def found(letters: str, rr: float | list[float] = 0.8, breaks: tuple[int, ...] =
     times = np.cumsum(intervals)
     known = intervals.copy()
     known[[0, *breaks]] = np.nan
-    return [(e.kind, e.first, e.last) for e in episodes(times, known, np.array(list(letters)))]
+    return [(e.kind, e.first, e.last) for e in find_episodes(times, known, np.array(list(letters)))]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_pauses_lie_between_two_beats() -> None:
 
 
 def test_an_episode_tells_its_rate_and_name() -> None:
-    (run,) = episodes(np.array([1.0, 1.5, 2.0]), np.array([np.nan, 0.5, 0.5]), np.array(list("VVV")))
+    (run,) = find_episodes(np.array([1.0, 1.5, 2.0]), np.array([np.nan, 0.5, 0.5]), np.array(list("VVV")))
     assert run.to_dict() == {
         "kind": "V run", "start": 1.0, "stop": 2.0, "first": 0, "last": 2, "beats": 3, "rate": 120.0,
     }  # fmt: skip
@@ -63,7 +63,7 @@ def test_the_summary_counts() -> None:
     rr = np.full(len(letters), 0.75)
     rr[0], rr[-1] = np.nan, 3.0
     times = np.cumsum(np.nan_to_num(rr, nan=0.75))
-    summary = summarize(rr, letters, tuple("NSVFQ"), episodes(times, rr, letters))
+    summary = summarize(rr, letters, tuple("NSVFQ"), find_episodes(times, rr, letters))
     assert summary["beats"] == {"all": 22, "N": 17, "S": 3, "V": 2, "F": 0, "Q": 0}
     assert summary["burden"] == {"S": round(3 / 22, 6), "V": round(2 / 22, 6), "F": 0.0, "Q": 0.0}
     assert summary["runs"] == {"V": 0, "S": 1} and summary["couplets"] == {"V": 1, "S": 0}

@@ -18,7 +18,7 @@ from toolbox.holter.page import NOTE, SCRIPTS, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strip_svg import draw_svg
 from toolbox.holter.strips import BeatMarks, Window, clock, select_strips
-from toolbox.holter.trace import PART, RATE, CompressedTrace
+from toolbox.holter.trace import INPUT_FS, PART_SECONDS, CompressedTrace
 
 
 def wander(n: int, seed: int = 0) -> np.ndarray:
@@ -38,25 +38,25 @@ def packed(signal: np.ndarray, blocks: int = 7) -> CompressedTrace:
 
 
 def test_a_short_signal_is_kept_as_it_came() -> None:
-    signal = wander(RATE * (PART + 300))
+    signal = wander(INPUT_FS * (PART_SECONDS + 300))
     signal[1000:1500] = np.nan
     tracing = packed(signal)
     times, found = tracing.read(0, 1e9)
     assert np.allclose(found, signal, atol=1e-9, equal_nan=True)
-    assert np.allclose(times, np.arange(len(signal)) / RATE)
-    assert tracing.seconds == PART + 300 and tracing.rate == RATE and len(tracing.parts) == 2
-    times, found = tracing.read(PART - 5, PART + 5)  # across two parts
-    assert np.allclose(found, signal[(PART - 5) * RATE : (PART + 5) * RATE])
-    assert times[0] == PART - 5
+    assert np.allclose(times, np.arange(len(signal)) / INPUT_FS)
+    assert tracing.seconds == PART_SECONDS + 300 and tracing.rate == INPUT_FS and len(tracing.parts) == 2
+    times, found = tracing.read(PART_SECONDS - 5, PART_SECONDS + 5)  # across two parts
+    assert np.allclose(found, signal[(PART_SECONDS - 5) * INPUT_FS : (PART_SECONDS + 5) * INPUT_FS])
+    assert times[0] == PART_SECONDS - 5
 
 
 def test_a_long_signal_is_thinned() -> None:
-    signal = wander(RATE * PART * 5 + 700)
+    signal = wander(INPUT_FS * PART_SECONDS * 5 + 700)
     tracing = packed(signal, 23)
-    assert tracing.rate == RATE / 3
+    assert tracing.rate == INPUT_FS / 3
     times, found = tracing.read(4000, 6000)
-    assert np.allclose(found, signal[4000 * RATE : 6000 * RATE : 3])
-    assert np.allclose(np.diff(times), 3 / RATE)
+    assert np.allclose(found, signal[4000 * INPUT_FS : 6000 * INPUT_FS : 3])
+    assert np.allclose(np.diff(times), 3 / INPUT_FS)
     assert len(tracing.read(0, 1e9)[1]) == -(-len(signal) // 3)
 
 
@@ -98,9 +98,9 @@ def test_the_foremost_episodes_of_a_long_one_are_shown_in_order_of_time() -> Non
 
 
 def test_svg_strips_are_in_millimetres_and_mark_what_is_not_normal() -> None:
-    signal = np.zeros(RATE * 20)
-    signal[RATE * 3] = 1.5
-    signal[RATE * 5 : RATE * 6] = np.nan
+    signal = np.zeros(INPUT_FS * 20)
+    signal[INPUT_FS * 3] = 1.5
+    signal[INPUT_FS * 5 : INPUT_FS * 6] = np.nan
     svg = draw_svg(packed(signal), marks([1.0, 3.0, 12.0], "NVS", [(5.0, 6.0, "gap")]), Window(0, 10, ""))
     assert 'viewBox="0 0 250 40"' in svg  # 10 s at 25 mm/s, 4 mV at 10 mm/mV
     assert svg.count("<circle") == 1 and svg.count('class="beat"') == 2
@@ -114,14 +114,16 @@ def test_svg_strips_are_in_millimetres_and_mark_what_is_not_normal() -> None:
 
 
 def test_svg_strips_hold_a_scale_of_1_s_and_1_mv() -> None:
-    svg = draw_svg(packed(np.zeros(RATE * 10)), marks([], ""), Window(0, 10, ""), "QRS height")
+    svg = draw_svg(packed(np.zeros(INPUT_FS * 10)), marks([], ""), Window(0, 10, ""), "QRS height")
     assert '<path class="scale" d="M222 37H247V27"/>' in svg  # 25 mm and 10 mm
     assert ">1 s</text>" in svg and ">1 QRS height</text>" in svg
 
 
 def test_strips_are_drawn_in_true_size() -> None:
     windows = [Window(0, 10, "Start"), Window(10, 20, "")]
-    figure = draw_strips(packed(wander(RATE * 20)), marks([1.0, 13.0], "NV", [(5, 6, "flat")]), windows, "r", "note")
+    figure = draw_strips(
+        packed(wander(INPUT_FS * 20)), marks([1.0, 13.0], "NV", [(5, 6, "flat")]), windows, "r", "note"
+    )
     width = figure.get_size_inches()[0] * 25.4
     for axes in figure.axes:
         assert axes.get_position().width * width == pytest.approx(250)

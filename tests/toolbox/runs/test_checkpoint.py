@@ -25,17 +25,15 @@ from toolbox.runs.checkpoint import (
     PREVIOUS,
     DamagedError,
     checkpoint_name,
-    generator_states,
-    intact,
+    has_valid_checksum,
     load_checkpoint,
     load_weights,
     put_link,
-    restore_generators,
     save_checkpoint,
     save_epoch,
-    seed_everything,
 )
 from toolbox.utils import UserError
+from toolbox.utils.seeding import generator_states, restore_generators, seed_everything
 
 
 def names(folder: Path) -> list[str]:
@@ -241,7 +239,7 @@ def test_any_flipped_bit_of_a_sealed_file_is_found(tmp_path: Path) -> None:
     for _ in range(200):
         content = bytearray(whole)
         content[rng.randrange(body)] ^= 1 << rng.randrange(8)
-        assert not intact(bytes(content))
+        assert not has_valid_checksum(bytes(content))
         (tmp_path / BEST).write_bytes(content)
         with pytest.raises(DamagedError, match="is damaged: its bytes do not have the SHA-256 that it was written"):
             load_checkpoint(tmp_path / BEST)

@@ -1,17 +1,15 @@
-"""toolbox.runs.folders: names, versions, claims by several processes at once, and which run is meant."""
+"""toolbox.runs.folders: runs on disk, and which run is meant."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toolbox.runs.folders import Run, claim, list_runs, merge_run_options, read_run, resume_command, select, versions
+from toolbox.runs.folders import Run, list_runs, merge_run_options, read_run, resume_command, select, versions
 from toolbox.utils import UserError
 
 PREFIX = "ecg_cnn1d_3_opadam_StepLR_lr0.01_nll_bs128_"
@@ -54,71 +52,6 @@ def test_strangers_have_no_version(tmp_path: Path) -> None:
 def test_versions_rise_as_numbers_not_as_texts(tmp_path: Path) -> None:
     folders(tmp_path, *(f"{PREFIX}{n}" for n in (9, 10, 100, 2)))
     assert versions(tmp_path, PREFIX) == [2, 9, 10, 100]
-
-
-# claims
-
-
-def test_claims_count_up_from_one(tmp_path: Path) -> None:
-    parent = tmp_path / "ecg" / "runs"
-    assert [claim(parent, PREFIX) for _ in range(3)] == [(parent / f"{PREFIX}{n}", n) for n in (1, 2, 3)]
-    assert (parent / f"{PREFIX}3").is_dir()
-    assert claim(parent, f"{PREFIX}sampequal_") == (parent / f"{PREFIX}sampequal_1", 1)
-
-
-def test_a_claim_never_reuses_a_number(tmp_path: Path) -> None:
-    folders(tmp_path, f"{PREFIX}2", f"{PREFIX}7")
-    assert claim(tmp_path, PREFIX)[1] == 8
-    (tmp_path / f"{PREFIX}9").write_text("a file stands in the way")
-    assert claim(tmp_path, PREFIX)[1] == 10
-
-
-def test_a_version_can_be_claimed_by_number_once(tmp_path: Path) -> None:
-    assert claim(tmp_path, PREFIX, 5) == (tmp_path / f"{PREFIX}5", 5)
-    with pytest.raises(UserError, match=rf"^run {PREFIX}5 exists; .*--resume latest.*--version bump"):
-        claim(tmp_path, PREFIX, 5)
-    assert claim(tmp_path, PREFIX)[1] == 6
-    assert claim(tmp_path, PREFIX, 3)[1] == 3  # a gap may be filled on demand
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"^cannot make a run folder in .*file/runs: \w") as caught:
-        claim(tmp_path / "file" / "runs", PREFIX)
-    assert "\n" not in str(caught.value)
-
-
-CLAIMER = """
-import sys
-from pathlib import Path
-from toolbox.runs.folders import claim
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in range(20):
-    path, number = claim(Path(sys.argv[1]), sys.argv[2])
-    (path / "mine").mkdir()  # fails if the folder is another's too
-    print(number)
-"""
-
-
-def test_two_processes_claim_twenty_times_at_once_and_never_the_same(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CLAIMER, str(tmp_path / "runs"), PREFIX]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    both = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
-    for process in both:
-        assert process.stdout.readline() == "ready\n"
-    for process in both:  # now, both
-        process.stdin.write("\n")
-        process.stdin.flush()
-    taken = []
-    for process in both:
-        output, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-        numbers = [int(line) for line in output.split()]
-        assert numbers == sorted(numbers)
-        taken += numbers
-    assert sorted(taken) == list(range(1, 41))
-    assert versions(tmp_path / "runs", PREFIX) == list(range(1, 41))
 
 
 # what is a run
