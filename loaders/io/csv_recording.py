@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,8 +100,8 @@ class _Beginning(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
-        count = self.file.readinto(buffer[: max(self.left, 0)]) or 0
+    def readinto(self, buffer: Any) -> int:
+        count = self.file.readinto(memoryview(buffer)[: max(self.left, 0)]) or 0
         self.left -= count
         return count
 
@@ -124,20 +126,18 @@ def read_frames(
             for _ in range(layout.header):
                 handle.readline()
             reader = pd.read_csv(
-                handle, sep=separator, decimal=layout.point, header=None, names=range(width + 1),
-                usecols=sorted({*columns, width}), na_values=list(MISSING), chunksize=BLOCK, nrows=rows, engine="c",
+                handle, sep=separator, decimal=layout.point, header=None, names=range(width),
+                na_values=list(MISSING), chunksize=BLOCK, nrows=rows, engine="c",
                 skip_blank_lines=not layout.blank_is_missing, skipinitialspace=True, index_col=False, low_memory=False,
             )  # fmt: skip
-            lines = layout.header
-            for frame in reader:
-                too_many = frame[width].notna().to_numpy()
-                if too_many.any():
-                    line = lines + int(too_many.argmax()) + 1
-                    raise UserError(f"{path}: line {line} has more cells than the {width} of the others")
-                lines += len(frame)
-                yield frame
+            for frame in reader:  # all columns: with few of them chosen, pandas passes over lines that are too long
+                yield frame[sorted(set(columns))]
     except pd.errors.ParserError as error:
-        raise UserError(f"{path}: {' '.join(str(error).split())[:200]}") from error
+        match = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if match is None:
+            raise UserError(f"{path}: {' '.join(str(error).split())[:200]}") from error
+        line = int(match[2]) + layout.header
+        raise UserError(f"{path}: line {line} has {match[3]} cells; the others have {match[1]}") from error
     except pd.errors.EmptyDataError:
         return
 
