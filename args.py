@@ -12,7 +12,7 @@ from commands.options import CONFLICTS as COMMAND_CONFLICTS
 from commands.options import CommandOptions, ScoreOptions
 from inference.options import CONFLICTS as PREDICT_CONFLICTS
 from inference.options import CsvOptions, PredictOptions
-from loaders.options import CONFLICTS as DATA_CONFLICTS
+from loaders.conflicts import CONFLICTS as DATA_CONFLICTS
 from loaders.options import (
     BalanceOptions,
     BatchOptions,

@@ -16,14 +16,13 @@ from toolbox.logger import Experiment
 from toolbox.losses import mixed_loss
 from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores
 from toolbox.optimizers import learning_rate, load_optimizer
-from toolbox.reports.console import epoch_line, print_predictions
+from toolbox.reports.console import batch_bar, epoch_header, epoch_row, print_predictions
 from toolbox.reports.run_files import write_val_results
 from toolbox.reports.tensorboard import NullLogger
 from toolbox.runs.checkpoint import LATEST, save_checkpoint, save_epoch
 from toolbox.training.nonfinite import check_losses, check_weights, finite
 from toolbox.training.outputs import EpochOutputs, EpochResult
 from toolbox.training.step import OptimizerStep
-from toolbox.utils import progress
 from toolbox.utils.aami import KAGGLE_ROW
 from toolbox.utils.seeding import generator_states, restore_generators
 from toolbox.utils.signals import Signals, Timer
@@ -72,7 +71,8 @@ def run_epoch(
     setting.model.train(learner is not None)
     setting.criterion.train(learner is not None)
     with nullcontext() if learner is not None else torch.inference_mode():
-        for number, batch in enumerate(progress(batches, what, total=total + 1 - first), start=first):
+        bar = batch_bar(batches, what, total + 1 - first)
+        for number, batch in enumerate(bar, start=first):
             inputs, y = batch.inputs(device), batch.y.to(device, non_blocking=True)
             with torch.autocast(device.type, torch.bfloat16, enabled=setting.bf16):
                 logits = setting.model(*inputs)
@@ -81,6 +81,7 @@ def run_epoch(
                 rate = learning_rate(learner.optimizer)
                 learner.learn(loss, last=number == total)
             gathered.add(batch.ids, y, logits, loss, rate)
+            bar.show(gathered.losses, gathered.sizes)
             if learner is not None and learner.waiting == 0 and after_step is not None and number < total:
                 after_step(gathered)
     # All that is derived is derived here, once: nothing waits for the device in the loop.
@@ -180,6 +181,7 @@ class Training:
         """
         with Signals() as signals:
             timer = Timer(minutes)
+            print(epoch_header(self.monitor), flush=True)
 
             def after_step(gathered: EpochOutputs) -> None:
                 if signals.received or timer.is_due():
@@ -195,7 +197,7 @@ class Training:
                 results = outcome.results()
                 write_val_results(folder, self.epoch, results)
                 self.log.to_json(folder / "logger.json")
-                self.show(f"epoch {self.epoch}/{epochs}", outcome, board)
+                self.show(epochs, outcome, board)
                 # Last: where the latest checkpoint says that an epoch is finished, all else of it is written.
                 save_epoch(folder, self.epoch, self.state(), best=(self.best or {}).get("epoch") == self.epoch)
                 timer.start()
@@ -215,7 +217,7 @@ class Training:
         self.epoch += 1
         if self.batches.losses is not None:
             true = learned.probabilities.gather(1, learned.labels.unsqueeze(1)).squeeze(1)
-            self.batches.learned(learned.ids, -true.clamp(min=1e-12).log())
+            self.batches.record_losses(learned.ids, -true.clamp(min=1e-12).log())
         average = self.learner.average
         if average is not None:
             average.swap()  # what is scored and kept as the model is the average
@@ -231,11 +233,13 @@ class Training:
             self.best = {"epoch": self.epoch, "monitor": self.monitor, "score": score}
         return outcome
 
-    def show(self, what: str, outcome: EpochResult, board: NullLogger) -> None:
-        """The epoch as a line on the terminal and in TensorBoard."""
+    def show(self, epochs: int, outcome: EpochResult, board: NullLogger) -> None:
+        """The epoch, one of `epochs`, as a line on the terminal and in TensorBoard."""
         learned, held_out = self.log.logged["train"][-1], outcome.scores
-        mark = "  best so far" if self.best and self.best["epoch"] == self.epoch else ""
-        print(epoch_line(what, learned, held_out) + mark, flush=True)
+        seconds = [one["seconds"] for part in ("train", "val") for one in self.log.logged[part]]
+        left = sum(seconds) / self.epoch * (epochs - self.epoch)
+        best = self.best is not None and self.best["epoch"] == self.epoch
+        print(epoch_row(self.epoch, epochs, learned, held_out, self.monitor, best, left), flush=True)
         board.scalars("train", learned, self.epoch)
         board.scalars("val", held_out, self.epoch)
         board.learning_rate(learned["lr"], self.epoch)
@@ -307,7 +311,7 @@ class Training:
         if within:
             self.rate, self.broken_off = within["rate"], EpochOutputs(within["gathered"], self.setting.device)
             self.check_broken_off(self.broken_off)
-            self.batches.go_on(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
+            self.batches.resume_at(within["begun"].cpu(), state["order"].cpu(), self.broken_off.batches)
         log = Experiment.from_dict(state["log"])
         log.options, log.logged["hyperparams"] = self.log.options, self.log.logged["hyperparams"]  # --epochs may grow
         self.log = log

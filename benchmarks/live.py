@@ -26,9 +26,9 @@ from commands.predict import load_classifier  # noqa: E402
 from inference.classifier import Classifier  # noqa: E402
 from inference.stream import Stream  # noqa: E402
 from loaders.beats.segmenter import Reader  # noqa: E402
-from loaders.beats.windows import positions  # noqa: E402
 from loaders.datasets.splits import DS2  # noqa: E402
 from loaders.dsp.chunks import iter_chunks  # noqa: E402
+from loaders.dsp.resample import positions  # noqa: E402
 from loaders.io.wfdb_record import read_wfdb  # noqa: E402
 
 CHUNK = 36  # samples pushed at once, 0.1 s
@@ -44,7 +44,7 @@ def compared(signal: np.ndarray, fs: float, classifier: Classifier) -> np.ndarra
     if recipe is None:
         whole = classifier.probabilities(np.concatenate([part.rows for part in parts]))
     else:
-        clean = recipe.cleaned(signal[:, None].astype(np.float64), fs)
+        clean = recipe.clean(signal[:, None].astype(np.float64), fs)
         at = positions(sample, fs, recipe.rate, len(clean))
         whole = classifier.probabilities(*recipe.values(clean, at, sample / fs))
     stream, beats, latest = Stream(classifier, fs), [], 0.0

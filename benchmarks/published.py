@@ -28,13 +28,14 @@ from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.svm import SVC  # noqa: E402
 
 from benchmarks.published_features import features_of  # noqa: E402
-from loaders.beats.table import CLASS_LETTERS, CLASS_NAMES, labels_of  # noqa: E402
+from loaders.beats.table import labels_of  # noqa: E402
 from loaders.datasets.splits import DS1, DS2, SCORED  # noqa: E402
 from loaders.io.wfdb_record import list_records, read_wfdb  # noqa: E402
 from toolbox.metrics.confusion import confusion_by_group, confusion_scores  # noqa: E402
 from toolbox.metrics.patients import DE_CHAZAL, EC57_MAP, map_scores, relabelled  # noqa: E402
 from toolbox.runs.provenance import processor, versions  # noqa: E402
 from toolbox.utils import UserError, progress, write_json  # noqa: E402
+from toolbox.utils.aami import CLASS_LETTERS, CLASS_NAMES  # noqa: E402
 
 NAMES = CLASS_NAMES[:SCORED]
 PAIRS = tuple(combinations(range(SCORED), 2))  # in the order of scikit-learn's one-against-one decisions

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from toolbox.reports.console import aligned
 from toolbox.runs.folders import list_runs
 from toolbox.utils.program import project_version
 
@@ -21,8 +22,7 @@ def run(args: Namespace) -> dict[str, Any]:
         **_of_torch(args),
         "runs": f"{len(list_runs(args.root_dir))} in {root}",
     }
-    width = max(map(len, facts))
-    print("\n".join(f"{name:{width}}  {value}" for name, value in facts.items()))
+    print(aligned(facts))
     return facts
 
 

@@ -14,7 +14,9 @@ from torch import nn
 from args import NAME_FLAGS, run_options
 from commands.options import CommandOptions
 from loaders import get_loader
-from loaders.datasets.dataset import Batches, Data, ECGLoader
+from loaders.datasets.batches import Batches
+from loaders.datasets.build import Data
+from loaders.datasets.dataset import ECGLoader
 from loaders.options import BalanceOptions, BatchOptions
 from models import get_model
 from models.options import ModelOptions

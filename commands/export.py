@@ -10,7 +10,7 @@ from typing import Any
 from args import FREE_FLAGS, stored_options
 from commands.build import build
 from commands.runs import find_run
-from loaders.beats.input_spec import describe_row
+from loaders.datasets.summary import describe_row
 from models.layers import fold_batch_norm
 from toolbox.export.onnx_export import export, model_metadata
 from toolbox.export.onnx_file import FOLDER
@@ -34,7 +34,7 @@ def run(args: Namespace) -> dict[str, Any]:
     args.test, args.device, args.compile = True, "cpu", False  # as it is scored, on the CPU
     built = build(args)
     built.load_model(state, origin)
-    model, names, row = built.setting.model, built.setting.class_names, describe_row(args, built.data)
+    model, names, row = built.setting.model, built.setting.class_names, describe_row(built.data)
     metadata = model_metadata(origin.config, vars(args), names, row, state["epoch"], path)
     folded, folder = fold_batch_norm(copy.deepcopy(model)), Path(args.out) if args.out else path.parent / FOLDER
     written = export(model, folded, built.data, args.validate_on == "val", metadata, folder)

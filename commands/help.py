@@ -177,13 +177,12 @@ def _next_steps(program: str) -> list[str]:
         return [f"No runs in {ROOT_DIR} yet. Next: the first example; it takes a minute and needs no data."]
     newest = runs[-1]
     lines = [f"{len(runs)} run{'s' if len(runs) > 1 else ''} in {ROOT_DIR}; newest: {newest.name}"]
-    report = newest.path / "report.html"
-    lines += [f"  its page     {report}"] if report.is_file() else []
+    lines += [f"  its page     {newest.page}"] if newest.page.is_file() else []
     return [*lines, f"  next         {program} {_next_flags(newest)}"]
 
 
 def _next_flags(newest: Run) -> str:
-    if not (newest.path / "report.html").is_file():
+    if not newest.page.is_file():
         return "--resume latest   (its training was interrupted, or is under way)"
     if not any((newest.path / "pred").glob("test_results_ep*.json")):
         return "--test"

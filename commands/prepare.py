@@ -7,7 +7,9 @@ from typing import Any
 
 from loaders import get_loader
 from loaders.datasets.summary import describe
-from loaders.sources.finder import write_synthetic
+from loaders.options import SourceOptions
+from loaders.sources.records import write_synthetic
+from toolbox.utils.options import pick
 
 
 def run(args: Namespace) -> dict[str, Any]:
@@ -15,6 +17,6 @@ def run(args: Namespace) -> dict[str, Any]:
     summary, lines = describe(get_loader(args))
     print("\n".join(lines))
     if args.write_records:
-        summary["records"] = write_synthetic(args, args.write_records)
+        summary["records"] = write_synthetic(pick(SourceOptions, args), args.write_records)
         print(f"written {len(summary['records'])} WFDB records to {args.write_records}")
     return summary

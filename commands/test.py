@@ -12,7 +12,8 @@ from commands.build import build
 from commands.runs import open_run
 from toolbox.logger import Experiment
 from toolbox.reports.console import scores_table
-from toolbox.reports.run_files import write_page, write_test_results
+from toolbox.reports.run_files import write_test_results
+from toolbox.reports.run_page import write_page
 from toolbox.reports.score_tables import write_patient_results
 from toolbox.reports.tensorboard import get_board
 from toolbox.runs.folders import Run

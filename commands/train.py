@@ -12,8 +12,9 @@ from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
 from commands.runs import open_run
 from loaders.datasets.summary import missing_classes
-from toolbox.reports.console import scores_table
-from toolbox.reports.run_files import write_page, write_pictures
+from toolbox.reports.console import aligned, class_counts, scores_table
+from toolbox.reports.run_files import write_pictures
+from toolbox.reports.run_page import write_page
 from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
@@ -23,6 +24,7 @@ from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
 from toolbox.utils import write_json
+from toolbox.utils.device import describe_device
 from toolbox.utils.signals import Ended, Interrupted
 from trainer import Training
 
@@ -49,7 +51,6 @@ def train_run(args: Namespace, run: Run | None = None, experiment: str | None = 
     path, version = claim_run_dir(Path(args.root_dir) / args.dataset / "runs", extract_name(args), wanted)
     with removed_on_failure(path), hold(path):
         run = start_run(built, training, path, version, experiment)
-        print(f"run {run.path}", flush=True)
         return fit(built, training, run)
 
 
@@ -109,6 +110,7 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     command, options = built.options.command, built.options.training
     for line in [*missing_classes(built.data), *(f"note: {warning}" for warning in built.data.warnings)]:
         print(line, file=sys.stderr)
+    print(aligned(opening(built, run)), flush=True)
     board = get_board(run.path / "tensorboard", options.tensorboard, training.epoch + 1)
     try:
         board.graph(training.setting.model, built.data.val[0].inputs(training.setting.device))
@@ -120,6 +122,20 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
         interrupted = stop if isinstance(stop, Interrupted) else Interrupted(stop.signal, f"epoch {training.epoch}")
         interrupted.command = resume_command(run, NAME_FLAGS)
         raise interrupted from None
+
+
+def opening(built: BuiltRun, run: Run) -> dict[str, str]:
+    """The run, its network, device and rows, by name."""
+    setting, names = built.setting, built.setting.class_names
+    parts = {"train": built.data.train, "val": built.data.val}
+    parameters = sum(p.numel() for p in setting.model.parameters())
+    return {
+        "run": str(run.path),
+        "page": f"{run.page}, at the end",
+        "model": f"{built.options.model.model_name}, {parameters:,} weights",
+        "device": f"{describe_device(setting.device)}, {'bf16' if setting.bf16 else 'fp32'}",
+        **{f"{name} rows": class_counts(names, part.class_counts().tolist()) for name, part in parts.items()},
+    }
 
 
 def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class Stream:
         self.names = tuple(LETTERS[name] for name in classifier.class_names)
         self.quality = ""
         self._cutter = Chunker(fs, low / gain, high / gain, live=True)
-        self._reader = Reader(fs, polarity, recipe=classifier.input_spec)
+        self._reader = Reader(fs, polarity, input_spec=classifier.input_spec)
         self._last = 0
         self._finished = False
 

@@ -110,7 +110,7 @@ def load_torch_classifier(path: Path, device: str | torch.device, which: str) ->
             f"{name} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of Kaggle's "
             "rows alone, and of windows (--context window) with features or without"
         )
-    spec = InputSpec.of(options) if windows else None
+    spec = InputSpec.of(options, options.spliced) if windows else None
     model = get_model(options, **(spec.shape() if spec else {}))
     load_weights(model, state["model"], path)
     title = f"{options.model_name}, epoch {state['epoch']} of {name}"

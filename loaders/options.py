@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable
+from argparse import Namespace
 from dataclasses import dataclass
 
-from loaders import (
+from loaders.names import (
     BASELINES,
-    CLASSES_BY_PATIENT,
     CONTEXTS,
-    DATASETS,
-    FEATURES,
-    NUM_CLASSES,
+    DATASET_NAMES,
+    FEATURE_NAMES,
     SAMPLERS,
     SAMPLINGS,
     SOURCES,
     SPLITS,
-    augmentation,
-    splicing,
+    as_typed,
+    fold_name,
+    parse_augment,
+    parse_spliced,
 )  # fmt: skip
-from toolbox.utils import UserError
-from toolbox.utils.options import Conflict, conflicts_of_each, named, number, one_of, option
-
-
-def fold_name(text: str) -> str | None:
-    """An argparse type: "I/K" (1 <= I <= K, 2 <= K), or "none"."""
-    if text == "none":
-        return None
-    index, slash, folds = text.partition("/")
-    plain = all(part.isascii() and part.isdigit() for part in (index, folds))
-    if not slash or not plain or not 1 <= int(index) <= int(folds) or int(folds) < 2:
-        raise ArgumentTypeError(f"{text!r}: expected I/K, as 2/5: the second of five groups of patients")
-    return f"{int(index)}/{int(folds)}"
-
-
-def read_by(reader: Callable[[str], object]) -> Callable[[str], str]:
-    """An argparse type: a text that `reader` accepts, kept as it was typed."""
-
-    def check(text: str) -> str:
-        try:
-            reader(text)
-        except UserError as error:
-            raise ArgumentTypeError(str(error)) from error
-        return text
-
-    return check
+from toolbox.utils.aami import KAGGLE_ROW
+from toolbox.utils.options import listed, number, one_of, option, pick
 
 
 @dataclass(frozen=True)
 class SourceOptions:
     """Which data, and where they come from."""
 
-    dataset: str = option("ecg", f"one of {', '.join(DATASETS)}", type=named(DATASETS), role="name", common=True)
+    dataset: str = option(
+        "ecg", f"one of {', '.join(DATASET_NAMES)}", type=listed("dataset", DATASET_NAMES), role="name", common=True
+    )
     root_dir: str = option("ecg_data", "folder of data and runs", metavar="DIR", role="action", common=True)
     source: str = option("auto", "where MIT-BIH rows come from", choices=SOURCES, role="free")
     records_dir: str | None = option(
@@ -70,6 +47,11 @@ class SourceOptions:
     synthetic_patients: int = option(24, "recordings of --dataset synthetic", type=number(int, 2, 10000))
     synthetic_minutes: float = option(10.0, "length of each of them", type=number(float, 1, 1440), metavar="MINUTES")
     synthetic_seed: int = option(0, "what they are drawn from", type=number(int, 0))
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the dataset is one of synthetic recordings."""
+        return self.dataset.startswith("synthetic")
 
 
 @dataclass(frozen=True)
@@ -123,7 +105,11 @@ class InputOptions:
         choices=BASELINES,
     )
     features: list[str] = option(
-        [], f"numbers beside the row: {', '.join(FEATURES)}", type=named(FEATURES), nargs="*", metavar="GROUP"
+        [],
+        f"numbers beside the row: {', '.join(FEATURE_NAMES)}",
+        type=listed("feature group", FEATURE_NAMES),
+        nargs="*",
+        metavar="GROUP",
     )
     neighbours: int = option(0, "rows of that many beats before and after come along", type=number(int, 0, 100))
 
@@ -135,7 +121,7 @@ class SyntheticPatientOptions:
     spliced: str = option(
         "none",
         "patients made of each training record's own beats: none, or kinds and how many, as atrial:10+block:2",
-        type=read_by(splicing),
+        type=as_typed(parse_spliced),
         metavar="KIND:N+...",
     )
 
@@ -155,7 +141,7 @@ class BatchOptions:
     augment: str = option(
         "none",
         "change rows at random: none, light, strong, or changes with their sizes, as noise:0.05+invert+droprr:0.2",
-        type=read_by(augmentation),
+        type=as_typed(parse_augment),
         metavar="NAME+...",
     )
     mixup: float = option(0.0, "alpha of mixup (Zhang 2018); 0: none", type=number(float, 0, 10))
@@ -165,9 +151,9 @@ class BatchOptions:
         type=number(float, 0, 0.95),
     )
     progressive: int = option(
-        187,
+        KAGGLE_ROW,
         "samples of a row that the first epoch reads; more in each, all after 3/5 of them",
-        type=number(int, 16, 187),
+        type=number(int, 16, KAGGLE_ROW),
     )
 
 
@@ -196,102 +182,23 @@ class BalanceOptions:
     effective_beta: float = option(0.999, "of effective (Cui 2019)", type=number(float, 0, 0.9999999))
 
 
-WINDOW_FLAGS = (
-    "window_before", "window_after", "window_rate", "leads", "scale", "highpass", "baseline", "spliced"
-)  # fmt: skip
+@dataclass(frozen=True)
+class DataOptions:
+    """All flags that decide which rows train, validate and test, with the seed that validation is drawn by."""
 
+    source: SourceOptions
+    split: SplitOptions
+    inputs: InputOptions
+    patients: SyntheticPatientOptions
+    seed: int
 
-def expected_classes(args: Namespace) -> int:
-    """The number of classes that the data of these flags have."""
-    return (NUM_CLASSES if args.split == "kaggle" else CLASSES_BY_PATIENT)[args.dataset]
-
-
-def beyond_csv(args: Namespace) -> list[str]:
-    """Flags that ask for more than rows of CSV files tell: patients or signals."""
-    others = [flag for flag in ("split", "context") if getattr(args, flag) != "kaggle"]
-    return others + [flag for flag in ("features", "neighbours") if getattr(args, flag)]
-
-
-def window_samples(args: Namespace) -> list[int]:
-    """Samples of a window before its R peak and from there on."""
-    return [round(part * args.window_rate) for part in (args.window_before, args.window_after)]
-
-
-CONFLICTS = (
-    Conflict(
-        lambda args: (
-            args.num_classes not in (None, expected_classes(args)) and ("dataset" in args.given or not args.continues)
-        ),
-        lambda args: (
-            f"--num-classes {args.num_classes}: {args.dataset} has {expected_classes(args)} classes; leave the flag out"
-        ),
-    ),
-    Conflict(
-        lambda args: args.split == "kfold" and args.fold is None,
-        "--split kfold needs --fold I/K: which of how many groups of patients tests",
-    ),
-    Conflict(
-        lambda args: args.split == "kaggle" and args.fold is not None,
-        "--fold goes with --split kfold, or with interpatient; Kaggle's split knows no patients",
-    ),
-    Conflict(
-        lambda args: args.split.startswith("interpatient") and args.dataset.startswith("synthetic"),
-        "--split {split} is a list of MIT-BIH's records; take --split kfold for {dataset}",
-    ),
-    Conflict(
-        lambda args: args.split != "kaggle" and args.validate_on == "test",
-        "--validate-on test is the predecessor's protocol on Kaggle's split; leave it out",
-    ),
-    Conflict(
-        lambda args: args.source in ("csv", "gdrive") and beyond_csv(args),
-        lambda args: (
-            f"--source {args.source}: CSV rows tell neither patients nor signals; --{beyond_csv(args)[0]} needs raw "
-            "records (--source records or physionet, or --records-dir)"
-        ),
-    ),
-    Conflict(
-        lambda args: args.validate_on == "test" and beyond_csv(args),
-        lambda args: f"--validate-on test is for Kaggle's rows as they are; leave out --{beyond_csv(args)[0]}",
-    ),
-    Conflict(
-        lambda args: args.validate_on == "train" and args.fold and args.split != "kfold",
-        "--validate-on train holds nobody out; leave out --fold, which says who validates",
-    ),
-    Conflict(
-        lambda args: args.validate_on == "train" and args.monitor != "last",
-        "--validate-on train: rows that were learned from choose no epoch; add --monitor last",
-    ),
-    Conflict(
-        lambda args: args.spliced != "none" and args.split == "kaggle",
-        "--spliced makes training patients; Kaggle's split has every patient in test, take another --split",
-    ),
-    *conflicts_of_each(
-        WINDOW_FLAGS,
-        lambda args, name: args.context == "kaggle" and name in args.changed,
-        "{flag} goes with --context window",
-    ),
-    Conflict(
-        lambda args: args.context == "window" and (window_samples(args)[1] < 1 or sum(window_samples(args)) < 16),
-        "--window-before and --window-after: a row of less than 16 samples is no beat",
-    ),
-    Conflict(
-        lambda args: args.context == "window" and args.progressive < BatchOptions.progressive,
-        "--progressive reads the start of Kaggle's rows; leave it out with --context window",
-    ),
-    Conflict(
-        lambda args: args.context == "window" and args.highpass >= args.window_rate / 2,
-        "--highpass {highpass:g} Hz leaves nothing of {window_rate} samples per s",
-    ),
-    Conflict(
-        lambda args: args.criterion == "logitadjusted" and args.sampler not in (None, "patients"),
-        "--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them",
-    ),
-    Conflict(
-        lambda args: args.starts and args.prune and args.sampler,
-        "--prune leaves rows out by their loss; leave out --sampler, which draws them by their class",
-    ),
-    Conflict(
-        lambda args: args.starts and args.prune and args.mixup,
-        "--prune judges rows by their loss; leave out --mixup, which mixes them",
-    ),
-)
+    @classmethod
+    def of(cls, args: Namespace) -> DataOptions:
+        """Those in a namespace that holds them among others."""
+        return cls(
+            pick(SourceOptions, args),
+            pick(SplitOptions, args),
+            pick(InputOptions, args),
+            pick(SyntheticPatientOptions, args),
+            args.seed,
+        )

@@ -14,10 +14,12 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from loaders.beats.table import Beats, cut  # noqa: E402
-from loaders.datasets import kaggle_split as splits  # noqa: E402
-from loaders.sources import finder as sources  # noqa: E402
+from loaders.beats.input_spec import InputSpec  # noqa: E402
+from loaders.beats.segment_record import rows_of  # noqa: E402
+from loaders.beats.table import Beats  # noqa: E402
+from loaders.datasets.build import kaggle_files  # noqa: E402
 from loaders.sources.kaggle_csv import FILES  # noqa: E402
+from loaders.sources.synthetic import synthesize  # noqa: E402
 
 SMALL = ["--synthetic-patients", "4", "--synthetic-minutes", "4"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,8 +33,7 @@ needs_records = pytest.mark.skipif(
 @pytest.fixture(scope="session")
 def beats() -> dict[str, Beats]:
     """Synthetic rows of four patients, split as --dataset synthetic splits them."""
-    recordings = sources.synthetic.synthesize(4, 4, 0)
-    return splits.random_fifth(Beats.join(cut(record) for record in recordings), 0)
+    return kaggle_files(Beats.join(rows_of(record, InputSpec()) for record in synthesize(4, 4, 0)), seed=0)
 
 
 @pytest.fixture(scope="session")

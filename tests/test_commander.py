@@ -11,11 +11,11 @@ import torch
 
 import commander
 from commands import build as session
-from loaders import NUM_CLASSES
 from models import MODELS
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
 from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
 from toolbox.utils import UserError, read_json, sha256_of
+from toolbox.utils.aami import NUM_CLASSES
 
 TIMES = {"seconds", "date_and_time"}
 

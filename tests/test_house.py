@@ -33,14 +33,22 @@ TOOLBOX = (
 )
 LOADERS = (
     ("toolbox.utils",),
+    ("loaders.names",),
     ("loaders.options", "loaders.io", "loaders.dsp"),
-    ("loaders.beats",),
+    ("loaders.conflicts", "loaders.beats"),
     ("loaders.sources",),
     ("loaders.datasets",),
     ("loaders",),
 )
 MODELS = (("toolbox.utils",), ("models.options",), ("models",))
-OPTIONS = ("commands.options", "inference.options", "loaders.options", "models.options", "toolbox.options")
+OPTIONS = (
+    "commands.options",
+    "inference.options",
+    "loaders.conflicts",
+    "loaders.options",
+    "models.options",
+    "toolbox.options",
+)
 # What the rooms on top may import beside themselves: whole packages, or single modules.
 ON_TOP = {
     "trainer": ("toolbox",),

@@ -9,7 +9,7 @@ from typing import Any
 from toolbox.utils import UserError, read_json, schema_error, write_json
 
 NUMBER = (int, float, type(None))
-SCORES = {  # what files must hold where there are scores of an epoch
+SCORES = {  # the shape of an epoch's scores in files
     "epoch": int,
     **dict.fromkeys(("loss?", "lr?", "seconds?", "acc1?", "acc_class?", "macro_f1?", "meanIoU?", "fwavacc?"), NUMBER),
     **dict.fromkeys(("mAP?", "AUROC?"), NUMBER),
@@ -31,7 +31,7 @@ class Experiment:
     Args:
         name: the run's name.
         options: its flags.
-        info: what else is to be kept: model size, data source and the like.
+        info: further facts, as model size and data source.
 
     Attributes:
         logged: {"train": [scores of an epoch, ...], "val": [...], "hyperparams": {...}}; each entry has its "epoch".

@@ -1,4 +1,4 @@
-"""Goes through a recording from its start to its end: where its beats are, and the rows that show them to a model."""
+"""Detect the beats of a recording and cut model inputs, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from typing import NamedTuple
 
 import numpy as np
 
+from loaders.beats.features.base import RECENT
 from loaders.beats.features.causal import LAST
-from loaders.beats.features.rr import RECENT
 from loaders.beats.input_spec import InputSpec
-from loaders.beats.table import RATE
-from loaders.dsp.chunks import Chunk, bridged, iter_chunks, segment_chunk
+from loaders.beats.table import cut_kaggle_rows, extend_peaks
+from loaders.dsp.chunks import Chunk, bridged, iter_chunks
 from loaders.dsp.quality import BadInterval, polarity
+from loaders.dsp.resample import MITBIH_FS
 from loaders.dsp.rpeaks import detect
 from loaders.io.annotations import read_beats
 from loaders.io.recording import Recording
+from toolbox.utils.aami import KAGGLE_ROW
 
 BLOCK = 1 << 20  # samples read at once
-REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two pieces
-OVERLAP = 0.1  # s before a piece in which its neighbour may have missed a beat at the edge
+EDGE = 0.1  # s beside a bad interval; a QRS complex there is cut off
+LONGEST_RR = 10.0  # s; the beat after a longer pause belongs to another rhythm
+REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two chunks
+OVERLAP = 0.1  # s before a chunk in which its neighbour may have missed a beat at the edge
 SEEN = 2  # R peaks after a beat that its row reaches to
 REMEMBERED = max(RECENT, LAST) + 2  # beats before one that its features look at
-ENOUGH = 10  # beats that tell which way up a lead is
+ENOUGH = 10  # beats that show which way up a lead is
 PLAUSIBLE = (0.03, 20.0)  # mV of a QRS complex; anything else is in another unit
 
 
 class SegmentedChunk(NamedTuple):
-    """What one piece of a recording gives.
+    """Beats and model inputs of one chunk of a recording.
 
     Attributes:
-        sample: (n,) int64, where its beats are, in the recording's own samples.
-        begins: (n,) whether a beat begins a stretch: no RR interval leads to it.
+        sample: (n,) int64, the R peaks, in the recording's own samples.
+        begins: (n,) whether a beat follows a gap or a long pause: no RR interval leads to it.
         seen: (n,) how many of the two R peaks that a row's end depends on were there: 0, 1 or 2.
-        rows: (n, 187) float32, or (n, 1, samples) windows where a recipe of those is given.
-        features: (n, k) float32 beside windows, None where there are none.
-        skipped: what could not be judged, in the recording's samples.
+        rows: (n, 187) float32, or (n, 1, samples) windows.
+        features: (n, k) float32 beside windows, None without.
+        skipped: intervals that could not be judged, in the recording's samples.
         shown: (m,) the signal at 360 Hz as it was recorded, NaN where there is none.
     """
 
@@ -48,23 +52,53 @@ class SegmentedChunk(NamedTuple):
     shown: np.ndarray
 
 
+def segment_chunk(
+    chunk: Chunk, signal: np.ndarray, peaks: np.ndarray, begin: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of the beats of a chunk that can be judged: those between its bad intervals, cut by the rhythm there.
+
+    Args:
+        chunk: its bad intervals are left out; beats of its context only tell where the rows of others end.
+        signal: (n,) its signal, the right way up.
+        peaks: (m,) samples of its R peaks, context included, rising.
+        begin: the first sample of a beat that does not belong to the chunk before.
+
+    Returns:
+        Numbers of the `peaks` that have rows (k,), the rows (k, 187) float32, and whether each follows a bad interval
+        or a pause (k,), so that no RR interval leads to it.
+    """
+    edge = round(EDGE * MITBIH_FS)
+    starts = [0, *(interval.stop + edge for interval in chunk.bad)]
+    stops = [*(interval.start - edge for interval in chunk.bad), len(signal) + edge]
+    kept, rows, begins = [np.zeros(0, np.int64)], [np.zeros((0, KAGGLE_ROW), np.float32)], [np.zeros(0, bool)]
+    for start, stop in zip(starts, stops, strict=True):
+        usable = np.flatnonzero((peaks >= start) & (peaks < stop))
+        pauses = np.flatnonzero(np.diff(peaks[usable]) > LONGEST_RR * MITBIH_FS) + 1
+        for together in np.split(usable, pauses):
+            inside = np.flatnonzero((peaks[together] >= begin) & (peaks[together] < chunk.stop))
+            if len(inside):
+                x, _ = cut_kaggle_rows(signal[: max(stop + edge, 0)], extend_peaks(peaks[together]), inside)
+                kept, rows, begins = [*kept, together[inside]], [*rows, x], [*begins, inside == 0]
+    return np.concatenate(kept), np.concatenate(rows), np.concatenate(begins)
+
+
 class Reader:
-    """Reads the beats off the pieces of one lead, in order; it takes no more memory for a longer one.
+    """Segments the chunks of one lead, in order; memory does not grow with its length.
 
     Args:
         fs: Hz, of the lead.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
-        given: where its beats are, in its own samples; None to detect them.
-        recipe: of windows to cut instead of Kaggle's rows; one that `InputSpec.check_live` lets pass.
+        given: the R peaks, in its own samples; None to detect them.
+        input_spec: the windows to cut instead of Kaggle's rows; `InputSpec.check_live` must let them pass.
 
     Attributes:
-        samples: how many have been read.
+        samples: the number of samples read so far.
         height: mV of the QRS complex in the average beat, negative where it points down.
         inverted: whether the lead is turned around.
     """
 
     def __init__(
-        self, fs: float, polarity: str, given: np.ndarray | None = None, recipe: InputSpec | None = None
+        self, fs: float, polarity: str, given: np.ndarray | None = None, input_spec: InputSpec | None = None
     ) -> None:
         self.fs = fs
         self.polarity = polarity
@@ -72,69 +106,69 @@ class Reader:
         self.samples = 0
         self.height = 0.0
         self.inverted = polarity == "invert"
-        self._looked_at = False  # which way up the lead is
+        self._polarity_settled = False
         self._last = -1  # the beat before
-        self._recipe = recipe
+        self._spec = input_spec
         self._before = np.zeros(0, dtype=np.int64)  # the last beats, which features compare one with
 
-    def part(self, piece: Chunk) -> SegmentedChunk:
-        """What the next piece gives."""
-        self.samples += piece.own
-        peaks, own, begin = self._peaks(piece)
-        self._look(piece, peaks)
-        signal = -piece.signal if self.inverted else piece.signal
-        kept, rows, begins = segment_chunk(piece, signal, peaks, begin)
+    def part(self, chunk: Chunk) -> SegmentedChunk:
+        """Beats and model inputs of the next chunk."""
+        self.samples += chunk.own
+        peaks, own, begin = self._peaks(chunk)
+        self._look(chunk, peaks)
+        signal = -chunk.signal if self.inverted else chunk.signal
+        kept, rows, begins = segment_chunk(chunk, signal, peaks, begin)
         sample, features = own[kept], None
         if len(kept):
             begins[0] |= self._last < 0
             self._last = int(sample[-1])
-            if self._recipe is not None:
-                rows, features = self._windows(piece, signal, sample, own[kept[-1] + 1 : kept[-1] + 2])
+            if self._spec is not None:
+                rows, features = self._windows(chunk, signal, sample, own[kept[-1] + 1 : kept[-1] + 2])
         seen = np.minimum(len(peaks) - 1 - kept, SEEN)
-        return SegmentedChunk(sample, begins, seen, rows, features, _skipped(piece), _shown(piece))
+        return SegmentedChunk(sample, begins, seen, rows, features, _skipped(chunk), _shown(chunk))
 
     def _windows(
-        self, piece: Chunk, signal: np.ndarray, sample: np.ndarray, following: np.ndarray
+        self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, following: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Windows and features of the beats at `sample`; `following` is the beat after them, if it has come."""
-        recipe, before = self._recipe, self._before
-        assert recipe is not None
+        spec, before = self._spec, self._before
+        assert spec is not None
         near = np.concatenate([before, sample, following])
-        x, features = recipe.values_in(piece, signal[:, None], near, self.fs)
+        x, features = spec.values_in(chunk, signal[:, None], near, self.fs)
         inside = slice(len(before), len(before) + len(sample))
         self._before = np.concatenate([before, sample])[-REMEMBERED:]
         return x[inside], None if features is None else features[inside]
 
-    def _look(self, piece: Chunk, peaks: np.ndarray) -> None:
-        if not self._looked_at:
-            self.height, upside_down = polarity(piece.signal, peaks, RATE)
-            self._looked_at = len(peaks) >= ENOUGH
+    def _look(self, chunk: Chunk, peaks: np.ndarray) -> None:
+        if not self._polarity_settled:
+            self.height, upside_down = polarity(chunk.signal, peaks, MITBIH_FS)
+            self._polarity_settled = len(peaks) >= ENOUGH
             if self.polarity == "auto":
-                self.inverted = upside_down and self._looked_at
+                self.inverted = upside_down and self._polarity_settled
 
-    def _peaks(self, piece: Chunk) -> tuple[np.ndarray, np.ndarray, int]:
-        """(n,) R peaks of a piece and its context, in its samples and in the recording's, and where new ones begin."""
+    def _peaks(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray, int]:
+        """(n,) R peaks of a chunk and its context, in its samples and in the recording's; and where new ones begin."""
         if self.given is not None:
-            end = piece.first + len(piece.signal) * piece.step
-            near = self.given[np.searchsorted(self.given, piece.first) : np.searchsorted(self.given, end)]
-            return np.minimum(piece.from_own(near), len(piece.signal) - 1), near, piece.start
-        at = detect(bridged(piece), RATE)
-        begin = piece.start - round(OVERLAP * RATE)
+            end = chunk.first + len(chunk.signal) * chunk.step
+            near = self.given[np.searchsorted(self.given, chunk.first) : np.searchsorted(self.given, end)]
+            return np.minimum(chunk.from_own(near), len(chunk.signal) - 1), near, chunk.start
+        at = detect(bridged(chunk), MITBIH_FS)
+        begin = chunk.start - round(OVERLAP * MITBIH_FS)
         if self._last >= 0:
-            begin = max(begin, int(piece.from_own(np.array(self._last)) + REFRACTORY * RATE))
-        return at, np.minimum(piece.to_own(at), self.samples - 1 + round(len(piece.signal) * piece.step)), begin
+            begin = max(begin, int(chunk.from_own(np.array(self._last)) + REFRACTORY * MITBIH_FS))
+        return at, np.minimum(chunk.to_own(at), self.samples - 1 + round(len(chunk.signal) * chunk.step)), begin
 
 
 class Reading(Reader):
-    """One lead of a recording, to be gone through once.
+    """One lead of a recording, to be iterated over once.
 
     Args:
-        recording: what is read.
+        recording: the file.
         lead: the position of the lead.
         peaks: "detect", or the annotator whose beats are taken.
         polarity: see `Reader`.
-        live: read it as if it came live: a beat knows the 3 s after its R peak.
-        recipe: see `Reader`.
+        live: read it as if it came live: a beat is segmented with the 3 s after its R peak.
+        input_spec: see `Reader`.
 
     Raises:
         UserError: the signal or the annotations are damaged.
@@ -147,42 +181,42 @@ class Reading(Reader):
         peaks: str,
         polarity: str,
         live: bool = False,
-        recipe: InputSpec | None = None,
+        input_spec: InputSpec | None = None,
     ) -> None:
         self.recording = recording
         self.lead = recording.leads[lead]
         self.position = lead
         self.live = live
         given = None if peaks == "detect" else read_beats(recording.stem, peaks, self.lead.fs)
-        # Which way up a lead is takes minutes to tell.
-        super().__init__(self.lead.fs, "keep" if live and polarity == "auto" else polarity, given, recipe)
+        # Polarity shows only after minutes.
+        super().__init__(self.lead.fs, "keep" if live and polarity == "auto" else polarity, given, input_spec)
 
     @property
     def in_millivolts(self) -> bool:
-        """Whether the unit is known, and what was read makes sense in it."""
+        """Whether the unit is known, and the QRS complexes are plausible in it."""
         return self.lead.scale is not None and PLAUSIBLE[0] <= abs(self.height) <= PLAUSIBLE[1]
 
     def __iter__(self) -> Iterator[SegmentedChunk]:
         stream = self.recording.stream(self.position, BLOCK)
-        for piece in iter_chunks(stream, self.lead.fs, self.lead.low, self.lead.high, self.live):
-            yield self.part(piece)
+        for chunk in iter_chunks(stream, self.lead.fs, self.lead.low, self.lead.high, self.live):
+            yield self.part(chunk)
 
 
-def _skipped(piece: Chunk) -> list[BadInterval]:
-    """What of the piece itself could not be judged, in the recording's samples."""
-    found = []
-    for stretch in piece.bad:
-        inside = np.clip([stretch.start, stretch.stop], piece.start, piece.stop)
+def _skipped(chunk: Chunk) -> list[BadInterval]:
+    """The intervals of the chunk itself that could not be judged, in the recording's samples."""
+    skipped = []
+    for interval in chunk.bad:
+        inside = np.clip([interval.start, interval.stop], chunk.start, chunk.stop)
         if inside[1] > inside[0]:
-            start, stop = piece.to_own(inside).tolist()
-            found.append(BadInterval(start, stop, stretch.kind))
-    return found
+            start, stop = chunk.to_own(inside).tolist()
+            skipped.append(BadInterval(start, stop, interval.kind))
+    return skipped
 
 
-def _shown(piece: Chunk) -> np.ndarray:
-    """The signal of the piece itself, without the lines that bridge its gaps."""
-    signal = piece.signal.copy()
-    for stretch in piece.bad:
-        if stretch.kind == "gap":
-            signal[stretch.start : stretch.stop] = np.nan
-    return signal[piece.start : piece.stop]
+def _shown(chunk: Chunk) -> np.ndarray:
+    """The signal of the chunk itself, without the lines that bridge its gaps."""
+    signal = chunk.signal.copy()
+    for interval in chunk.bad:
+        if interval.kind == "gap":
+            signal[interval.start : interval.stop] = np.nan
+    return signal[chunk.start : chunk.stop]

@@ -16,12 +16,13 @@ out, too.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+from scipy.signal import butter, sosfilt
 
-from loaders import SPLICES
 from loaders.beats.windows import cut_windows
 from loaders.io.wfdb_record import Record
 
@@ -137,18 +138,22 @@ def noisy(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, r
     return made, peaks, labels[part]
 
 
+SPLICES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.random.Generator], Made]] = {
+    "atrial": atrial,
+    "block": block,
+    "fibrillation": fibrillation,
+    "noisy": noisy,
+}
+
+
 def band(rng: np.random.Generator, samples: int, low: float, high: float, rate: float) -> np.ndarray:
     """(samples,) noise between two frequencies in Hz, of standard deviation 1."""
-    from scipy.signal import butter, sosfilt
-
     found = sosfilt(butter(2, [low, min(high, 0.45 * rate)], "band", fs=rate, output="sos"), rng.normal(size=samples))
     return found / found.std()
 
 
 def bursts(rng: np.random.Generator, samples: int, rate: float) -> np.ndarray:
     """(samples,) an envelope that is up to 1.6 for 2 to 20 s at a time, and 0 in between."""
-    from scipy.ndimage import uniform_filter1d
-
     found, start, share = np.zeros(samples), 0, rng.uniform(0.1, 0.6)
     while start < samples:
         length = int(rate * np.exp(rng.uniform(np.log(2), np.log(20))))
@@ -202,8 +207,6 @@ def join(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rhythm: Rhythm,
     Returns:
         The signal (samples, leads), the R peaks (n,), the labels (n,).
     """
-    from scipy.ndimage import gaussian_filter1d
-
     before = np.append(0.8, np.diff(at) / rate)
     ahead = (np.minimum(AHEAD[0], AHEAD[1] * before) * rate).astype(int)
     pools = _pools(at, labels, before, len(signal), rate)
@@ -248,8 +251,6 @@ def _pools(at: np.ndarray, labels: np.ndarray, before: np.ndarray, length: int, 
 
 def without_p(signal: np.ndarray, peaks: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
     """The signal (samples, leads) with a straight line where each P wave was, and fibrillation waves all over."""
-    from scipy.ndimage import gaussian_filter1d
-
     signal = signal.copy()
     for peak in peaks.tolist():
         first, last = max(peak - int(P_WAVE[0] * rate), 0), peak - int(P_WAVE[1] * rate)

@@ -7,44 +7,32 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from loaders.dsp.resample import MITBIH_FS
 from loaders.io.wfdb_record import Record
 from toolbox.utils import UserError
+from toolbox.utils.aami import DE_CHAZAL_CLASSES, KAGGLE_ROW
 
-RATE = 360.0  # Hz, of MIT-BIH's recordings
-ROW = 187  # samples of a row: 1.56 s at 120 Hz
 DECIMATION = 3  # 360 Hz -> 120 Hz, without a filter, as Kaggle's rows were made
 USUAL_RR = 0.8  # s, of a beat that stands alone
 TOGETHER = 512  # rows that are cut at once
-TAIL = 0.2  # how much of the RR interval after the next one a row goes on for
-
-CLASS_NAMES = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
-CLASS_LETTERS = ("N", "S", "V", "F", "Q")
-
-# AAMI EC57 classes as de Chazal et al. (IEEE TBME 51(7), 2004) map MIT-BIH symbols: escape beats e and j are N.
-AAMI = {
-    **dict.fromkeys("NLRej", 0),
-    **dict.fromkeys("AaJS", 1),
-    **dict.fromkeys("VE", 2),
-    "F": 3,
-    **dict.fromkeys("/fQ", 4),
-}
+TAIL = 0.2  # share of the RR interval after the next one that a row goes on for
 
 
 @dataclass
 class Beats:
-    """Rows with what is known of each; all arrays share their first axis.
+    """Model inputs of beats, with label and origin of each; all arrays share their first axis.
 
     Attributes:
         x: (n, 187) float32 in [0, 1], zero-padded on the right.
         y: (n,) int64 labels 0..4.
         length: (n,) int16, how many samples of a row are signal, the rest is padding.
-        record: (n,) "U", the recording's name ("" where the rows came as CSV); patient: who it is of.
-        sample: (n,) int32, where the beat stands in the recording (-1 for CSV).
+        record: (n,) "U", the recording's name ("" for rows from CSV); patient: the same of the patient.
+        sample: (n,) int32, the beat's sample number in the recording (-1 for CSV).
         symbol: (n,) "U1", the WFDB annotation code ("" for CSV).
-        features: (n, k) float32, what else is known of each beat (see features.py); None where nothing was asked for.
+        features: (n, k) float32, numbers beside each row (see features/); None without --features.
         time: (n,) float64, s from the recording's start; None for Kaggle's files.
 
-    Windows of several leads (see windows.py) have an x of (n, leads, samples) in the unit that they were scaled to.
+    Windows (see windows.py) have an x of (n, leads, samples), in the unit that they were scaled to.
     """
 
     x: np.ndarray
@@ -65,9 +53,9 @@ class Beats:
         return Beats(**{name: array[index] for name, array in self.arrays().items()})
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that there are, by name."""
-        found = {part.name: getattr(self, part.name) for part in fields(self)}
-        return {name: array for name, array in found.items() if array is not None}
+        """The arrays by name, without those that are None."""
+        arrays = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     @staticmethod
     def join(parts: Iterable[Beats]) -> Beats:
@@ -77,13 +65,13 @@ class Beats:
 
 
 def labels_of(symbols: np.ndarray) -> np.ndarray:
-    """(n,) int64: the AAMI class of each WFDB symbol, -1 for what is not a beat of the five classes."""
-    codes = np.array([AAMI.get(symbol, -1) for symbol in symbols.tolist()], dtype=np.int64)
+    """(n,) int64: the AAMI class of each WFDB symbol, -1 for symbols of no beat of the five classes."""
+    codes = np.array([DE_CHAZAL_CLASSES.get(symbol, -1) for symbol in symbols.tolist()], dtype=np.int64)
     return codes.reshape(-1)
 
 
 def cut_kaggle_rows(lead: np.ndarray, at: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of one lead: what training, prediction and streaming all show to a model.
+    """Rows of 187 samples of one lead, for training, prediction and streaming alike.
 
     A row starts at its beat and ends 20 % of an RR interval after the next one; every third sample is kept, then the
     segment is scaled to [0, 1] and cut or zero-padded to 187.
@@ -99,7 +87,7 @@ def cut_kaggle_rows(lead: np.ndarray, at: np.ndarray, chosen: np.ndarray) -> tup
     starts = at[chosen]
     stops = np.minimum(at[chosen + 1] + np.floor(TAIL * (at[chosen + 2] - at[chosen + 1])).astype(np.int64), len(lead))
     counts = np.maximum(-(-(stops - starts) // DECIMATION), 0)
-    x = np.zeros((len(chosen), ROW), dtype=np.float32)
+    x = np.zeros((len(chosen), KAGGLE_ROW), dtype=np.float32)
     for first in range(0, len(chosen), TOGETHER):
         part = slice(first, first + TOGETHER)
         count = counts[part, None]
@@ -110,31 +98,34 @@ def cut_kaggle_rows(lead: np.ndarray, at: np.ndarray, chosen: np.ndarray) -> tup
         low, high = segments.min(axis=1, keepdims=True), segments.max(axis=1, keepdims=True)
         span = np.where(high > low, high - low, 1).astype(np.float64)
         scaled = (segments - low) / span * (column < count)  # scaled over all of it, then cut
-        x[part, : len(column)] = scaled[:, :ROW]
-    return x, np.minimum(counts, ROW).astype(np.int16)
+        x[part, : len(column)] = scaled[:, :KAGGLE_ROW]
+    return x, np.minimum(counts, KAGGLE_ROW).astype(np.int16)
 
 
 def extend_peaks(peaks: np.ndarray) -> np.ndarray:
-    """(m + 2,) R peaks (m,) with two more where the next ones would come if the rhythm went on; m is at least 1.
+    """(m + 2,) R peaks (m,) and two more where the next ones would come if the rhythm went on; m is at least 1.
 
-    So the last beats before a gap or the end have rows as well. The rhythm is the median of the last RR intervals.
+    With them, the last beats before a gap or the end have rows as well. The rhythm is the median of the last RR
+    intervals.
     """
-    usual = round(float(np.median(np.diff(peaks)[-8:]))) if len(peaks) > 1 else round(USUAL_RR * RATE)
+    usual = round(float(np.median(np.diff(peaks)[-8:]))) if len(peaks) > 1 else round(USUAL_RR * MITBIH_FS)
     return np.append(peaks, peaks[-1] + usual * np.array([1, 2]))
 
 
-def cut(record: Record, whole: bool = False) -> Beats:
-    """The beats of `record` as rows of its first lead.
+def kaggle_beats(record: Record, whole: bool = False) -> Beats:
+    """The beats of `record` as Kaggle's rows of its first lead.
 
-    The recipe was recovered by matching Kaggle's rows against the records; it reproduces them bit for bit. What
-    follows a beat is the next annotation (beat or not, as it was done), after the last the end of the signal; the
-    record's last annotation gives no row, unless the `whole` record is asked for: its row then ends with the signal.
+    The recipe was recovered by matching Kaggle's rows against the records; it reproduces them bit for bit. The next
+    annotation after a beat counts as the next R peak (beat or not, as it was done there), after the last one the end
+    of the signal; the record's last annotation gives no row, unless `whole`: its row then ends with the signal.
 
     Raises:
         UserError: the recording has another rate than the 360 Hz that the recipe counts in.
     """
-    if record.fs != RATE:
-        raise UserError(f"record {record.name} has {record.fs:g} Hz; rows are cut from {RATE:g} Hz, resample it first")
+    if record.fs != MITBIH_FS:
+        raise UserError(
+            f"record {record.name} has {record.fs:g} Hz; rows are cut from {MITBIH_FS:g} Hz, resample it first"
+        )
     lead = record.digital[:, 0].astype(np.int64)
     at = np.append(record.sample, [len(lead)] * 2)  # the end of the signal stands for the annotations after the last
     labels = labels_of(record.symbol)

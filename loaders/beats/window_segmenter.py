@@ -1,7 +1,7 @@
 """Windows and features of the beats of a recording, for networks that read more than Kaggle's rows.
 
-What such a network knows of a patient (a typical beat, local rhythm) comes from the whole recording while it is short,
-as in training; of a longer one, from the half hour around each beat, so that memory does not grow with its length.
+The patient's typical beat and local rhythm come from the whole recording while it is short, as in training; in a longer
+one from the half hour around each beat, so that memory does not grow with its length.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from loaders.dsp.chunks import Chunk, iter_chunks
 from loaders.io.recording import Recording
 from toolbox.utils import UserError, one_blas_thread
 
-WHOLE = 3600.0  # s; up to that a recording is looked at as a whole
-LENGTH, CONTEXT = 1680.0, 60.0  # s of a piece of a longer one, and before and after it
-THREADS = 2  # pieces at once; each takes some 100 MB
+WHOLE = 3600.0  # s; a recording up to that length is one chunk
+LENGTH, CONTEXT = 1680.0, 60.0  # s of a chunk of a longer one, and before and after it
+THREADS = 2  # chunks at once; each takes some 100 MB
 
 
 def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
@@ -41,14 +41,14 @@ def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
 
 
 def read_windows(
-    recording: Recording, leads: list[int], inverted: bool, sample: np.ndarray, recipe: InputSpec
+    recording: Recording, leads: list[int], inverted: bool, sample: np.ndarray, spec: InputSpec
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Windows (n, leads, samples) float32 and features (n, k) float32 or None of beats, piece by piece, in order.
+    """Windows (n, leads, samples) float32 and features (n, k) float32 or None of beats, chunk by chunk, in order.
 
     Args:
         leads: positions of the leads, the one that the beats were found in first.
         inverted: whether that one is upside down.
-        sample: (N,) where the beats are, in the recording's own samples, rising; all of them come out.
+        sample: (N,) the beats, in the recording's own samples, rising; windows of all of them are returned.
 
     Raises:
         UserError: the signal is damaged.
@@ -59,8 +59,8 @@ def read_windows(
     streams = [iter_chunks(recording.stream(k, BLOCK), fs, span=(length, context), judge=False) for k in leads]
 
     def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
-        """Those `inside` of the beats `near`, which are all in these pieces and their context."""
-        x, features = recipe.values_in(together[0], _stacked(together, inverted), sample[near], fs)
+        """Those `inside` of the beats `near`, which are all in these chunks and their context."""
+        x, features = spec.values_in(together[0], _stacked(together, inverted), sample[near], fs)
         return x[inside], None if features is None else features[inside]
 
     done = 0
@@ -81,15 +81,15 @@ def read_windows(
             yield waiting.popleft().result()
 
 
-def _own_stop(piece: Chunk) -> float:
-    """The recording's sample that a piece itself, without its context, ends at."""
-    return piece.first + piece.stop * piece.step
+def _own_stop(chunk: Chunk) -> float:
+    """The recording's sample that a chunk itself, without its context, ends at."""
+    return chunk.first + chunk.stop * chunk.step
 
 
 def _stacked(together: tuple[Chunk, ...], inverted: bool) -> np.ndarray:
     """(samples, leads) float64 at 360 Hz."""
-    samples = min(len(piece.signal) for piece in together)
-    signal = np.stack([piece.signal[:samples] for piece in together], axis=1).astype(np.float64)
+    samples = min(len(chunk.signal) for chunk in together)
+    signal = np.stack([chunk.signal[:samples] for chunk in together], axis=1).astype(np.float64)
     if inverted:
         signal[:, 0] *= -1
     return signal

@@ -1,23 +1,20 @@
 """A window of signal around each R peak, as a row: resampled, of one or two leads, scaled without looking at labels.
 
-What a row knows of the future, beside its own `after` seconds: the high-pass filter runs forth and back (zero phase),
-so that it feels about a second of what comes (at 0.5 Hz; its response has died down by then); the anti-aliasing filter
-of the resampling feels 10 / rate seconds; the scale "record" is taken from the whole recording. With `highpass` 0 and
-scale "window" a row knows nothing beyond its own end but those 10 / rate seconds.
+How far a row depends on the time beyond its own `after` seconds: the high-pass filter runs forth and back (zero phase)
+and reaches about a second ahead (at 0.5 Hz; its response has died down by then); the anti-aliasing filter of the
+resampling reaches 10 / rate seconds; the scale "record" is taken from the whole recording. With `highpass` 0 and scale
+"window" nothing but those 10 / rate seconds remains.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
+from loaders.dsp.filters import clean
 from loaders.io.wfdb_record import Record
 from toolbox.utils import UserError
 
 FIRST_LEAD = "MLII"  # comes first wherever it was recorded: in MIT-BIH's 114 it is the second channel
-SCALES = ("record", "window", "none")
-MEDIANS, LOWPASS = (0.2, 0.6), 35.0  # s, Hz
 QRS = 0.1  # s to either side of the R peak: where a beat is highest
 
 
@@ -33,47 +30,10 @@ def leads_of(record: Record, count: int) -> list[int]:
     return order[:count]
 
 
-def resampled(signal: np.ndarray, fs: float, rate: float) -> np.ndarray:
-    """(samples at `rate`, leads) of a signal (samples at `fs`, leads), by scipy's polyphase filter (resample_poly)."""
-    from scipy.signal import resample_poly
-
-    ratio = (Fraction(rate) / Fraction(fs)).limit_denominator(1000)
-    if ratio == 1:
-        return signal
-    return resample_poly(signal, ratio.numerator, ratio.denominator, axis=0, padtype="edge")
-
-
 def prepared(record: Record, leads: int, rate: float, highpass: float, baseline: str = "highpass") -> np.ndarray:
-    """(samples at `rate`, leads) float64 mV without baseline wander, see `cleaned`."""
+    """(samples at `rate`, leads) float64 mV without baseline wander, see `dsp.filters.clean`."""
     signal = record.signal[:, leads_of(record, leads)].astype(np.float64)
-    return cleaned(signal, record.fs, rate, highpass, baseline)
-
-
-def cleaned(signal: np.ndarray, fs: float, rate: float, highpass: float, baseline: str) -> np.ndarray:
-    """(samples at `rate`, leads) of a signal (samples at `fs`, leads), without baseline wander.
-
-    Args:
-        highpass: Hz below which is taken out, by a Butterworth filter of second order run forth and back; 0 for none.
-        baseline: "highpass" for that, or "median": the medians of 0.2 and of 0.6 s around, one after the other, are
-            the baseline, and what is left loses what is above 35 Hz (de Chazal et al. 2004; here by a Butterworth
-            filter of fourth order run forth and back).
-    """
-    from scipy.signal import butter, sosfiltfilt
-
-    if baseline == "highpass":
-        if highpass:
-            signal = sosfiltfilt(butter(2, highpass, "highpass", fs=fs, output="sos"), signal, axis=0)
-        return resampled(signal, fs, rate)
-    from scipy.ndimage import median_filter
-
-    signal = resampled(signal, fs, rate)
-    wander = signal
-    for seconds in MEDIANS:
-        size = 2 * round(seconds * rate / 2) + 1
-        wander = np.stack([median_filter(lead, size, mode="nearest") for lead in wander.T], axis=1)
-    if rate <= 2 * LOWPASS:
-        return signal - wander
-    return sosfiltfilt(butter(4, LOWPASS, fs=rate, output="sos"), signal - wander, axis=0)
+    return clean(signal, record.fs, rate, highpass, baseline)
 
 
 def cut_windows(signal: np.ndarray, at: np.ndarray, before: int, after: int) -> np.ndarray:
@@ -99,11 +59,6 @@ def scaled(signal: np.ndarray, at: np.ndarray, rate: float) -> np.ndarray:
         return signal
     size = np.median(np.ptp(cut_windows(signal, at, reach, reach + 1), axis=2), axis=0)  # (leads,)
     return signal / np.where(size > 0, size, 1)
-
-
-def positions(sample: np.ndarray, fs: float, rate: float, length: int) -> np.ndarray:
-    """(n,) where beats at `sample` (at `fs`) stand in a signal of `length` samples at `rate`, to the nearest sample."""
-    return np.minimum(np.round(np.asarray(sample) * (rate / fs)).astype(np.int64), length - 1)
 
 
 def windows(signal: np.ndarray, at: np.ndarray, before: int, after: int, standardized: bool) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Changes of a batch that leave its labels true, drawn anew each time a beat is seen; on the batch's own device."""
+"""Augmentations: random changes of a batch that leave its labels true, on the batch's own device."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from loaders import AUGMENTATIONS
-from loaders.beats.input_geometry import InputGeometry
+from loaders.beats.input_spec import InputGeometry
 
 STRETCH = 0.10  # at most that much slower or faster
 AMPLITUDE = 0.10  # at most that much higher or lower
@@ -29,10 +28,10 @@ def light(x: Tensor, generator: torch.Generator) -> Tensor:
     rows, samples = x.shape[0], x.shape[-1]
     drawn = torch.rand(2, rows, 1, 1, generator=generator).to(x.device) * 2 - 1  # in [-1, 1)
     speed, gain = 1 + STRETCH * drawn[0], 1 + AMPLITUDE * drawn[1]  # (B, 1, 1)
-    at = torch.arange(samples, device=x.device) * speed  # (B, 1, samples): where each sample is taken from
+    at = torch.arange(samples, device=x.device) * speed  # (B, 1, samples): the place each sample is taken from
     left = at.long().clamp(max=samples - 1)
     right = (left + 1).clamp(max=samples - 1)
-    inside = at < samples - 1  # what lies behind the end of the row is padding
+    inside = at < samples - 1  # behind the end of the row lies padding
     share = at - left
     low, high = (x.gather(2, index.expand_as(x)) for index in (left, right))
     stretched = torch.lerp(low, high, share) * inside
@@ -41,7 +40,7 @@ def light(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 Rows = tuple[Tensor, Tensor | None]  # x (B, channels, samples), features (B, k)
-Step = Callable[[Tensor, Tensor | None, float, torch.Generator, InputGeometry], Rows]
+Augmentation = Callable[[Tensor, Tensor | None, float, torch.Generator, InputGeometry], Rows]
 
 
 def _uniform(x: Tensor, generator: torch.Generator, channels: bool = False) -> Tensor:
@@ -51,70 +50,82 @@ def _uniform(x: Tensor, generator: torch.Generator, channels: bool = False) -> T
 
 
 def amplitude(
-    x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry
+    x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry
 ) -> Rows:
     """Each channel up to `size` higher or lower."""
     return x * (1 + size * _uniform(x, generator, channels=True)), features
 
 
-def stretch(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
-    """Time goes up to `size` faster or slower, seen from the R peak; what lies outside the row is zero."""
-    return _moved(x, 1 + size * _uniform(x, generator), torch.zeros((), device=x.device), frame), features
+def stretch(
+    x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry
+) -> Rows:
+    """Time goes up to `size` faster or slower, seen from the R peak; beyond the row all is zero."""
+    return _moved(x, 1 + size * _uniform(x, generator), torch.zeros((), device=x.device), geometry), features
 
 
-def shift(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
+def shift(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry) -> Rows:
     """The row begins up to `size` s earlier or later, as if the R peak had been found there."""
-    return _moved(x, torch.ones((), device=x.device), size * frame.rate * _uniform(x, generator), frame), features
+    return _moved(x, torch.ones((), device=x.device), size * geometry.rate * _uniform(x, generator), geometry), features
 
 
-def wander(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
+def wander(
+    x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry
+) -> Rows:
     """The baseline of each channel swings by up to `size`, at up to 0.7 Hz."""
     height, phase, frequency = (_uniform(x, generator, channels=True) for _ in range(3))
-    seconds = torch.arange(x.shape[-1], device=x.device) / frame.rate
+    seconds = torch.arange(x.shape[-1], device=x.device) / geometry.rate
     swing = torch.sin(math.pi * (0.7 * (frequency + 1) * seconds + phase))
     return x + size * height * swing * (x != 0), features
 
 
-def noise(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
+def noise(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry) -> Rows:
     """White noise, of a standard deviation of up to `size` that is drawn for each row."""
     drawn = torch.randn(x.shape, generator=generator).to(x.device, non_blocking=True)
     return x + size * _uniform(x, generator).abs() * drawn * (x != 0), features
 
 
-def invert(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
+def invert(
+    x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry
+) -> Rows:
     """With probability `size` a channel is upside down, as with electrodes swapped."""
     turned = (_uniform(x, generator, channels=True) + 1) / 2 < size
-    return torch.where(turned & (x != 0), 2 * frame.middle - x, x), features
+    return torch.where(turned & (x != 0), 2 * geometry.middle - x, x), features
 
 
-def droplead(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
+def droplead(
+    x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry
+) -> Rows:
     """With probability `size` a channel is zero; a row of one channel keeps it."""
     kept = (_uniform(x, generator, channels=True) + 1) / 2 >= size
     return (x * kept if x.shape[1] > 1 else x), features
 
 
-def droprr(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
-    """With probability `size` nothing is known beside the row: its features are zeros."""
+def droprr(
+    x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry
+) -> Rows:
+    """With probability `size` a row's features are zeros."""
     kept = (_uniform(x, generator).view(-1, 1) + 1) / 2 >= size
     return x, None if features is None else features * kept
 
 
-def tempo(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, frame: InputGeometry) -> Rows:
-    """The heart beats faster or slower, as far as the features tell: all logarithms of intervals of a row are shifted
-    by the same number, of standard deviation `size`."""
+def tempo(x: Tensor, features: Tensor | None, size: float, generator: torch.Generator, geometry: InputGeometry) -> Rows:
+    """The heart beats faster or slower in the features: all logarithms of intervals of a row are shifted by the same
+    number, of standard deviation `size`."""
     drawn = torch.randn((len(x), 1, 1), generator=generator)
-    if features is None or not frame.tempo:
+    if features is None or not geometry.tempo:
         return x, features
-    shifted = torch.zeros(frame.columns)
-    shifted[list(frame.tempo)] = 1
-    beats = features.view(len(x), -1, frame.columns)  # (B, beats, columns)
+    shifted = torch.zeros(geometry.columns)
+    shifted[list(geometry.tempo)] = 1
+    beats = features.view(len(x), -1, geometry.columns)  # (B, beats, columns)
     return x, (beats + size * (drawn * shifted).to(features.device)).view_as(features)
 
 
-def _moved(x: Tensor, speed: Tensor, offset: Tensor, frame: InputGeometry) -> Tensor:
+def _moved(x: Tensor, speed: Tensor, offset: Tensor, geometry: InputGeometry) -> Tensor:
     """x (B, channels, samples) read at origin + speed * (t - origin) + offset; speed and offset (B, 1, 1) or ()."""
     samples = x.shape[-1]
-    at = frame.origin + speed * (torch.arange(samples, device=x.device) - frame.origin) + offset  # (B, 1, samples)
+    at = (
+        geometry.origin + speed * (torch.arange(samples, device=x.device) - geometry.origin) + offset
+    )  # (B, 1, samples)
     left = at.floor().long()
     inside = (left >= 0) & (left < samples - 1) & (at >= 0)
     left = left.clamp(0, samples - 2)
@@ -123,10 +134,23 @@ def _moved(x: Tensor, speed: Tensor, offset: Tensor, frame: InputGeometry) -> Te
     return moved * inside * (low != 0)
 
 
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "amplitude": amplitude,
+    "stretch": stretch,
+    "shift": shift,
+    "wander": wander,
+    "noise": noise,
+    "invert": invert,
+    "droplead": droplead,
+    "droprr": droprr,
+    "tempo": tempo,
+}
+
+
 def change(
-    x: Tensor, features: Tensor | None, steps: Mapping[str, float], generator: torch.Generator, frame: InputGeometry
+    x: Tensor, features: Tensor | None, sizes: Mapping[str, float], generator: torch.Generator, geometry: InputGeometry
 ) -> Rows:
-    """Rows and features after each of `steps` (name -> size), in their order."""
-    for name, size in steps.items():
-        x, features = AUGMENTATIONS[name](x, features, size, generator, frame)
+    """Rows and features after each augmentation of `sizes` (name -> size), in their order."""
+    for name, size in sizes.items():
+        x, features = AUGMENTATIONS[name](x, features, size, generator, geometry)
     return x, features

@@ -1,35 +1,51 @@
-"""What a beat may know: its row, the numbers beside it, and the rows of its neighbours; and the data made of that.
+"""Build the datasets: rows of whole records by an input specification, and the split; or Kaggle's CSV rows.
 
-Beats come by whole recordings, in order of record and time, every annotated beat of the five classes (the counts of de
-Chazal et al. 2004; Kaggle's rows lack the last of each record). One cache holds them all, whatever the split: a split
-is row numbers.
+The beats of all records stand in one cache, in order of record and time, every annotated beat of the five classes (the
+counts of de Chazal et al. 2004); a split is row numbers. Kaggle's rows in Kaggle's split are stored as its two files
+have them, which lack the last beat of each record, so that a beat's id is its row in its file.
 """
 
 from __future__ import annotations
 
-from argparse import Namespace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from loaders.beats.features.rr import names_of
+from loaders.beats.features.table import names_of
 from loaders.beats.input_spec import InputSpec
-from loaders.beats.spliced import EVERY, is_spliced, spliced_from, splices
-from loaders.beats.table import CLASS_LETTERS, Beats, cut, labels_of
-from loaders.beats.windows import positions, prepared, scaled
-from loaders.datasets import kaggle_split as splits
-from loaders.datasets import splits as patients
-from loaders.datasets.dataset import KAGGLE_WARNING, LEARNED_WARNING, SYNTHETIC_WARNING, Data, ECGLoader
-from loaders.io.wfdb_record import Record, list_records, read_wfdb
-from loaders.sources import cache, synthetic
-from loaders.sources.cache import Cache, Source
-from loaders.sources.finder import RECORD_FILES, SourceFinder, cut_all, open_cache, say, warn_flat
-from toolbox.utils import UserError, progress
+from loaders.beats.spliced import is_spliced, spliced_from
+from loaders.beats.table import Beats
+from loaders.datasets import splits
+from loaders.datasets.dataset import ECGLoader, ECGLoader_bin
+from loaders.options import DataOptions, SourceOptions, SplitOptions
+from loaders.sources.cache import Cache
+from loaders.sources.finder import SourceFinder, open_cache
+from loaders.sources.records import Layout, synthetic_source
+from toolbox.utils import UserError
+from toolbox.utils.aami import CLASS_LETTERS
 
-VERSION = 2  # to be raised when the same recipe gives other rows: caches made before are then rebuilt
-KEPT = 4  # caches of different recipes
+KAGGLE_VERSION = 1  # to be raised when Kaggle's rows or split come out otherwise: caches made before are then rebuilt
+VERSION = 2  # the same of all other rows
+KEPT = 4  # caches of different input specifications
+KAGGLE_WARNING = (
+    "Kaggle's split mixes patients: every patient is in both train and test, so its scores show how well a model fits, "
+    "not how it does on new patients."
+)
+SYNTHETIC_WARNING = (
+    "Synthetic recordings, patients mixed as in Kaggle's split: scores on them say nothing about people."
+)
+SYNTHETIC_PATIENTS_WARNING = "Synthetic recordings: scores on them say nothing about people."
+LEARNED_WARNING = (
+    "--validate-on train: nothing is held out; validation scores are of rows that the network learns from, and the "
+    "last epoch is the run's. Choose nothing by them."
+)
+LEAK_WARNING = (
+    "--validate-on test: the epoch is chosen on the test rows themselves, so test scores are too good "
+    "(the predecessor's protocol, for comparison only)."
+)
 Q_WARNING = "Four classes, N S V F: Q and the paced records are left out, as the papers do."
 SHARED_WARNING = (
     "The published inter-patient list has one man on both sides (201 in DS1, 202 in DS2); "
@@ -37,175 +53,195 @@ SHARED_WARNING = (
 )
 
 
-def rows_of(record: Record, recipe: InputSpec) -> Beats:
-    """All beats of `record` as `recipe` says, and those of the patients that are spliced from it.
+@dataclass
+class Data:
+    """The train, validation and test rows of a dataset.
 
-    Raises:
-        UserError: it has too few leads, or (Kaggle's rows) another rate than 360 Hz.
+    Attributes:
+        train, val, test: its parts; val is test itself under --validate-on test, and of train's rows under
+            --validate-on train.
+        cache: the arrays behind them.
+        warnings: to be read with the scores.
+        facts: more for config.json: the recipe of a row, the patients of each part.
+        lines: more for --prepare to print.
     """
-    labels = labels_of(record.symbol)
-    chosen = np.flatnonzero(labels >= 0)
-    if not len(chosen):
-        raise UserError(f"record {record.name}: no beat among its {len(record.sample)} annotations")
-    sample, labels = record.sample[chosen], labels[chosen]
-    if recipe.context == "kaggle" and not recipe.features:
-        beats = cut(record, whole=True)
-        beats.time = sample / record.fs
-        return beats
-    signal = prepared(record, recipe.leads, recipe.rate, recipe.highpass, recipe.baseline)
-    at, times = positions(sample, record.fs, recipe.rate, len(signal)), sample / record.fs
-    if recipe.context == "kaggle":
-        beats = cut(record, whole=True)
-        beats.time, beats.features = times, recipe.numbers(scaled(signal, at, recipe.rate), at, times)
-        return beats
-    x, features = recipe.values(signal, at, times)
-    parts = [_beats(x, features, labels, record.symbol[chosen], record.name, record.patient, sample, times)]
-    for made in splices(record, signal, at, labels, recipe.rate, dict(recipe.spliced)):
-        times = made.at / recipe.rate
-        x, features = recipe.values(made.signal, made.at, times)
-        symbols = np.array(list("NAVFQ"))[made.labels]
-        whole = _beats(x, features, made.labels, symbols, made.name, record.patient, made.at, times)
-        parts.append(whole.take(np.arange(0, len(made.labels), EVERY)))
-    return Beats.join(parts)
+
+    train: ECGLoader
+    val: ECGLoader
+    test: ECGLoader
+    cache: Cache
+    warnings: list[str]
+    facts: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values that identify these data."""
+        return {
+            "source": self.cache.meta["source"]["where"],
+            "kind": self.cache.meta["kind"],
+            "fingerprint": self.cache.fingerprint,
+            "rows": {"train": len(self.train), "val": len(self.val), "test": len(self.test)},
+            **self.facts,
+        }
 
 
-def _beats(
-    x: np.ndarray,
-    features: np.ndarray | None,
-    labels: np.ndarray,
-    symbols: np.ndarray,
-    name: str,
-    patient: str,
-    sample: np.ndarray,
-    times: np.ndarray,
-) -> Beats:
-    n = len(labels)
-    length, names = np.full(n, x.shape[2], dtype=np.int16), (np.full(n, name), np.full(n, patient))
-    return Beats(x, labels, length, *names, sample.astype(np.int32), symbols, features, times)
+@dataclass
+class Parts:
+    """The rows of each part, and the words to say about them.
+
+    Attributes:
+        division: their numbers among all beats.
+        kind: the dataset that they make.
+        warnings, lines: see `Data`.
+    """
+
+    division: splits.Division
+    kind: type[ECGLoader]
+    warnings: list[str]
+    lines: list[str]
 
 
-def read_rows(path: Path, recipe: InputSpec) -> Beats:
-    """The beats of the WFDB record `path`."""
-    return rows_of(read_wfdb(path), recipe)
+def ecg(options: DataOptions) -> Data:
+    """MIT-BIH, five classes (four where --split goes by patient)."""
+    return load(options, ECGLoader)
 
 
-def records_source(folder: Path, recipe: InputSpec) -> Source:
-    """All beats of the raw records in `folder`."""
-    paths = list_records(folder)
-    files = [path.with_name(f"{path.name}.{extension}") for path in paths for extension in RECORD_FILES]
-    missing = [path.name for path in files if not path.is_file()]
-    if missing:
-        raise UserError(f"{folder} lacks {', '.join(missing[:6])}{' ...' if len(missing) > 6 else ''}")
-
-    def build() -> dict[str, Beats]:
-        beats = cut_all(paths, partial(read_rows, recipe=recipe))
-        warn_flat(beats, str(folder))
-        return {"all": beats}
-
-    return Source("context", keyed(recipe), files, build, f"raw records in {folder}", KEPT)
+def ecg_bin(options: DataOptions) -> Data:
+    """MIT-BIH, normal and abnormal."""
+    return load(options, ECGLoader_bin)
 
 
-def synthetic_source(args: Namespace, recipe: InputSpec) -> Source:
-    """All beats of synthetic recordings."""
-    asked = (args.synthetic_patients, args.synthetic_minutes, args.synthetic_seed)
-    made = {"generator": synthetic.VERSION, **dict(zip(("patients", "minutes", "seed"), asked, strict=True))}
-
-    def build() -> dict[str, Beats]:
-        recordings = progress(synthetic.synthesize(*asked), "synthesizing", total=asked[0])
-        return {"all": Beats.join(rows_of(record, recipe) for record in recordings)}
-
-    where = f"{asked[0]} synthetic recordings of {asked[1]:g} minutes, seed {asked[2]}"
-    return Source("context", {**keyed(recipe), **made}, [], build, where, KEPT)
+def synthetic(options: DataOptions) -> Data:
+    """Synthetic recordings, five classes (four where --split goes by patient)."""
+    return load(options, ECGLoader)
 
 
-def keyed(recipe: InputSpec) -> dict[str, Any]:
-    """What a cache is known by; plain values."""
-    return {"version": VERSION, **recipe.known_by()}
+def synthetic_bin(options: DataOptions) -> Data:
+    """Synthetic recordings, normal and abnormal."""
+    return load(options, ECGLoader_bin)
 
 
-def open_records(args: Namespace, recipe: InputSpec) -> Cache:
-    """The cache of the raw records that the flags name, or of those that it was built from before they went away."""
-    finder = SourceFinder(args)
-    if not finder.has_raw() and not args.records_dir:
-        found = cache.find(finder.parent, kind="context", recipe=keyed(recipe))
-        if found is not None:
-            say(f"data: built cache of {found.meta['source']['where']}")
-            return found
-    return open_cache(finder.parent, records_source(finder.raw_folder(), recipe))
-
-
-def without_signal(beats: Beats, rows: np.ndarray) -> Beats:
-    """What is known of these `rows` of the beats but their signal and features."""
-    light = {name: array[rows] for name, array in beats.arrays().items() if name not in ("x", "features")}
-    return Beats(x=np.empty((len(rows), 0)), **light)
-
-
-def mixed(beats: Beats, args: Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """The train and test rows of Kaggle's split (for synthetic recordings, of one like it)."""
-    last = np.append(beats.record[1:] != beats.record[:-1], True)  # has no row there
-    kept = np.flatnonzero(~last)
-    known = without_signal(beats, kept)
-    if args.dataset.startswith("synthetic"):
-        train, test = splits.fifth_rows(known, args.synthetic_seed)
-    else:
-        train, test = splits.kaggle_rows(known)
-    return kept[train], kept[test]
-
-
-def spliced_lines(beats: Beats, made: np.ndarray) -> list[str]:
-    """What --prepare says of the spliced rows `made` (k,) of the training part."""
-    names = np.unique(beats.record[made])
-    counts = np.bincount(beats.y[made], minlength=patients.SCORED)
-    told = ", ".join(f"{letter} {count}" for letter, count in zip(CLASS_LETTERS, counts.tolist(), strict=False))
-    sources = len(np.unique(spliced_from(names)))
-    return ["", f"spliced patients, in train only: {len(names)}, out of {sources} of its records; rows {told}"]
-
-
-def load(args: Namespace, kind: type[ECGLoader]) -> Data:
-    """Train, validation and test rows with the context and the split that the flags ask for.
+def load(options: DataOptions, kind: type[ECGLoader]) -> Data:
+    """Train, validation and test rows with the input and the split that the flags ask for.
 
     Args:
         kind: the dataset of all classes; `kind.without_q` where Q is left out.
     """
-    recipe, made_up = InputSpec.of(args), args.dataset.startswith("synthetic")
-    if made_up:
-        opened = open_cache(Path(args.root_dir) / "synthetic" / "cache", synthetic_source(args, recipe))
+    if is_plain(options):
+        layout = kaggle_layout(options.source)
+        cache = synthetic_cache(options.source, layout) or SourceFinder(options.source, layout).find()
+        warning = SYNTHETIC_WARNING if options.source.is_synthetic else KAGGLE_WARNING
+        return make_data(options.split, options.seed, cache, kind, [warning])
+    spec = InputSpec.of(options.inputs, options.patients.spliced)
+    layout = whole_layout(spec)
+    cache = synthetic_cache(options.source, layout) or SourceFinder(options.source, layout).find_records()
+    beats = cache.splits["all"]
+    parts = (mixed if options.split.split == "kaggle" else by_patient)(beats, options, kind)
+    if options.split.validate_on == "train":
+        parts.warnings.append(LEARNED_WARNING)
+    neighbours, geometry, division = options.inputs.neighbours, spec.geometry(), parts.division
+    train, val, test = (
+        parts.kind(beats, division.rows[part], neighbours, geometry) for part in ("train", "val", "test")
+    )
+    facts = {
+        "recipe": layout.recipe,
+        "split": options.split.split,
+        "patients": division.patients,
+        "records": division.records,
+        "features": names_of(spec.features, spec.leads),
+    }
+    return Data(train, val, test, cache, parts.warnings, facts, spec.future() + parts.lines)
+
+
+def is_plain(options: DataOptions) -> bool:
+    """Whether Kaggle's rows and split are asked for, which CSV files have as well."""
+    inputs = options.inputs
+    only_rows = inputs.context == "kaggle" and not inputs.features and not inputs.neighbours
+    return options.split.split == "kaggle" and only_rows
+
+
+def kaggle_layout(source: SourceOptions) -> Layout:
+    """Kaggle's rows, kept as Kaggle's two files have them."""
+    if source.is_synthetic:
+        seed = source.synthetic_seed
+        return Layout("synthetic", {"version": KAGGLE_VERSION}, InputSpec(), partial(kaggle_files, seed=seed))
+    recipe = {"version": KAGGLE_VERSION, "rows": "kaggle", "split": "kaggle"}
+    return Layout("records", recipe, InputSpec(), kaggle_files)
+
+
+def kaggle_files(beats: Beats, seed: int | None = None) -> dict[str, Beats]:
+    """The train and test rows of Kaggle's split, in their files' order and without times; see `splits.mixed_rows`."""
+    rows = dict(zip(("train", "test"), splits.mixed_rows(beats, seed), strict=True))
+    return {part: replace(beats.take(chosen), time=None) for part, chosen in rows.items()}
+
+
+def whole_layout(spec: InputSpec) -> Layout:
+    """All beats by `spec`, in order of record and time."""
+    return Layout("context", {"version": VERSION, **spec.to_plain()}, spec, lambda beats: {"all": beats}, KEPT)
+
+
+def synthetic_cache(source: SourceOptions, layout: Layout) -> Cache | None:
+    """The cache of the synthetic recordings that the flags describe; None where they ask for MIT-BIH's."""
+    if not source.is_synthetic:
+        return None
+    return open_cache(Path(source.root_dir) / "synthetic" / "cache", synthetic_source(source, layout))
+
+
+def make_data(split: SplitOptions, seed: int, cache: Cache, kind: type[ECGLoader], warnings: list[str]) -> Data:
+    """Train, validation and test rows of a cache of Kaggle's two files; validation is a stratified part of train."""
+    train, test = cache.splits["train"], cache.splits["test"]
+    if len(train) < 2 or not len(test):
+        raise UserError(f"{cache.meta['source']['where']}: {len(train)} train and {len(test)} test rows are too few")
+    if split.validate_on == "test":
+        whole = kind(test)
+        return Data(kind(train), whole, whole, cache, [*warnings, LEAK_WARNING])
+    if split.validate_on == "train":
+        return Data(kind(train), kind(train), kind(test), cache, [*warnings, LEARNED_WARNING])
+    rest, held = splits.stratified(kind(train).y.numpy(), split.val_fraction, np.random.default_rng(seed))
+    return Data(kind(train, rest), kind(train, held), kind(test), cache, warnings)
+
+
+def mixed(beats: Beats, options: DataOptions, kind: type[ECGLoader]) -> Parts:
+    """Kaggle's split, or for synthetic recordings one like it; validation is a stratified part of train."""
+    source = options.source
+    train, test = splits.mixed_rows(beats, source.synthetic_seed if source.is_synthetic else None)
+    labels = kind(beats, train).labels().numpy()
+    if options.split.validate_on == "train":
+        rest = held = np.arange(len(train))
     else:
-        opened = open_records(args, recipe)
-    beats = opened.splits["all"]
-    warnings: list[str] = []
-    lines = recipe.future()
-    if args.split == "kaggle":
-        train, test = mixed(beats, args)
-        labels = kind(beats, train).labels().numpy()
-        if args.validate_on == "train":
-            rest = held = np.arange(len(train))
-        else:
-            rest, held = splits.stratified(labels, args.val_fraction, np.random.default_rng(args.seed))
-        division = patients.Division({"train": train[rest], "val": train[held], "test": test})
-        warnings.append(SYNTHETIC_WARNING if made_up else KAGGLE_WARNING)
-    else:
-        number, _, folds = (args.fold or "").partition("/")
-        fold = (int(number), int(folds)) if folds else None
-        # Of rows that were spliced from a record, none is anybody's to validate or test on.
-        made = is_spliced(beats.record) if recipe.spliced else np.zeros(len(beats), dtype=bool)
-        real = np.flatnonzero(~made)
-        division = patients.divide(
-            without_signal(beats, real), args.split, fold, args.val_fraction, args.seed, args.validate_on == "train"
-        )
-        division.rows = {part: real[rows] for part, rows in division.rows.items()}
-        kind = kind.without_q()
-        warnings += ["Synthetic recordings: scores on them say nothing about people."] if made_up else []
-        lines += patients.describe(division)
-        warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
-        if made.any():  # they teach, where their record does
-            rows = np.flatnonzero(made & (beats.y < patients.SCORED))
-            rows = rows[np.isin(spliced_from(beats.record[rows]), division.records["train"])]
-            division.rows["train"] = np.sort(np.concatenate([division.rows["train"], rows]))
-            lines += spliced_lines(beats, rows)
-    if args.validate_on == "train":
-        warnings.append(LEARNED_WARNING)
-    parts = {part: kind(beats, rows, args.neighbours, recipe.frame()) for part, rows in division.rows.items()}
-    facts = {"recipe": keyed(recipe), "split": args.split, "patients": division.patients, "records": division.records}
-    columns = names_of(recipe.features, recipe.leads)
-    return Data(parts["train"], parts["val"], parts["test"], opened, warnings, {**facts, "features": columns}, lines)
+        rest, held = splits.stratified(labels, options.split.val_fraction, np.random.default_rng(options.seed))
+    division = splits.Division({"train": train[rest], "val": train[held], "test": test})
+    return Parts(division, kind, [SYNTHETIC_WARNING if source.is_synthetic else KAGGLE_WARNING], [])
+
+
+def by_patient(beats: Beats, options: DataOptions, kind: type[ECGLoader]) -> Parts:
+    """A split by patient; beats of synthetic patients made of a record's beats train where that record does."""
+    split = options.split
+    number, _, folds = (split.fold or "").partition("/")
+    fold = (int(number), int(folds)) if folds else None
+    no_beat = np.zeros(len(beats), dtype=bool)
+    spliced = is_spliced(beats.record) if options.patients.spliced != "none" else no_beat
+    real = np.flatnonzero(~spliced)
+    division = splits.divide(
+        splits.without_signal(beats, real), split.split, fold, split.val_fraction, options.seed,
+        whole=split.validate_on == "train",
+    )  # fmt: skip
+    division.rows = {part: real[rows] for part, rows in division.rows.items()}
+    warnings = [SYNTHETIC_PATIENTS_WARNING] if options.source.is_synthetic else []
+    warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
+    lines = splits.describe(division)
+    if spliced.any():
+        rows = np.flatnonzero(spliced & (beats.y < splits.SCORED))
+        rows = rows[np.isin(spliced_from(beats.record[rows]), division.records["train"])]
+        division.rows["train"] = np.sort(np.concatenate([division.rows["train"], rows]))
+        lines += spliced_lines(beats, rows)
+    return Parts(division, kind.without_q(), warnings, lines)
+
+
+def spliced_lines(beats: Beats, rows: np.ndarray) -> list[str]:
+    """Text for --prepare: the synthetic patients in the training part, whose beats are `rows` (k,)."""
+    names = np.unique(beats.record[rows])
+    counts = np.bincount(beats.y[rows], minlength=splits.SCORED)
+    by_class = ", ".join(f"{letter} {count}" for letter, count in zip(CLASS_LETTERS, counts.tolist(), strict=False))
+    sources = len(np.unique(spliced_from(names)))
+    return ["", f"spliced patients, in train only: {len(names)}, out of {sources} of its records; rows {by_class}"]

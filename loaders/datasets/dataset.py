@@ -1,45 +1,48 @@
-"""Datasets over cached arrays, and the batches that are gathered from them."""
+"""Datasets over cached arrays."""
 
 from __future__ import annotations
 
-from argparse import Namespace
-from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from loaders.beats.input_geometry import KAGGLE_GEOMETRY, InputGeometry
+from loaders.beats.input_spec import KAGGLE_GEOMETRY, InputGeometry
 from loaders.beats.spliced import is_spliced
-from loaders.beats.table import CLASS_NAMES, Beats
-from loaders.datasets.batches import Batch, Batches
-from loaders.datasets.kaggle_split import stratified
-from loaders.sources import finder as sources
-from loaders.sources.cache import Cache
+from loaders.beats.table import Beats
 from toolbox.utils import UserError
+from toolbox.utils.aami import ABNORMAL, CLASS_NAMES, NORMAL
 
-__all__ = ["Batch", "Batches", "Data", "ECGLoader", "ECGLoader_bin", "make_data"]
-
-# What "importance" adds to 1 / n_class: an error on a sick beat weighs more (the predecessor's weights).
+# Factors that "importance" multiplies 1 / n_class by: errors on sick beats weigh more (the predecessor's weights).
 IMPORTANCE = {5: (1.0, 2.0, 2.0, 2.0, 0.5), 4: (1.0, 2.0, 2.0, 2.0), 2: (1.0, 2.0)}
 FULL = 20  # rows of a class from which on a patient counts fully in it under --sampler patients
-KAGGLE_WARNING = (
-    "Kaggle's split mixes patients: every patient is in both train and test, so its scores show how well a model fits, "
-    "not how it does on new patients."
-)
-SYNTHETIC_WARNING = (
-    "Synthetic recordings, patients mixed as in Kaggle's split: scores on them say nothing about people."
-)
-LEARNED_WARNING = (
-    "--validate-on train: nothing is held out; validation scores are of rows that the network learns from, and the "
-    "last epoch is the run's. Choose nothing by them."
-)
-LEAK_WARNING = (
-    "--validate-on test: the epoch is chosen on the test rows themselves, so test scores are too good "
-    "(the predecessor's protocol, for comparison only)."
-)
+
+
+class Batch(NamedTuple):
+    """Rows of a batch.
+
+    Attributes:
+        x: (B, leads, samples) float32.
+        y: (B,) int64, the labels.
+        ids: (B,) int64, the rows' numbers in the cached arrays.
+        features: (B, k) float32, the numbers beside each row, or None.
+        other: after mixup, (B,) int64, the labels of the rows that these were mixed with.
+        share: after mixup, the share of the rows with labels `y` in `x` and `features`.
+    """
+
+    x: Tensor
+    y: Tensor
+    ids: Tensor
+    features: Tensor | None = None
+    other: Tensor | None = None
+    share: float = 1.0
+
+    def inputs(self, device: torch.device) -> tuple[Tensor, ...]:
+        """The model's arguments on `device`: x, and features if there are any."""
+        parts = (self.x,) if self.features is None else (self.x, self.features)
+        return tuple(part.to(device, non_blocking=True) for part in parts)
 
 
 class ECGLoader(Dataset[Batch]):
@@ -47,24 +50,28 @@ class ECGLoader(Dataset[Batch]):
 
     Args:
         beats: the split, as cached; or all beats, in order of record and time.
-        rows: which of its rows, all if None.
-        frame: how the rows lie.
+        rows: numbers of its rows that belong to this dataset, all if None.
         neighbours: rows of that many beats before and after come along, as further channels; zeros beyond a record.
+        geometry: the geometry of the rows.
     """
 
     class_names: tuple[str, ...] = CLASS_NAMES
 
     def __init__(
-        self, beats: Beats, rows: np.ndarray | None = None, neighbours: int = 0, frame: InputGeometry = KAGGLE_GEOMETRY
+        self,
+        beats: Beats,
+        rows: np.ndarray | None = None,
+        neighbours: int = 0,
+        geometry: InputGeometry = KAGGLE_GEOMETRY,
     ) -> None:
         self.beats = beats
         self.x = torch.from_numpy(beats.x)  # (rows of the file, 187) or (rows, leads, samples), memory-mapped
         self.y = torch.from_numpy(self.fold(beats.y))
         self.rows = torch.arange(len(beats)) if rows is None else torch.from_numpy(rows)
         self.neighbours = neighbours
-        self.frame = frame
+        self.geometry = geometry
         self.features = None if beats.features is None else torch.from_numpy(beats.features)
-        self.whose = torch.from_numpy(np.unique(beats.record, return_inverse=True)[1]) if neighbours else None
+        self.owners = torch.from_numpy(np.unique(beats.record, return_inverse=True)[1]) if neighbours else None
 
     @classmethod
     def without_q(cls) -> type[ECGLoader]:
@@ -72,7 +79,7 @@ class ECGLoader(Dataset[Batch]):
         return ECGLoaderWithoutQ
 
     def fold(self, labels: np.ndarray) -> np.ndarray:
-        """(n,) int64: the cache's labels 0..4 as this dataset's classes."""
+        """(n,) int64: this dataset's classes of the cache's labels 0..4."""
         return labels
 
     def __len__(self) -> int:
@@ -88,7 +95,7 @@ class ECGLoader(Dataset[Batch]):
         """The rows at `positions` (B,) of this dataset, in one gather on the device that holds the rows."""
         ids = self.rows.index_select(0, positions.to(self.rows.device))
         y = self.y.index_select(0, ids)
-        if self.whose is not None:
+        if self.owners is not None:
             x, features = self._around(self.x, ids), None
             if self.features is not None:
                 features = self._around(self.features, ids).flatten(1)
@@ -99,40 +106,39 @@ class ECGLoader(Dataset[Batch]):
 
     def _around(self, values: Tensor, ids: Tensor) -> Tensor:
         """(B, beats, ...): the `values` (n, ...) of the beats around each of `ids` (B,), in order of time."""
-        assert self.whose is not None
+        assert self.owners is not None
         around = ids.unsqueeze(1) + torch.arange(-self.neighbours, self.neighbours + 1, device=ids.device)  # (B, beats)
-        inside = around.clamp(0, len(self.whose) - 1)
-        same = (inside == around) & (self.whose[inside] == self.whose[ids].unsqueeze(1))
+        inside = around.clamp(0, len(self.owners) - 1)
+        same = (inside == around) & (self.owners[inside] == self.owners[ids].unsqueeze(1))
         return values[inside] * same.view(*same.shape, *[1] * (values.dim() - 1))
 
     def to(self, device: torch.device) -> ECGLoader:
-        """Keep the split on `device`, so that batches are gathered there."""
+        """Move the rows to `device`, so that batches are gathered there."""
         if device.type != "cpu":
             self.x, self.y, self.rows = (part.to(device) for part in (self.x, self.y, self.rows))
             self.features = None if self.features is None else self.features.to(device)
-            self.whose = None if self.whose is None else self.whose.to(device)
+            self.owners = None if self.owners is None else self.owners.to(device)
         return self
 
     def shape(self) -> dict[str, int]:
-        """What a model must know of a batch's x (B, in_channels, length) and features (B, beats * features)."""
+        """The arguments that a model is built with for x (B, in_channels, length), features (B, beats * features)."""
         leads, beats = (1 if self.x.dim() == 2 else self.x.shape[1]), 2 * self.neighbours + 1
         features = 0 if self.features is None else self.features.shape[1]
         return {"in_channels": leads * beats, "length": self.x.shape[-1], "features": features, "beats": beats}
 
     def inputs(self) -> tuple[Tensor, Tensor | None]:
-        """All rows x (n, leads, samples) and features (n, k), as a model takes them, on the CPU."""
+        """All rows x (n, leads, samples) and features (n, k), as a model takes them."""
         whole = self.batch(torch.arange(len(self)))
         return whole.x, whole.features
 
     def origin(self, ids: Tensor) -> dict[str, np.ndarray]:
-        """Whose beats these are: record, patient and symbol ("" for CSV rows), and time in s where it is known, each
-        (len(ids),)."""
-        known = self.beats.arrays()
-        return {name: known[name][ids.numpy()] for name in ("record", "patient", "symbol", "time") if name in known}
+        """Record, patient and symbol ("" for CSV rows) of beats, and time in s where the cache has it, (len(ids),)."""
+        arrays = self.beats.arrays()
+        return {name: arrays[name][ids.numpy()] for name in ("record", "patient", "symbol", "time") if name in arrays}
 
     @property
     def num_classes(self) -> int:
-        """How many classes the labels have."""
+        """Number of classes of the labels."""
         return len(self.class_names)
 
     def labels(self) -> Tensor:
@@ -154,19 +160,19 @@ class ECGLoader(Dataset[Batch]):
         return weights.float()
 
     def sample_weights(self, kind: str, beta: float = 0.999) -> Tensor:
-        """(n,) float32, to draw rows by: the class weight of each row, or with "patients" what lets every patient count
-        alike within a class and leaves the classes' shares as they are.
+        """(n,) float32, to draw rows by: the class weight of each row; with "patients", weights by which every patient
+        counts alike within a class while the classes keep their shares.
 
         Raises:
-            UserError: the rows do not tell whose they are.
+            UserError: the rows are of unknown patients.
         """
         if kind != "patients":
             return self.class_weights(kind, beta)[self.labels()]
         chosen, labels = self.rows.cpu().numpy(), self.labels().cpu().numpy()
-        whose, made = self.beats.patient[chosen], is_spliced(self.beats.record[chosen])
-        if not whose.astype(bool).all():
+        names, synthetic = self.beats.patient[chosen], is_spliced(self.beats.record[chosen])
+        if not names.astype(bool).all():
             raise UserError("--sampler patients: these rows do not tell whose they are; it needs raw records")
-        patients = np.unique(whose, return_inverse=True)[1] * 2 + made  # who was spliced is a patient apart
+        patients = np.unique(names, return_inverse=True)[1] * 2 + synthetic  # counted apart from the real patient
         counts = np.zeros((patients.max() + 1, self.num_classes))
         np.add.at(counts, (patients, labels), 1)
         shares = np.minimum(counts / FULL, 1)  # of a patient in a class: 1 from FULL rows on
@@ -175,7 +181,7 @@ class ECGLoader(Dataset[Batch]):
 
 
 class ECGLoaderWithoutQ(ECGLoader):
-    """Rows of N, S, V and F; those of Q are in none of its parts."""
+    """Rows of N, S, V and F; the splits by patient leave Q out."""
 
     class_names = CLASS_NAMES[:4]
 
@@ -183,7 +189,7 @@ class ECGLoaderWithoutQ(ECGLoader):
 class ECGLoader_bin(ECGLoader):  # noqa: N801 - the predecessor's name
     """Rows of one split as normal (N) and abnormal (S, V, F and Q)."""
 
-    class_names = ("Normal", "Abnormal")
+    class_names = (NORMAL, ABNORMAL)
 
     def fold(self, labels: np.ndarray) -> np.ndarray:
         return (labels > 0).astype(np.int64)
@@ -191,90 +197,3 @@ class ECGLoader_bin(ECGLoader):  # noqa: N801 - the predecessor's name
     @classmethod
     def without_q(cls) -> type[ECGLoader]:
         return cls
-
-
-@dataclass
-class Data:
-    """The rows of a dataset.
-
-    Attributes:
-        train, val, test: its parts; val is test itself under --validate-on test, and of train's rows under
-            --validate-on train.
-        cache: where they came from.
-        warnings: what whoever reads the scores must know.
-        facts: what else config.json keeps: the recipe of a row, who is in which part.
-        lines: what else --prepare prints.
-    """
-
-    train: ECGLoader
-    val: ECGLoader
-    test: ECGLoader
-    cache: Cache
-    warnings: list[str]
-    facts: dict[str, Any] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
-
-    def describe(self) -> dict[str, Any]:
-        """Plain values that say which data these are."""
-        return {
-            "source": self.cache.meta["source"]["where"],
-            "kind": self.cache.meta["kind"],
-            "fingerprint": self.cache.fingerprint,
-            "rows": {"train": len(self.train), "val": len(self.val), "test": len(self.test)},
-            **self.facts,
-        }
-
-
-def make_data(args: Namespace, cache: Cache, kind: type[ECGLoader], warnings: list[str]) -> Data:
-    """Train, validation and test rows out of a cache: validation is a stratified part of train, drawn by the seed."""
-    train, test = cache.splits["train"], cache.splits["test"]
-    if len(train) < 2 or not len(test):
-        raise UserError(f"{cache.meta['source']['where']}: {len(train)} train and {len(test)} test rows are too few")
-    if args.validate_on == "test":
-        whole = kind(test)
-        return Data(kind(train), whole, whole, cache, [*warnings, LEAK_WARNING])
-    if args.validate_on == "train":
-        return Data(kind(train), kind(train), kind(test), cache, [*warnings, LEARNED_WARNING])
-    rest, held = stratified(kind(train).y.numpy(), args.val_fraction, np.random.default_rng(args.seed))
-    return Data(kind(train, rest), kind(train, held), kind(test), cache, warnings)
-
-
-def _is_plain(args: Namespace) -> bool:
-    """Whether Kaggle's rows and split are asked for, which CSV files have as well."""
-    return args.split == "kaggle" and args.context == "kaggle" and not args.features and not args.neighbours
-
-
-def _mitdb(args: Namespace, kind: type[ECGLoader]) -> Data:
-    if _is_plain(args):
-        return make_data(args, sources.SourceFinder(args).find(), kind, [KAGGLE_WARNING])
-    from loaders.datasets import build as context
-
-    return context.load(args, kind)
-
-
-def _synthetic(args: Namespace, kind: type[ECGLoader]) -> Data:
-    if _is_plain(args):
-        return make_data(args, sources.synthetic_cache(args), kind, [SYNTHETIC_WARNING])
-    from loaders.datasets import build as context
-
-    return context.load(args, kind)
-
-
-def ecg(args: Namespace) -> Data:
-    """MIT-BIH, five classes (four where --split goes by patient)."""
-    return _mitdb(args, ECGLoader)
-
-
-def ecg_bin(args: Namespace) -> Data:
-    """MIT-BIH, normal and abnormal."""
-    return _mitdb(args, ECGLoader_bin)
-
-
-def synthetic(args: Namespace) -> Data:
-    """Synthetic recordings, five classes (four where --split goes by patient)."""
-    return _synthetic(args, ECGLoader)
-
-
-def synthetic_bin(args: Namespace) -> Data:
-    """Synthetic recordings, normal and abnormal."""
-    return _synthetic(args, ECGLoader_bin)

@@ -1,4 +1,7 @@
-"""Splits by patient: who trains, who validates, who tests; that nobody does two of these is proved here.
+"""Which beats train, validate and test: Kaggle's split, and splits by patient, which are proved disjoint.
+
+Kaggle's split was drawn at random within each class, so every patient is in both train and test: scores on it show how
+well a model fits, not how it does on new patients.
 
 The inter-patient protocol is that of de Chazal P, O'Dwyer M, Reilly RB, "Automatic classification of heartbeats using
 ECG morphology and heartbeat interval features", IEEE TBME 51(7):1196-1206, 2004: DS1 trains, DS2 tests, whole records,
@@ -10,20 +13,106 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
 
-from loaders.beats.table import CLASS_LETTERS, Beats
+from loaders.beats.table import Beats
 from loaders.io.wfdb_record import SAME_PATIENT
 from toolbox.utils import UserError
+from toolbox.utils.aami import CLASS_LETTERS, CLASSES_BY_PATIENT
+
+# The beats of Kaggle's mitbih_test.csv in its order: `beat` counts through all records (in order of name) and their
+# beats (in order of time); `records` and `counts` hold the number of beats of each record. Recovered by matching the
+# file's rows against the records, which identifies every one of them.
+KAGGLE_TEST = Path(__file__).with_name("kaggle_test.npz")
 
 DS1 = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
 DS2 = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
 PACED = ("102", "104", "107", "217")
-SCORED = (
-    4  # classes that take part: N, S, V and F; Q (15 beats outside the paced records) is left out, as in the papers
-)
-DRAWS, COMPARED = 256, 16  # random choices of validation patients; how many sound ones the best is taken of
+# Classes that take part: N, S, V and F; Q (15 beats outside the paced records) is left out, as in the papers.
+SCORED = CLASSES_BY_PATIENT["ecg"]
+DRAWS, COMPARED = 256, 16  # random choices of validation patients; the best is one of the first sound ones
+
+
+def stratified(labels: np.ndarray, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows at random within each class.
+
+    Args:
+        labels: (n,) int.
+        fraction: the share of each class that goes into the second part; of a class with two rows or more, at least
+            one row goes to either part.
+        rng: what the choice is drawn from.
+
+    Returns:
+        Two rising arrays of row numbers, disjoint, together all rows.
+    """
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = round(fraction * len(rows))
+        if len(rows) > 1 and fraction > 0:
+            count = min(max(count, 1), len(rows) - 1)
+        chosen[rng.permutation(rows)[:count]] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def by_label(beats: Beats, rows: np.ndarray) -> np.ndarray:
+    """`rows` in the order of their labels, otherwise as they stand: as Kaggle's files are sorted."""
+    return rows[np.argsort(beats.y[rows], kind="stable")]
+
+
+def kaggle_rows(beats: Beats) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of Kaggle's train and test file, in their order, among the rows of the 48 records (in order of
+    record, then time).
+
+    Raises:
+        UserError: the beats are not those of the 48 records.
+    """
+    with np.load(KAGGLE_TEST) as listed:
+        test, names, counts = listed["beat"].astype(np.int64), listed["records"], listed["counts"]
+    left = dict(zip(*np.unique(beats.record, return_counts=True), strict=True))
+    odd = [name for name, count in zip(names, counts, strict=True) if left.pop(name, 0) != count]
+    if odd or left:
+        problem = f"missing or altered: {', '.join(odd)}" if odd else f"not of the database: {', '.join(left)}"
+        raise UserError(
+            f"Kaggle's split needs the 48 records of the MIT-BIH Arrhythmia Database as published; {problem}"
+        )
+    rest = np.setdiff1d(np.arange(len(beats)), test)
+    return by_label(beats, rest), test
+
+
+def fifth_rows(beats: Beats, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of train and test in a split like Kaggle's: a fifth of each class, at random, is the test set."""
+    train, test = stratified(beats.y, 0.2, np.random.default_rng(seed))
+    return by_label(beats, train), by_label(beats, test)
+
+
+def mixed_rows(beats: Beats, seed: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The row numbers of train and test in Kaggle's split, or, given a seed, in one like it of other recordings; the
+    last beat of each record is in neither part.
+
+    Args:
+        beats: all beats of all records, in order of record and time.
+
+    Raises:
+        UserError: without a seed, the beats are not those of the 48 records.
+    """
+    last = np.append(beats.record[1:] != beats.record[:-1], True)
+    kept = np.flatnonzero(~last)
+    rows = without_signal(beats, kept)
+    if seed is None:
+        train, test = kaggle_rows(rows)
+    else:
+        train, test = fifth_rows(rows, seed)
+    return kept[train], kept[test]
+
+
+def without_signal(beats: Beats, rows: np.ndarray) -> Beats:
+    """These `rows` of the beats, without signal and features."""
+    light = {name: array[rows] for name, array in beats.arrays().items() if name not in ("x", "features")}
+    return Beats(x=np.empty((len(rows), 0)), **light)
 
 
 @dataclass
@@ -32,10 +121,10 @@ class Division:
 
     Attributes:
         rows: by part, rising.
-        patients: by part, whose beats these are.
-        records: by part, from which records.
+        patients: by part, their names.
+        records: by part, their names.
         shared: patients that the protocol itself has on both sides.
-        left_out: by part, how many Q beats of its records are in no part.
+        left_out: by part, the number of Q beats of its records, which are in no part.
     """
 
     rows: dict[str, np.ndarray]
@@ -57,8 +146,8 @@ def divide(
         fold: (I, K). With kfold, the I-th of K groups of patients tests, whatever the seed. With the others, the I-th
             of K groups of DS1's patients validates, so that DS1 can be cross-validated and DS2 left alone.
         fraction: about that share of the training beats validates, where no fold says which.
-        seed: which patients these are drawn by.
-        whole: nobody is held out; validation is all of the training patients.
+        seed: of the random choice of these patients.
+        whole: no patient is held out; validation is all of the training patients.
 
     Raises:
         UserError: records are missing, there are fewer patients than groups, or a patient would be on two sides.
@@ -90,7 +179,7 @@ def divide(
 
 
 def require(beats: Beats, names: Iterable[str]) -> None:
-    """UserError unless all these records are there."""
+    """Raise UserError unless there are beats of all these records."""
     missing = sorted(set(names) - set(beats.record.tolist()))
     if missing:
         raise UserError(
@@ -100,7 +189,7 @@ def require(beats: Beats, names: Iterable[str]) -> None:
 
 
 def prove_disjoint(patients: Mapping[str, Iterable[str]], shared: Iterable[str] = ()) -> None:
-    """UserError when a patient is in two parts, but for those that the protocol is known to share."""
+    """Raise UserError if a patient is in two parts, but for those that the protocol itself shares."""
     for one, other in combinations(patients, 2):
         both = sorted((set(patients[one]) & set(patients[other])) - set(shared))
         if both:
@@ -108,9 +197,9 @@ def prove_disjoint(patients: Mapping[str, Iterable[str]], shared: Iterable[str] 
 
 
 def class_counts(beats: Beats, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Who the patients of `rows` are, rising, and (patients, 4) their beats of each class."""
-    names, whose = np.unique(beats.patient[rows], return_inverse=True)
-    flat = np.bincount(whose * SCORED + beats.y[rows], minlength=len(names) * SCORED)
+    """The patients of `rows`, rising, and (patients, 4) the number of their beats of each class."""
+    names, patient = np.unique(beats.patient[rows], return_inverse=True)
+    flat = np.bincount(patient * SCORED + beats.y[rows], minlength=len(names) * SCORED)
     return names, flat.reshape(-1, SCORED)
 
 
@@ -120,17 +209,15 @@ def fold_of(beats: Beats, rows: np.ndarray, number: int, folds: int) -> np.ndarr
     The patients with the most uneven classes are dealt first, each to the group that it evens out most (scikit-learn's
     StratifiedGroupKFold); nothing is drawn, so that the groups are the same for every seed.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     patients = np.unique(beats.patient[rows])
     if folds > len(patients):
         raise UserError(f"--fold {number}/{folds}: there are {len(patients)} patients; at most that many groups")
-    labels, whose = beats.y[rows], beats.patient[rows]
+    labels, groups = beats.y[rows], beats.patient[rows]
     if folds > np.bincount(labels).max():
         raise UserError(f"--fold {number}/{folds}: fewer beats than that in every class")
-    groups = list(StratifiedGroupKFold(folds).split(labels, labels, whose))
+    parts = list(StratifiedGroupKFold(folds).split(labels, labels, groups))
     inside = np.zeros(len(rows), dtype=bool)
-    inside[groups[number - 1][1]] = True
+    inside[parts[number - 1][1]] = True
     if not inside.any() or inside.all():
         raise UserError(f"--fold {number}/{folds} of {len(patients)} patients leaves one side empty; take fewer groups")
     return inside
@@ -163,7 +250,7 @@ def held_out(beats: Beats, rows: np.ndarray, fraction: float, seed: int) -> np.n
 
 
 def describe(division: Division) -> list[str]:
-    """Lines that say who is where and that nobody is on two sides."""
+    """Text: the patients of each part, and that they are disjoint."""
     lines = ["", "patients (whole records; a record's number stands for its patient)"]
     for part, names in division.records.items():
         lines.append(f"{part:5}  {len(division.patients[part]):3d} patients, records {' '.join(names)}")

@@ -1,4 +1,4 @@
-"""What --prepare prints: where the rows came from, how many of each class, and the digests of the arrays."""
+"""Summaries of the data: source, class counts and digests of the arrays for --prepare; the input row for an export."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from loaders.beats.table import Beats
-from loaders.datasets.dataset import Data, ECGLoader
+from loaders.beats.input_spec import InputSpec
+from loaders.beats.table import DECIMATION, TAIL, Beats
+from loaders.beats.windows import FIRST_LEAD
+from loaders.datasets.build import Data
+from loaders.datasets.dataset import ECGLoader
+from loaders.dsp.resample import MITBIH_FS
 from toolbox.utils import sha256_array
+
+
+def parts_of(data: Data) -> dict[str, ECGLoader]:
+    """The three datasets by name."""
+    return {"train": data.train, "val": data.val, "test": data.test}
 
 
 def in_order(beats: list[Beats]) -> Beats:
@@ -22,23 +31,24 @@ def digests(data: Data) -> dict[str, str]:
     whole recordings are cached, of all beats and of the numbers of those in each part."""
     kind = type(data.train)
     splits = data.cache.splits
-    found = {}
+    by_array = {}
     if "all" in splits:  # whole recordings, split by row numbers
-        found["X_all"] = sha256_array(np.ascontiguousarray(splits["all"].x))
-        found["y_all"] = sha256_array(np.ascontiguousarray(splits["all"].y))
-        parts = {"train": data.train, "val": data.val, "test": data.test}
-        return {**found, **{f"rows_{name}": sha256_array(part.rows.cpu().numpy()) for name, part in parts.items()}}
+        by_array["X_all"] = sha256_array(np.ascontiguousarray(splits["all"].x))
+        by_array["y_all"] = sha256_array(np.ascontiguousarray(splits["all"].y))
+        for name, part in parts_of(data).items():
+            by_array[f"rows_{name}"] = sha256_array(part.rows.cpu().numpy())
+        return by_array
     for split in ("train", "test"):
-        found[f"X_{split}"] = sha256_array(np.ascontiguousarray(splits[split].x))
-        found[f"y_{split}"] = sha256_array(kind(splits[split]).y.numpy())
-    if data.cache.meta["kind"] != "csv":  # CSV rows do not tell whose they are
-        found["X_all"] = sha256_array(in_order(list(splits.values())).x)
-    return found
+        by_array[f"X_{split}"] = sha256_array(np.ascontiguousarray(splits[split].x))
+        by_array[f"y_{split}"] = sha256_array(kind(splits[split]).y.numpy())
+    if data.cache.meta["kind"] != "csv":  # CSV rows are of unknown records
+        by_array["X_all"] = sha256_array(in_order(list(splits.values())).x)
+    return by_array
 
 
 def describe(data: Data) -> tuple[dict[str, Any], list[str]]:
     """A summary as plain values, and the same as lines to print."""
-    parts: dict[str, ECGLoader] = {"train": data.train, "val": data.val, "test": data.test}
+    parts = parts_of(data)
     counts = {name: part.class_counts().tolist() for name, part in parts.items()}
     summary = {**data.describe(), "classes": list(data.train.class_names), "counts": counts, "sha256": digests(data)}
     width = max(len(name) for name in data.train.class_names)
@@ -61,10 +71,34 @@ def describe(data: Data) -> tuple[dict[str, Any], list[str]]:
 
 def missing_classes(data: Data) -> list[str]:
     """A line for each class that a split has no rows of."""
-    parts: dict[str, ECGLoader] = {"train": data.train, "val": data.val, "test": data.test}
     return [
         f"warning: {split} has no {name} rows"
-        for split, part in parts.items()
+        for split, part in parts_of(data).items()
         for name, count in zip(part.class_names, part.class_counts().tolist(), strict=True)
         if count == 0
     ]
+
+
+def describe_row(data: Data) -> dict[str, Any]:
+    """The input row of a model trained on these data, as plain values.
+
+    Returns:
+        "kind" ("kaggle" or "window"), "in_channels", "length" (samples), "features" (numbers beside it), "beats" (rows
+        that come together), "fs" (its samples per second), "lead", "steps" (how to cut it, in words), and, of "kaggle",
+        "signal_fs", "decimate" and "tail", by which loaders.beats.table.cut_kaggle_rows goes, else "recipe".
+    """
+    spec = InputSpec().to_plain()
+    spec.update((key, value) for key, value in data.facts.get("recipe", {}).items() if key in spec)
+    row: dict[str, Any] = {"kind": spec["context"], **data.train.shape(), "lead": FIRST_LEAD}
+    if names := data.facts.get("features"):
+        row["feature_names"] = list(names)
+    if spec["context"] == "kaggle":
+        numbers = {"fs": MITBIH_FS / DECIMATION, "signal_fs": MITBIH_FS, "decimate": DECIMATION, "tail": TAIL}
+        steps = (
+            f"one lead at {MITBIH_FS:g} Hz, from the R peak to {100 * TAIL:g} % of the RR interval that follows behind "
+            f"the next R peak; every {DECIMATION}rd sample, without a filter; (x - min) / (max - min) over all of it; "
+            f"cut, or filled with zeros on the right, to {row['length']} samples"
+        )
+        return {**row, **numbers, "steps": steps}
+    steps = "the window of signal around the R peak that loaders/beats/input_spec.py cuts, and the features beside it"
+    return {**row, "fs": float(spec["rate"]), "recipe": spec, "steps": steps}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 FILLED = 0.05  # s, the longest gap that a line is drawn across as if nothing had been
 FLAT = (2.0, 0.01)  # s and mV: a lead that moves less than that for so long is off
@@ -60,8 +61,6 @@ def find_bad_intervals(signal: np.ndarray, fs: float, low: float = -np.inf, high
 
 def _flat(signal: np.ndarray, fs: float) -> list[tuple[int, int]]:
     """Where `signal` stays within FLAT: all windows of so little range, together."""
-    from scipy.ndimage import maximum_filter1d, minimum_filter1d
-
     size = round(FLAT[0] * fs)
     if len(signal) < size:
         return []

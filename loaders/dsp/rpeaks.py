@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import find_peaks, firwin, oaconvolve
 
+from loaders.dsp.resample import ratio, resample
 from toolbox.utils import UserError, one_blas_thread
 
 RATE = 90  # Hz that the network reads
@@ -34,23 +36,14 @@ def condition(signal: np.ndarray, fs: float) -> np.ndarray:
     ones). So a sample depends on most of a second around it and on the seconds before it, and nothing else of the
     record: pieces of a long one give what the whole gives, and the past is enough for what comes live.
     """
-    from scipy.ndimage import uniform_filter1d
-    from scipy.signal import firwin, oaconvolve, resample_poly
-
     signal = np.asarray(signal, dtype=np.float64)
     level = uniform_filter1d(
         signal, round(fs) | 1, mode="nearest"
     )  # before the rate changes, which would let it through
-    ratio = _ratio(fs)
-    slow = resample_poly(signal - level, ratio.numerator, ratio.denominator)
+    slow = resample(signal - level, fs, RATE, ends="constant")
     taps = firwin(FILTER, CUTOFF, fs=RATE)
     slow = oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
     return (slow / _unit(slow)).astype(np.float32)
-
-
-def _ratio(fs: float) -> Fraction:
-    """Samples of the network's for one of the signal's; at odd rates the network reads at nearly RATE."""
-    return Fraction(RATE / fs).limit_denominator(1000)
 
 
 def _unit(slow: np.ndarray) -> np.ndarray:
@@ -132,8 +125,6 @@ def detect(
     Raises:
         UserError: the signal is not one lead, or the rate no positive number.
     """
-    from scipy.signal import find_peaks
-
     signal = np.asarray(signal, dtype=np.float64)
     if signal.ndim != 1:
         raise UserError(f"R peaks are found in one lead, a row of samples; got an array of shape {signal.shape}")
@@ -154,7 +145,7 @@ def detect(
     around = found[:, None] + np.arange(-2, 3)
     weight = likely[np.clip(around, 0, len(likely) - 1)]
     steps = (weight * around).sum(axis=1) / weight.sum(axis=1) - 1  # likely is padded by one
-    peaks = _refine(signal, float(1 / _ratio(fs)), conditioned, steps * STRIDE + STRIDE // 2)
+    peaks = _refine(signal, float(1 / ratio(fs, RATE)), conditioned, steps * STRIDE + STRIDE // 2)
     return peaks[known[peaks]]
 
 

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from loaders.beats.table import CLASS_NAMES, ROW, Beats
+from loaders.beats.table import Beats
 from toolbox.utils import UserError, atomic_write, read_json, sha256_array, sha256_of, sync_folder, write_json
+from toolbox.utils.aami import CLASS_NAMES, KAGGLE_ROW
 
 FORMAT = 1
 ABANDONED = 3600  # s without a change, after which a build was killed
@@ -100,8 +101,8 @@ def _check_rows(beats: Beats, kind: str) -> Beats:
         raise ValueError("arrays of different lengths")
     if beats.x.dtype != np.float32 or beats.y.dtype != np.int64 or not np.isfinite(beats.x).all():
         raise ValueError("values of other types, or not finite")
-    if kind in ROWS and beats.x.shape != (n, ROW):
-        raise ValueError(f"rows that have not {ROW} samples")
+    if kind in ROWS and beats.x.shape != (n, KAGGLE_ROW):
+        raise ValueError(f"rows that have not {KAGGLE_ROW} samples")
     if n and not (beats.y.min() >= 0 and beats.y.max() < len(CLASS_NAMES)):
         raise ValueError("labels that are no class")
     return beats

@@ -1,145 +1,67 @@
-"""Where the rows come from: built caches, CSV files, raw records, downloads, the synthetic generator."""
+"""Find MIT-BIH's beats: built caches, CSV files, raw records, downloads."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-from argparse import Namespace
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
-from loaders.beats.table import Beats, cut
-from loaders.datasets import kaggle_split as splits
-from loaders.io.wfdb_record import MITDB, list_records, read_wfdb, write_wfdb
-from loaders.sources import cache, synthetic
-from loaders.sources import kaggle_csv as rows
+from loaders.beats.table import Beats
+from loaders.io.wfdb_record import MITDB
+from loaders.options import SourceOptions
+from loaders.sources import cache, google_drive, physionet
 from loaders.sources.cache import Cache, Source
-from toolbox.utils import UserError, held_back, progress, sync_folder
-from toolbox.utils.signals import STOPPING, leave_signals
+from loaders.sources.kaggle_csv import FILES, read_csv
+from loaders.sources.records import RECORD_FILES, Layout, records_source, warn_flat
+from toolbox.utils import UserError, progress
 
-RECIPE = 1  # to be raised when beats.py or splits.py makes other rows: caches made before are then rebuilt
-
-RECORD_FILES = ("hea", "dat", "atr")
-
-
-def say(text: str) -> None:
-    """A plain line on stderr for the user to follow."""
-    print(text, file=sys.stderr, flush=True)
+CSV_VERSION = 1  # to be raised when kaggle_csv.py makes other rows: caches made before are then rebuilt
 
 
-def read_and_cut(path: Path) -> Beats:
-    """The rows of MITDB's record `path`."""
-    record = read_wfdb(path)
-    found = cut(record)
-    if not len(found):
-        raise UserError(f"record {path}: no beat among its {len(record.sample)} annotations")
-    return found
-
-
-def warn_flat(beats: Beats, where: str) -> None:
-    """Say how many rows are flat lines: scaled to their range, they are zeros from end to end."""
-    empty = ~beats.x.any(axis=tuple(range(1, beats.x.ndim)))
-    flat = int(empty.sum())
-    if flat:
-        names = sorted({name for name in beats.record[empty].tolist() if name})
-        say(
-            f"warning: {flat} of {len(beats)} rows of {where} are flat lines{' in ' if names else ''}{', '.join(names)}"
-        )
-
-
-def cut_all(paths: list[Path], rows: Callable[[Path], Beats] = read_and_cut) -> Beats:
-    """The `rows` of all records, read and cut by two processes, in order of record and time."""
-    if len(paths) < 4:
-        return Beats.join(rows(path) for path in paths)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=leave_signals) as pool:
-        with held_back(*STOPPING):
-            parts = pool.map(rows, paths, chunksize=2)
-        try:
-            return Beats.join(progress(parts, "cutting beats", total=len(paths)))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # at the first bad record, or Ctrl-C, the others are not read
-            raise
-
-
-def records_source(folder: Path) -> Source:
-    """Kaggle's rows out of the 48 raw records in `folder`."""
-    paths = list_records(folder)
-    files = [path.with_name(f"{path.name}.{extension}") for path in paths for extension in RECORD_FILES]
-    missing = [path.name for path in files if not path.is_file()]
-    if missing:
-        raise UserError(
-            f"{folder} lacks {', '.join(missing[:6])}{' ...' if len(missing) > 6 else ''}; "
-            "complete it by --source physionet"
-        )
-    recipe = {"version": RECIPE, "rows": "kaggle", "split": "kaggle"}
-
-    def build() -> dict[str, Beats]:
-        beats = cut_all(paths)
-        warn_flat(beats, str(folder))
-        return splits.kaggle(beats)
-
-    return Source("records", recipe, files, build, f"raw records in {folder}")
+def report(text: str) -> None:
+    """Print a line on stderr: where the data come from."""
+    print(f"data: {text}", file=sys.stderr, flush=True)
 
 
 def csv_source(folder: Path) -> Source:
     """Kaggle's two CSV files in `folder`."""
-    files = {split: folder / name for split, name in rows.FILES.items()}
+    files = {split: folder / name for split, name in FILES.items()}
     missing = [path.name for path in files.values() if not path.is_file()]
     if missing:
         raise UserError(f"{folder} lacks {' and '.join(missing)}")
-    recipe = {"version": RECIPE, "rows": "csv", "split": "csv"}
+    recipe = {"version": CSV_VERSION, "rows": "csv", "split": "csv"}
 
     def build() -> dict[str, Beats]:
-        found = {split: rows.read_csv(path) for split, path in progress(files.items(), "reading CSV", total=2)}
-        for split, beats in found.items():
-            warn_flat(beats, files[split].name)
-        return found
+        parts = {split: read_csv(path) for split, path in progress(files.items(), "reading CSV", total=2)}
+        for split, beats in parts.items():
+            warn_flat([beats], files[split].name)
+        return parts
 
     return Source("csv", recipe, list(files.values()), build, f"CSV files in {folder}")
 
 
-def synthetic_source(patients: int, minutes: float, seed: int) -> Source:
-    """Rows of synthetic recordings."""
-    recipe = {
-        "version": RECIPE,
-        "generator": synthetic.VERSION,
-        "patients": patients,
-        "minutes": minutes,
-        "seed": seed,
-    }
-
-    def build() -> dict[str, Beats]:
-        recordings = synthetic.synthesize(patients, minutes, seed)
-        parts = [cut(record) for record in progress(recordings, "synthesizing", total=patients)]
-        return splits.random_fifth(Beats.join(parts), seed)
-
-    where = f"{patients} synthetic recordings of {minutes:g} minutes, seed {seed}"
-    return Source("synthetic", recipe, [], build, where)
-
-
 def open_cache(parent: Path, source: Source) -> Cache:
     """The cache of `source`, built unless it is there, with a line that says which."""
-    if (found := cache.find(parent, source)) is not None:
-        say(f"data: built cache of {source.where}")
-        return found
-    say(f"data: {source.where}; building the cache in {parent}")
+    if (built := cache.find(parent, source)) is not None:
+        report(f"built cache of {source.where}")
+        return built
+    report(f"{source.where}; building the cache in {parent}")
     return cache.build(parent, source)
 
 
 class SourceFinder:
-    """Finds MIT-BIH rows as the flags tell.
+    """Finds MIT-BIH's beats in the place that the flags name.
 
     Args:
-        args: root_dir, records_dir, source, gdrive_url, physionet_url.
+        options: the flags.
+        layout: how the beats of raw records are cut and kept.
     """
 
-    def __init__(self, args: Namespace) -> None:
-        self.args = args
-        self.folder = Path(args.root_dir) / "ecg"
-        self.records = Path(args.records_dir) if args.records_dir else Path(args.root_dir) / "mitdb"
+    def __init__(self, options: SourceOptions, layout: Layout) -> None:
+        self.options = options
+        self.layout = layout
+        self.folder = Path(options.root_dir) / "ecg"
+        self.records = Path(options.records_dir) if options.records_dir else Path(options.root_dir) / "mitdb"
         self.parent = self.folder / "cache"
 
     def csv(self) -> Cache:
@@ -148,77 +70,80 @@ class SourceFinder:
 
     def raw(self) -> Cache:
         """From raw records."""
-        return open_cache(self.parent, records_source(self.records))
+        return open_cache(self.parent, records_source(self.records, self.layout))
 
     def gdrive(self) -> Cache:
         """From the predecessor's archive on Google Drive."""
-        say(f"data: downloading the predecessor's archive to {self.folder}")
-        from loaders.sources import google_drive as gdd  # imported here: what downloads takes a good part of a start
-
-        gdd.download(self.folder, self.args.gdrive_url)
+        report(f"downloading the predecessor's archive to {self.folder}")
+        google_drive.download(self.folder, self.options.gdrive_url)
         return self.csv()
 
     def physionet(self) -> Cache:
         """From PhysioNet's records."""
-        say(f"data: downloading the records to {self.records}")
-        from loaders.sources import physionet
-
-        physionet.download(self.records, self.args.physionet_url)
+        report(f"downloading the records to {self.records}")
+        physionet.download(self.records, self.options.physionet_url)
         return self.raw()
 
-    def raw_folder(self) -> Path:
-        """Where the raw records are, once they are there; a CSV file does not do: its rows have no patient.
-
-        Raises:
-            UserError: there are none and none can be had.
-        """
-        if self.args.source in ("records", "auto") and (self.args.records_dir or self.has_raw()):
-            return self.records
-        if self.args.source == "records":
-            return self.records  # whoever reads them says what is missing
-        say(f"data: patients and signals are in raw records only; downloading them to {self.records}")
-        from loaders.sources import physionet
-
-        try:
-            physionet.download(self.records, self.args.physionet_url)
-        except UserError as error:
-            raise UserError(
-                f"--split, --context and --features other than Kaggle's need raw records, and there are none in "
-                f"{self.records}; downloading them: {error}. Name a folder that has them by --records-dir"
-            ) from error
-        return self.records
-
     def find(self) -> Cache:
-        """The rows from the source that --source names, or from the first that has them."""
+        """Kaggle's rows from the source that --source names, or from the first that has them."""
         named: dict[str, Callable[[], Cache]] = {
             "csv": self.csv,
             "records": self.raw,
             "gdrive": self.gdrive,
             "physionet": self.physionet,
         }
-        if self.args.source != "auto":
-            return named[self.args.source]()
-        if self.args.records_dir:  # said outright: these records and no others
+        if self.options.source != "auto":
+            return named[self.options.source]()
+        if self.options.records_dir:  # these records and no others
             return self.raw()
         return self._cached() or self._local() or self._download()
 
+    def find_records(self) -> Cache:
+        """The beats of raw records, for all that CSV files lack: patients and signals.
+
+        Where the records went away and no others are named, a cache that was built of them serves.
+
+        Raises:
+            UserError: there are no records and none can be had.
+        """
+        if not self.has_raw() and not self.options.records_dir:
+            built = cache.find(self.parent, kind=self.layout.kind, recipe=self.layout.recipe)
+            if built is not None:
+                report(f"built cache of {built.meta['source']['where']}")
+                return built
+        at_hand = self.options.records_dir or self.has_raw()
+        if not (self.options.source == "records" or (self.options.source == "auto" and at_hand)):
+            self._download_records()
+        return self.raw()
+
+    def _download_records(self) -> None:
+        report(f"patients and signals are in raw records only; downloading them to {self.records}")
+        try:
+            physionet.download(self.records, self.options.physionet_url)
+        except UserError as error:
+            raise UserError(
+                f"--split, --context and --features other than Kaggle's need raw records, and there are none in "
+                f"{self.records}; downloading them: {error}. Name a folder that has them by --records-dir"
+            ) from error
+
     def _cached(self) -> Cache | None:
         """A cache whose source is unchanged, or no longer there to compare."""
-        for kind, there, make in (("csv", self._has_csv(), csv_source), ("records", self.has_raw(), records_source)):
-            if there:
-                found = cache.find(self.parent, make(self.folder if kind == "csv" else self.records))
-            else:
-                found = cache.find(self.parent, kind=kind)
-            if found is not None:
-                say(f"data: built cache of {found.meta['source']['where']}")
-                return found
+        sources: dict[str, Callable[[], Source] | None] = {
+            "csv": (lambda: csv_source(self.folder)) if self._has_csv() else None,
+            self.layout.kind: (lambda: records_source(self.records, self.layout)) if self.has_raw() else None,
+        }
+        for kind, source in sources.items():
+            built = cache.find(self.parent, source()) if source else cache.find(self.parent, kind=kind)
+            if built is not None:
+                report(f"built cache of {built.meta['source']['where']}")
+                return built
         return None
 
     def _has_csv(self) -> bool:
-        return all((self.folder / name).is_file() for name in rows.FILES.values())
+        return all((self.folder / name).is_file() for name in FILES.values())
 
     def has_raw(self) -> bool:
-        """Whether all 48 records are where they should be."""
+        """Whether all 48 records are in their folder."""
         names = [f"{name}.{extension}" for name in MITDB for extension in RECORD_FILES]
         return all((self.records / name).is_file() for name in names)
 
@@ -233,36 +158,10 @@ class SourceFinder:
             try:
                 return get()
             except UserError as error:
-                say(f"data: {error}")
+                report(str(error))
                 tried.append(f"{get.__name__} ({error})")
         raise UserError(
-            f"no MIT-BIH data: no cache in {self.parent}, no {' and '.join(rows.FILES.values())} in {self.folder}, "
+            f"no MIT-BIH data: no cache in {self.parent}, no {' and '.join(FILES.values())} in {self.folder}, "
             f"no records in {self.records}; tried {'; '.join(tried)}. Ways out: put the CSV files into {self.folder}, "
             "name a folder of records by --records-dir, or take --dataset synthetic, which needs no data"
         )
-
-
-def synthetic_cache(args: Namespace) -> Cache:
-    """The synthetic rows that the flags describe."""
-    source = synthetic_source(args.synthetic_patients, args.synthetic_minutes, args.synthetic_seed)
-    return open_cache(Path(args.root_dir) / "synthetic" / "cache", source)
-
-
-def write_synthetic(args: Namespace, folder: str | Path) -> list[str]:
-    """Write the synthetic recordings to `folder` as WFDB records; their names."""
-    recordings = synthetic.synthesize(args.synthetic_patients, args.synthetic_minutes, args.synthetic_seed)
-    names, folder = [], Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as scratch:
-            for record in progress(recordings, "writing records", total=args.synthetic_patients):
-                write_wfdb(record, scratch)
-                for path in sorted(Path(scratch).iterdir()):
-                    with open(path, "rb") as handle:
-                        os.fsync(handle.fileno())
-                    path.replace(folder / path.name)  # a reader sees whole files only
-                names.append(record.name)
-        sync_folder(folder)
-    except OSError as error:
-        raise UserError(f"cannot write records to {folder}: {error.strerror or error}") from error
-    return names

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from loaders.beats.table import CLASS_NAMES, ROW, Beats
+from loaders.beats.table import Beats
 from toolbox.utils import UserError
+from toolbox.utils.aami import CLASS_NAMES, KAGGLE_ROW
 
-COLUMNS = ROW + 1
+COLUMNS = KAGGLE_ROW + 1
 FILES = {"train": "mitbih_train.csv", "test": "mitbih_test.csv"}
 BLOCK = 8 << 20  # bytes parsed at a time
 SEPARATORS = {";": "semicolons", "\t": "tabs", " ": "spaces"}  # that people write instead of commas
@@ -37,7 +38,7 @@ def read_csv(path: str | Path) -> Beats:
     if not len(table):
         raise UserError(f"{path} is empty; expected lines of {COLUMNS} numbers")
     wrong = ~np.isfinite(table)
-    wrong[:, ROW] |= ~np.isin(table[:, ROW], range(len(CLASS_NAMES)))
+    wrong[:, KAGGLE_ROW] |= ~np.isin(table[:, KAGGLE_ROW], range(len(CLASS_NAMES)))
     if wrong.any():
         row, column = np.unravel_index(wrong.argmax(), wrong.shape)
         number, line = _line_of(path, int(row) + 1)
@@ -46,7 +47,7 @@ def read_csv(path: str | Path) -> Beats:
         if not np.isfinite(table[row, column]):
             said = f"{cell[:20]!r}, expected a finite number"
         raise UserError(f"{path}, line {number}, column {column + 1}: {said}")
-    return as_beats(np.ascontiguousarray(table[:, :ROW]), table[:, ROW].astype(np.int64))
+    return as_beats(np.ascontiguousarray(table[:, :KAGGLE_ROW]), table[:, KAGGLE_ROW].astype(np.int64))
 
 
 def _read_table(path: Path, threads: bool = True) -> np.ndarray:
@@ -73,7 +74,7 @@ def _explain(path: Path, error: pa.ArrowInvalid) -> str:
         for separator, name in SEPARATORS.items():
             if line.count(separator) == COLUMNS - 1 and "," not in line:
                 return f", line {number}: separated by {name}, expected commas"
-        return f", line {number}: {match['columns']} columns, expected {COLUMNS} ({ROW} samples and the label)"
+        return f", line {number}: {match['columns']} columns, expected {COLUMNS} ({KAGGLE_ROW} samples and the label)"
     if match := CELL_FAULT.match(message):
         number, _ = _line_of(path, int(match["row"]))
         column = int(match["column"]) + 1
@@ -98,7 +99,7 @@ def _line_of(path: Path, row: int) -> tuple[int, str]:
 def as_beats(x: np.ndarray, y: np.ndarray) -> Beats:
     """Rows of unknown origin; a row's length is up to its last sample that is not zero."""
     filled = x != 0
-    length = np.where(filled.any(axis=1), ROW - filled[:, ::-1].argmax(axis=1), 0)
+    length = np.where(filled.any(axis=1), KAGGLE_ROW - filled[:, ::-1].argmax(axis=1), 0)
     n = len(y)
     return Beats(
         x=x,

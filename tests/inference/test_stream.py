@@ -20,8 +20,8 @@ import commander
 from commands import predict as recordings
 from inference.annotate import AnnotateOptions, predict
 from inference.stream import Beat, Stream, annotate_lines
-from loaders.beats.features.rr import Recording as Reference
-from loaders.beats.features.rr import compute
+from loaders.beats.features.base import FeatureInput
+from loaders.beats.features.table import compute
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.segmenter import Reader
 from loaders.dsp.chunks import iter_chunks
@@ -285,7 +285,7 @@ def test_windows_of_real_records_are_those_of_the_whole(name: str) -> None:
     live = Looker(recipe)
     beats = streamed(signal, network=live)
     sample = np.array([beat.sample for beat in beats])
-    x, features = recipe.values(recipe.cleaned(signal[:, None], 360.0), sample, sample / 360)
+    x, features = recipe.values(recipe.clean(signal[:, None], 360.0), sample, sample / 360)
     rows, told = live.shown()
     assert np.abs(rows - x).max() < 1e-3
     assert features is not None and np.mean(np.abs(told - features).max(axis=1) < 1e-3) > 0.98
@@ -297,7 +297,7 @@ def test_the_first_beats_have_the_past_that_there_is(lead: np.ndarray) -> None:
     stream = Stream(live, 360)
     found = [beat for k in range(0, 8000, 400) for beat in stream.push(lead[k : k + 400])]
     times = np.array([beat.time for beat in found])
-    expected = compute(("rr_past",), Reference(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
+    expected = compute(("rr_past",), FeatureInput(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
     assert len(times) > 15 and np.allclose(live.shown()[1], expected, atol=1e-6)
 
 

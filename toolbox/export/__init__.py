@@ -1,1 +1,1 @@
-"""Models for use without torch."""
+"""Trained networks as ONNX files, for use without torch."""

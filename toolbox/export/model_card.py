@@ -115,7 +115,7 @@ def _limits(facts: Mapping[str, Any]) -> list[str]:
     lines = [
         "For research and teaching. It is no medical device; nothing it says is a diagnosis.",
         *facts["warnings"],
-        "Scores are of beats whose R peaks the reference gave; what a detector misses or invents comes on top.",
+        "Scores are of beats whose R peaks the reference gave; beats that a detector misses or invents come on top.",
         f"The rarest class of the test rows, {model['classes'][rarest]}, has {counts[rarest]:,} of {sum(counts):,}: "
         "its figures are the least certain.",
     ]

@@ -89,7 +89,7 @@ class Quantized:
 
     Attributes:
         content: its ONNX file.
-        facts: method, share of 8 bit weights, and the rows that it was chosen on.
+        facts: method, share of 8 bit weights, losses of all methods.
     """
 
     content: bytes
@@ -107,7 +107,6 @@ def export(
         data: the rows of all splits.
         held_out: whether the validation rows are neither training nor test rows.
         metadata: of `model_metadata`.
-        folder: the output folder.
 
     Returns:
         The content of export.json.
@@ -122,12 +121,10 @@ def export(
     chosen_on = data.val if held_out else data.train
     logits = onnx_logits(session, in_order(chosen_on, BATCH_SIZE))
     small = quantize(content, session, data.train, chosen_on, logits)
-    small.facts["chosen_on"] = f"{'validation' if held_out else 'training'} rows"
-    small_session = open_session(small.content, EXPORT_FLAG)
     scores = score(
         data.test,
         onnx_logits(session, in_order(data.test, BATCH_SIZE)),
-        onnx_logits(small_session, in_order(data.test, BATCH_SIZE)),
+        onnx_logits(open_session(small.content, EXPORT_FLAG), in_order(data.test, BATCH_SIZE)),
         (softmax(logits, axis=1), labels_of(data.val)) if held_out else None,
         metadata,
     )
@@ -142,7 +139,7 @@ def export(
         "inputs": shapes(session),
         "verified": {"rows": len(reference), "limit": LARGEST_DIFFERENCE, "difference": differences},
         **scores,
-        "int8": {**small.facts, **scores["int8"]},
+        "int8": {**small.facts, "chosen_on": f"{'validation' if held_out else 'training'} rows", **scores["int8"]},
         **describe_rows(data),
         "files": {name: {"bytes": len(part), "sha256": sha256(part).hexdigest()} for name, part in files.items()},
     }

@@ -1,1 +1,1 @@
-"""Annotated recordings, to look at."""
+"""Annotated recordings: rhythm episodes, strips on ECG paper, pages."""

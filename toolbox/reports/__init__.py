@@ -1,1 +1,1 @@
-"""What a run leaves for people."""
+"""Results of a run for people: terminal, pages, tables, TensorBoard."""

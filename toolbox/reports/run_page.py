@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toolbox.logger import SCORES as SCORES_SHAPE
 from toolbox.reports.html import ABSENT, load_template
-from toolbox.utils import atomic_write
+from toolbox.runs.folders import Run
+from toolbox.utils import UserError, atomic_write, read_json, schema_error
+from toolbox.utils.errors import warn
 
 TEMPLATE = Path(__file__).with_name("run_page.html")
 SCORES = {  # name in the scores -> heading
@@ -51,7 +54,7 @@ def _percent(fraction: float | None) -> str:
 
 
 def _show(score: str, value: float | None) -> str:
-    """A score as the page prints it: per cent, except what is no fraction."""
+    """A score as text: per cent if it is a fraction."""
     if value is None:
         return ABSENT
     formats = {"loss": "{:.4f}", "lr": "{:.3g}", "seconds": "{:,.1f}", "kappa": "{:.3f}", "j_kappa": "{:.3f}"}
@@ -188,5 +191,30 @@ def write_report(
         },
     )
     with atomic_write(path) as handle:
-        handle.write(page.encode(errors="replace"))  # the name of a folder may hold what is no character
+        handle.write(page.encode(errors="replace"))  # a folder's name may hold bytes that are no characters
     return Path(path)
+
+
+def write_page(run: Run, logged: dict[str, Any], best: dict[str, Any] | None) -> Path:
+    """Write report.html, with the newest test of the run."""
+    test = newest_test(run.path)
+    pictures = sorted((run.path / "pics").glob("*.png"))
+    if test is not None:
+        pictures += [run.path / "pred" / f"{kind}_ep{test['epoch']}.png" for kind in ("norm_cm", "roc")]
+        pictures += sorted((run.path / "pred").glob(f"reliability_ep{test['epoch']}.png"))  # older runs have none
+    at_best = next((entry for entry in logged["val"] if best and entry["epoch"] == best["epoch"]), None)
+    return write_report(run.path / "report.html", run.config, logged, at_best, test, pictures)
+
+
+def newest_test(folder: Path) -> dict[str, Any] | None:
+    """Read the scores of the newest test, None when there is none; warn of files that cannot be read."""
+    tests = sorted((folder / "pred").glob("test_results_ep*.json"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(tests):
+        try:
+            test = read_json(path)
+            if not (problem := schema_error(test, SCORES_SHAPE, "it")):
+                return test
+        except UserError as error:
+            problem = str(error)
+        warn(f"{path} is passed over: {problem}")
+    return None

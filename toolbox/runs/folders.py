@@ -39,6 +39,11 @@ class Run:
         return self.path.name
 
     @property
+    def page(self) -> Path:
+        """Its report, written at the end of training and by --test."""
+        return self.path / "report.html"
+
+    @property
     def version(self) -> int:
         """The number at the end of the name."""
         return int(self.config["version"])

@@ -38,3 +38,12 @@ EC57_CLASSES = {
     "F": 3,
     **dict.fromkeys("/fQ?", 4),
 }
+
+# Classes by dataset. Where --split goes by patient, Q is left out, as the papers do.
+NUM_CLASSES = {"ecg": 5, "ecg_bin": 2, "synthetic": 5, "synthetic_bin": 2}
+CLASSES_BY_PATIENT = {"ecg": 4, "ecg_bin": 2, "synthetic": 4, "synthetic_bin": 2}
+
+
+def classes_of(dataset: str, split: str = "kaggle") -> int:
+    """The number of classes of a dataset under a split."""
+    return (NUM_CLASSES if split == "kaggle" else CLASSES_BY_PATIENT)[dataset]

@@ -6,13 +6,14 @@ import argparse
 import math
 import re
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import MISSING, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from toolbox.utils import Registry, UserError, nearest
+from toolbox.utils.registry import check_name
 
 T = TypeVar("T")
 
@@ -136,16 +137,26 @@ def one_of(names: Sequence[str]) -> Callable[[str], str | None]:
     return check
 
 
-def named(registry: Registry) -> Callable[[str], str]:
-    """An argparse type: a name of the registry, aliases resolved."""
+def argument(read: Callable[[str], T]) -> Callable[[str], T]:
+    """An argparse type: the value that `read` returns; the message of a UserError becomes argparse's own."""
 
-    def check(text: str) -> str:
+    def check(text: str) -> T:
         try:
-            return registry.canonical(text)
+            return read(text)
         except UserError as error:
             raise ArgumentTypeError(str(error)) from error
 
     return check
+
+
+def named(registry: Registry) -> Callable[[str], str]:
+    """An argparse type: a name of the registry, aliases resolved."""
+    return argument(registry.canonical)
+
+
+def listed(kind: str, names: Collection[str]) -> Callable[[str], str]:
+    """An argparse type: one of `names`, each the name of a `kind`."""
+    return argument(lambda text: check_name(kind, text, names))
 
 
 def number(

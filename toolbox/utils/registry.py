@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from toolbox.utils.errors import UnknownNameError, nearest
+
+
+def check_name(kind: str, name: str, names: Collection[str], aliases: Collection[str] = ()) -> str:
+    """`name` itself, which is one of `names`; UserError names the known ones and the nearest."""
+    if name not in names:
+        hint = nearest(name, [*names, *aliases]) or ";"
+        raise UnknownNameError(f"unknown {kind} {name!r}{hint} known: {', '.join(names)}")
+    return name
 
 
 class Registry(Mapping[str, Callable[..., Any]]):
@@ -25,11 +33,7 @@ class Registry(Mapping[str, Callable[..., Any]]):
 
     def canonical(self, name: str) -> str:
         """The table's own spelling of `name`; UserError names the known ones and the nearest."""
-        entry = self.aliases.get(name, name)
-        if entry not in self.entries:
-            hint = nearest(name, [*self.entries, *self.aliases]) or ";"
-            raise UnknownNameError(f"unknown {self.kind} {name!r}{hint} known: {', '.join(self)}")
-        return entry
+        return check_name(self.kind, self.aliases.get(name, name), self.entries, self.aliases)
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         module, _, attribute = self.entries[self.canonical(name)].partition(":")

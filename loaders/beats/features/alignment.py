@@ -20,7 +20,7 @@ def likeness(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.divide((one * other).sum(axis=-1), size, out=np.zeros_like(size), where=size > 1e-12)
 
 
-def stretch(signal: np.ndarray, at: np.ndarray, rate: float, before: float, after: float) -> np.ndarray:
+def extract_windows(signal: np.ndarray, at: np.ndarray, rate: float, before: float, after: float) -> np.ndarray:
     """(n, leads, samples): from `before` s ahead of each of `at` (n,) samples to `after` s behind it, which may be
     negative; of a signal (samples, leads) at `rate` Hz, zeros beyond its ends."""
     start, stop = round(before * rate), round(after * rate)
@@ -47,12 +47,12 @@ def align(signal: np.ndarray, marks: np.ndarray, rate: float) -> np.ndarray:
     moved, last = marks, len(signal) - 1
     step, most = max(round(STEP * rate), 1), round(REACH * rate)
     for _ in range(2):
-        beats = stretch(signal, moved, rate, *QRS)
+        beats = extract_windows(signal, moved, rate, *QRS)
         usual = template(beats, likeness(beats, np.median(beats, axis=0))[:, 0] > 0.8)
         best = np.full(len(marks), -np.inf)
         for offset in range(-most, most + 1, step):
             at = np.clip(marks + offset, 0, last)
-            fit = likeness(stretch(signal, at, rate, *QRS), usual)  # (n, leads)
+            fit = likeness(extract_windows(signal, at, rate, *QRS), usual)  # (n, leads)
             value = fit[:, 0] + 0.7 * fit[:, 1:].sum(axis=1) - HESITATION * abs(offset) / rate
             better = value > best
             best[better], moved = value[better], np.where(better, at, moved)

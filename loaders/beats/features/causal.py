@@ -1,15 +1,16 @@
-"""Numbers that compare a beat with the patient's last beats, so that a stream can tell them.
+"""Features that compare a beat with the patient's last beats, so that a stream can compute them.
 
-For `features.py`. Of what comes after the R peak they see 0.4 s of signal, the beat itself, and the next beat's time.
+After the R peak they see 0.4 s of signal, the beat itself, and the next beat's time.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from loaders.beats.features.alignment import QRS, likeness, stretch
-from loaders.beats.features.morphology import BEAT, WIDTH, by_lead, clipped_intervals, peakedness
-from loaders.beats.features.rr import Group, Recording
+from loaders.beats.features.alignment import QRS, extract_windows, likeness
+from loaders.beats.features.base import FeatureGroup, FeatureInput, by_lead
+from loaders.beats.features.morphology import BEAT, WIDTH, peakedness
+from loaders.beats.features.rr import clipped_intervals
 
 LAST = 16  # beats before one that it is compared with
 LONGEST = 15.0  # s; what is longer ago counts no more, so that a stream need not keep it
@@ -22,29 +23,29 @@ NAMES = ("QRS", "alike", "best", "before", "beat", "P", "width", "height", "know
 def last_beats(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, LAST) which beats are the last before each, the nearest first, and whether there is one, at most 15 s ago."""
     index = np.arange(len(times))[:, None] - np.arange(1, LAST + 1)
-    known = index >= 0
+    given = index >= 0
     index = np.maximum(index, 0)
-    return index, known & (times[:, None] - times[index] <= LONGEST)
+    return index, given & (times[:, None] - times[index] <= LONGEST)
 
 
-def usual(beats: np.ndarray, index: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(n, leads, samples): the median of the `known` last beats of each, sample by sample; zeros where there are none.
+def usual(beats: np.ndarray, index: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """(n, leads, samples): the median of the `given` last beats of each, sample by sample; zeros where there are none.
 
     Args:
         beats: (n, leads, samples).
-        index, known: (n, LAST), see `last_beats`.
+        index, given: (n, LAST), see `last_beats`.
     """
-    found = np.zeros_like(beats)
-    counts = known.sum(axis=1)
+    medians = np.zeros_like(beats)
+    counts = given.sum(axis=1)
     for count in np.unique(counts[counts > 0]):
         alike = np.flatnonzero(counts == count)
         for first in range(0, len(alike), TOGETHER):
             rows = alike[first : first + TOGETHER]
-            found[rows] = np.median(beats[index[rows, :count]], axis=1)  # the nearest come first
-    return found
+            medians[rows] = np.median(beats[index[rows, :count]], axis=1)  # the nearest come first
+    return medians
 
 
-def past(recording: Recording) -> np.ndarray:
+def past(recording: FeatureInput) -> np.ndarray:
     """(n, 9 * leads), see NAMES: per lead, likeness (correlation) of the QRS complex to the median of the last 16, the
     share of them that are alike, the likeness to the one most alike and to the one before; of the whole beat and of the
     P wave's place to those medians; width and height against them (logarithms); and how many there were, of 16. Zeros
@@ -52,33 +53,33 @@ def past(recording: Recording) -> np.ndarray:
     leads = recording.signal.shape[1]
     if not len(recording.at):
         return np.zeros((0, len(NAMES) * leads))
-    index, known = last_beats(recording.times)
-    known &= recording.at[index] >= round(BEAT[0] * recording.rate)  # a beat cut off by the start is like no other
+    index, given = last_beats(recording.times)
+    given &= recording.at[index] >= round(BEAT[0] * recording.rate)  # a beat cut off by the start is like no other
 
     def around(before: float, after: float) -> np.ndarray:
-        return stretch(recording.signal, recording.at, recording.rate, before, after)
+        return extract_windows(recording.signal, recording.at, recording.rate, before, after)
 
     complexes, wholes, waves, wides = (around(*part) for part in (QRS, BEAT, P_PLACE, WIDTH))
     wides = wides - np.median(wides, axis=-1, keepdims=True)
     each = np.stack([likeness(complexes, complexes[index[:, k]]) for k in range(LAST)], axis=1)  # (n, LAST, leads)
-    count = np.maximum(known.sum(axis=1), 1)[:, None]
-    columns = [likeness(complexes, usual(complexes, index, known))]
-    columns += [((each > ALIKE) & known[..., None]).sum(axis=1) / count]
-    columns += [np.where(known[..., None], each, -1.0).max(axis=1), each[:, 0]]
-    columns += [likeness(part, usual(part, index, known)) for part in (wholes, waves)]
-    typical = usual(wides, index, known)
+    count = np.maximum(given.sum(axis=1), 1)[:, None]
+    columns = [likeness(complexes, usual(complexes, index, given))]
+    columns += [((each > ALIKE) & given[..., None]).sum(axis=1) / count]
+    columns += [np.where(given[..., None], each, -1.0).max(axis=1), each[:, 0]]
+    columns += [likeness(part, usual(part, index, given)) for part in (wholes, waves)]
+    typical = usual(wides, index, given)
     size = np.ptp(typical, axis=-1, keepdims=True)
     size[size == 0] = 1
     wides, typical = wides / size, typical / size  # so that the unit of the signal does not matter
     columns += [peakedness(wides, recording.rate) - peakedness(typical, recording.rate)]
     columns += [np.log((np.ptp(wides, axis=-1) + 0.05) / (np.ptp(typical, axis=-1) + 0.05))]
     columns += [np.repeat(count / LAST, leads, axis=1)]
-    told = np.stack(columns, axis=2)  # (n, leads, names)
-    told[~known.any(axis=1)] = 0.0
-    return told.reshape(len(told), -1)
+    values = np.stack(columns, axis=2)  # (n, leads, names)
+    values[~given.any(axis=1)] = 0.0
+    return values.reshape(len(values), -1)
 
 
-def tempo_past(recording: Recording) -> np.ndarray:
+def tempo_past(recording: FeatureInput) -> np.ndarray:
     """(n, 9) logarithms, see TEMPO_NAMES; of the intervals before the last 16 beats (at
     the start of a recording, of those there are)."""
     n = len(recording.times)
@@ -99,5 +100,5 @@ TEMPO_NAMES = [
     "RR/median of 16", "RR after/median of 16", "RR/longest of 16", "RR/shortest of 16", "RR-1/median of 16",
     "RR-2/median of 16", "RR-3/median of 16", "spread of 16", "change of 16",
 ]  # fmt: skip
-TEMPO_PAST = Group(lambda leads: TEMPO_NAMES, "the next beat's time", tempo_past, live=True)
-PAST = Group(by_lead(NAMES), "0.4 s of signal", past, live=True)
+TEMPO_PAST = FeatureGroup(lambda leads: TEMPO_NAMES, "the next beat's time", tempo_past, live=True)
+PAST = FeatureGroup(by_lead(NAMES), "0.4 s of signal", past, live=True)

@@ -1,82 +1,48 @@
-"""Numbers that compare a beat with the patient's own beats around it, whatever their majority rhythm is.
+"""Features of shape: QRS complex, P wave and whole beat against the recording's own beats.
 
-Three groups for `features.py`: `tempo` (intervals), `qrs` and `pwave`. What a patient's dominant beat is says little
-where the majority rhythm is atrial: then the beats that come *late* are those that the sinus node makes. So P waves are
-compared with those of late beats, and how steady that likeness is around a beat tells fibrillation and noise from a
-rhythm with P waves.
+What a patient's dominant beat is says little where the majority rhythm is atrial: then the beats that come *late* are
+those that the sinus node makes. So P waves are compared with those of late beats, and how steady that likeness is
+around a beat tells fibrillation and noise from a rhythm with P waves.
 
-Nothing sees a label. All three need the whole recording: templates are medians over it, neighbourhoods reach 25 beats
-ahead.
+All groups need the whole recording: templates are medians over it, neighbourhoods reach 25 beats ahead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
 from loaders.beats.features.alignment import likeness, template
-from loaders.beats.features.rr import Group, Recording, following, intervals, recent_mean
+from loaders.beats.features.base import FeatureGroup, FeatureInput, by_lead
+from loaders.beats.features.rr import FAR, clipped_intervals, lateness, rolling
+from loaders.beats.windows import cut_windows
 
-SHORTEST, LONGEST = 0.2, 3.0  # s; an interval outside is counted as that
-NEAR, FAR = 10, 25  # beats to either side of a beat
-BEHIND = (-2, -1, 1, 2)  # neighbours whose intervals come along
 BEAT = (0.25, 0.40)  # s before and after the R peak, as the next
 WIDTH = (0.14, 0.20)
 P_WAVE = (0.24, -0.06)  # s before the R peak: from, to
-P_END = 6 / 360  # s at the end of a P wave's stretch whose mean is its level
+P_END = 6 / 360  # s at the end of the P wave's window whose mean is its level
 ALIKE = 0.93  # correlation from which on two QRS complexes count as of one shape
 BESIDE = 5  # neighbours to either side that a QRS complex is compared with
 SAMPLED = 300  # beats, spread over the recording, that one is compared with
 
 
-class Tempo(NamedTuple):
-    """What `pwave` needs of the rhythm, each (n,): log of the interval before, against the mean of 25 beats to either
-    side, and against the recording's mean."""
-
-    local: np.ndarray
-    mean: np.ndarray
-
-
-def rolling(values: np.ndarray, reach: int, of: Callable[..., np.ndarray]) -> np.ndarray:
-    """(n,): `of` the values (n,) within `reach` beats of each; mirrored at the ends of the recording."""
-    padded = np.pad(values, reach, "reflect") if len(values) > reach else np.pad(values, reach, "edge")
-    return of(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
-
-
-def clipped_intervals(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) s, (n,) s: the intervals before and after each beat, within what a heart can do."""
-    rr = intervals(recording.times)
-    return np.clip(rr, SHORTEST, LONGEST), np.clip(following(rr), SHORTEST, LONGEST)
-
-
-def lateness(before: np.ndarray) -> Tempo:
-    """How late each beat comes; `before` (n,) s are the intervals before the beats."""
-    return Tempo(np.log(before / rolling(before, FAR, np.mean)), np.log(before / before.mean()))
-
-
-def tempo(recording: Recording) -> np.ndarray:
-    """(n, 20) logarithms, see TEMPO_NAMES."""
-    if not len(recording.times):
-        return np.zeros((0, len(TEMPO_NAMES)))
-    before, after = clipped_intervals(recording)
-    log = np.log(before)
-    late = lateness(before)
-
-    def quantile(percent: float) -> np.ndarray:
-        return rolling(before, FAR, lambda view, axis: np.percentile(view, percent, axis=axis))
-
-    change = np.abs(np.diff(log, prepend=log[0]))
-    columns = [log, np.log(after), late.mean, np.log(after / before.mean())]
-    columns += [np.log(before / recent_mean(before)), np.log(before / rolling(before, NEAR, np.mean))]
-    columns += [np.log(after / before), late.local]
-    columns += [np.log(before / quantile(percent)) for percent in (80, 95, 15)]
-    columns += [np.log(before / rolling(before, NEAR, np.median))]
-    columns += [rolling(log, NEAR, np.std), rolling(change, NEAR, np.median)]
-    columns += [np.log(quantile(90) / rolling(before, FAR, np.median))]
-    columns += [np.roll(late.local, -k) for k in BEHIND]  # the first and last beats see the other end: no matter
-    return np.stack([*columns, log - np.roll(log, 1)], axis=1)
+def shape(recording: FeatureInput) -> np.ndarray:
+    """(n, 7 * leads): per lead, likeness (correlation) to the recording's median beat of the QRS complex (0.12 s to
+    either side), of the whole beat (-0.25 to 0.40 s) and of the P wave's place (-0.25 to -0.06 s); likeness of the QRS
+    to that of the beat before; height, area and P wave's height of the beat against the median beat's (logarithms)."""
+    before, after = round(0.25 * recording.rate), round(0.40 * recording.rate)
+    x = cut_windows(recording.signal, recording.at, before, after)  # (n, leads, samples)
+    qrs = slice(before - round(0.12 * recording.rate), before + round(0.12 * recording.rate) + 1)
+    p_wave = slice(0, before - round(0.06 * recording.rate))
+    columns = []
+    for lead in range(x.shape[1]):
+        beat = x[:, lead]
+        median = np.median(beat, axis=0) if len(beat) else np.zeros(before + after)
+        columns += [likeness(beat[:, part], median[part]) for part in (qrs, slice(None), p_wave)]
+        columns += [likeness(beat[:, qrs], np.roll(beat[:, qrs], 1, axis=0))]
+        columns += [np.log((np.ptp(beat[:, part], axis=1) + 0.05) / (np.ptp(median[part]) + 0.05)) for part in (qrs,)]
+        columns += [np.log((np.abs(beat[:, qrs]).mean(axis=1) + 0.02) / (np.abs(median[qrs]).mean() + 0.02))]
+        columns += [np.log((np.ptp(beat[:, p_wave], axis=1) + 0.02) / (np.ptp(median[p_wave]) + 0.02))]
+    return np.stack(columns, axis=1)
 
 
 def peakedness(beat: np.ndarray, rate: float) -> np.ndarray:
@@ -85,7 +51,7 @@ def peakedness(beat: np.ndarray, rate: float) -> np.ndarray:
     return np.log(size.sum(axis=-1) / (size.max(axis=-1) + 0.02) / rate + 1e-3)
 
 
-def qrs(recording: Recording) -> np.ndarray:
+def qrs(recording: FeatureInput) -> np.ndarray:
     """(n, 7 * leads), see QRS_NAMES."""
     n, leads = len(recording.at), recording.signal.shape[1]
     if not n:
@@ -106,7 +72,7 @@ def qrs(recording: Recording) -> np.ndarray:
     return np.concatenate([column[:, lead : lead + 1] for lead in range(leads) for column in columns], axis=1)
 
 
-def pwave(recording: Recording) -> np.ndarray:
+def pwave(recording: FeatureInput) -> np.ndarray:
     """(n, 9 * leads), see P_NAMES."""
     n, leads = len(recording.at), recording.signal.shape[1]
     if not n:
@@ -132,23 +98,13 @@ def pwave(recording: Recording) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-TEMPO_NAMES = [
-    "RR", "RR after", "RR/record", "RR after/record", "RR/10 past", "RR/10 around", "RR after/RR", "RR/25 around",
-    "RR/80 % of 25", "RR/95 % of 25", "RR/15 % of 25", "RR/median of 10", "spread of 10", "change of 10",
-    "90 %/median of 25", *(f"RR{k:+d}/25 around" for k in BEHIND), "RR/RR before",
-]  # fmt: skip
+SHAPE_NAMES = ("QRS", "beat", "P", "QRS before", "height", "area", "P height")
 QRS_NAMES = ("QRS", "width", "beat", "alike of 10", "alike of all", "QRS before", "QRS after")
 P_NAMES = (
     "late - early", "distance late - early", "late", "height", "place", "late of 25", "steady", "late - steady",
     "distance - of 25",
 )  # fmt: skip
 
-
-def by_lead(names: tuple[str, ...]) -> Callable[[int], list[str]]:
-    """The names of a group that is the same for each lead, lead by lead."""
-    return lambda leads: [f"{name} in lead {lead + 1}" for lead in range(leads) for name in names]
-
-
-TEMPO = Group(lambda leads: TEMPO_NAMES, f"{FAR} beats, and the recording's mean interval", tempo, ("RR", "RR after"))
-QRS_GROUP = Group(by_lead(QRS_NAMES), "0.4 s of signal, 5 beats, and the recording's dominant beat", qrs)
-PWAVE = Group(by_lead(P_NAMES), f"{FAR} beats, and the recording's dominant beat and its late beats", pwave)
+SHAPE = FeatureGroup(by_lead(SHAPE_NAMES), "0.4 s of signal, and the recording's median beat", shape)
+QRS_GROUP = FeatureGroup(by_lead(QRS_NAMES), "0.4 s of signal, 5 beats, and the recording's dominant beat", qrs)
+PWAVE = FeatureGroup(by_lead(P_NAMES), f"{FAR} beats, and the recording's dominant beat and its late beats", pwave)

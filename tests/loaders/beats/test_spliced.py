@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from args import parse_args
-from loaders import SPLICES, get_loader, splicing
+from loaders import get_loader
 from loaders.beats.input_spec import InputSpec
+from loaders.beats.segment_record import read_rows, rows_of
 from loaders.beats.spliced import (
     BEATS,
     EVERY,
+    SPLICES,
     atrial_rhythm,
     block_rhythm,
     bursts,
@@ -24,9 +26,9 @@ from loaders.beats.spliced import (
     splices,
     without_p,
 )
-from loaders.datasets.build import rows_of
-from loaders.datasets.dataset import Data
+from loaders.datasets.build import Data
 from loaders.io.wfdb_record import Record
+from loaders.names import parse_spliced
 from tests.conftest import RECORDS, needs_records
 from toolbox.utils import UserError
 
@@ -138,10 +140,10 @@ def test_rows_of_spliced_patients_come_behind_the_records_own() -> None:
 
 
 def test_names_of_kinds() -> None:
-    assert splicing("none") == {} and splicing("atrial:10+block:2") == {"atrial": 10, "block": 2}
+    assert parse_spliced("none") == {} and parse_spliced("atrial:10+block:2") == {"atrial": 10, "block": 2}
     for text in ("", "atrial", "atrial:0", "atrial:101", "atrial:x", "flutter:2", "block:1+block:2", "block:1+"):
         with pytest.raises(UserError, match="expected"):
-            splicing(text)
+            parse_spliced(text)
 
 
 FLAGS = "--prepare --dataset synthetic --synthetic-patients 6 --synthetic-minutes 4 --context window --spliced block:2"
@@ -189,8 +191,6 @@ def test_the_sampler_lets_every_patient_count_alike_within_a_class(tmp_path: Pat
 
 @needs_records
 def test_records_of_mitdb_give_the_patients_that_the_readme_tells(tmp_path: Path) -> None:
-    from loaders.datasets.build import read_rows
-
     recipe = InputSpec("window", 0.1, 0.1, RATE, 2, highpass=0.0, baseline="median", spliced=tuple(KINDS.items()))
     names = {name: set(read_rows(RECORDS / name, recipe).record.tolist()) - {name} for name in ("118", "201", "123")}
     assert names == {

@@ -1,4 +1,4 @@
-"""loaders.beats.table and kaggle_split: segmentation of recordings small enough to do by hand, and the split."""
+"""loaders.beats.table: segmentation of recordings small enough to do by hand, and the labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loaders.beats.table import AAMI, CLASS_LETTERS, CLASS_NAMES, DECIMATION, ROW, TAIL, Beats, cut, labels_of
-from loaders.datasets import kaggle_split as splits
+from loaders.beats.table import DECIMATION, TAIL, Beats, kaggle_beats, labels_of
 from loaders.io.wfdb_record import Record
-from toolbox.utils import UserError
+from toolbox.utils.aami import CLASS_LETTERS, CLASS_NAMES, DE_CHAZAL_CLASSES, KAGGLE_ROW
 
 
 def recording(lead: Any, marks: list[tuple[int, str]], name: str = "r", patient: str = "p") -> Record:
@@ -39,7 +38,7 @@ MARKS = [(10, "N"), (100, "V"), (164, "+"), (220, "A"), (300, "N")]
 
 def test_the_recipe_by_hand() -> None:
     """Rows end floor(20 %) of the RR interval after the next annotation, beat or not; the signal's end is the last."""
-    beats = cut(recording(ramp(400), MARKS))
+    beats = kaggle_beats(recording(ramp(400), MARKS))
     spans = [(10, 100 + 12), (100, 164 + 11), (220, 300 + 20)]  # 0.2 * 64 = 12.8, 0.2 * 56 = 11.2, 0.2 * 100
     assert beats.length.tolist() == [34, 25, 34]
     assert beats.x.shape == (3, 187)
@@ -51,7 +50,7 @@ def test_the_recipe_by_hand() -> None:
 
 
 def test_what_is_known_of_each_row() -> None:
-    beats = cut(recording(ramp(400), MARKS, name="202", patient="201"))
+    beats = kaggle_beats(recording(ramp(400), MARKS, name="202", patient="201"))
     assert beats.y.tolist() == [0, 2, 1]
     assert beats.sample.tolist() == [10, 100, 220]
     assert beats.symbol.tolist() == ["N", "V", "A"]
@@ -63,20 +62,20 @@ def test_what_is_known_of_each_row() -> None:
 
 
 def test_constants_are_those_of_the_recipe() -> None:
-    assert (ROW, DECIMATION, TAIL) == (187, 3, 0.2)
+    assert (KAGGLE_ROW, DECIMATION, TAIL) == (187, 3, 0.2)
 
 
 def test_the_last_annotation_gives_no_row_and_the_one_before_uses_the_signals_end() -> None:
-    beats = cut(recording(ramp(1000), [(0, "N"), (300, "N")]))
+    beats = kaggle_beats(recording(ramp(1000), [(0, "N"), (300, "N")]))
     assert beats.sample.tolist() == [0]
     assert beats.length.tolist() == [-(-(300 + 140) // 3)]
-    assert len(cut(recording(ramp(1000), [(300, "N")]))) == 0
-    assert len(cut(recording(ramp(1000), []))) == 0
-    assert len(cut(recording(ramp(1000), [(300, "+"), (400, "~"), (500, "N")]))) == 0
+    assert len(kaggle_beats(recording(ramp(1000), [(300, "N")]))) == 0
+    assert len(kaggle_beats(recording(ramp(1000), []))) == 0
+    assert len(kaggle_beats(recording(ramp(1000), [(300, "+"), (400, "~"), (500, "N")]))) == 0
 
 
 def test_the_last_annotation_is_dropped_though_it_is_no_beat() -> None:
-    beats = cut(recording(ramp(1000), [(0, "N"), (300, "N"), (600, "~")]))
+    beats = kaggle_beats(recording(ramp(1000), [(0, "N"), (300, "N"), (600, "~")]))
     assert beats.sample.tolist() == [0, 300]
 
 
@@ -85,25 +84,25 @@ def test_decimation_takes_every_third_sample_and_filters_nothing() -> None:
         lead = np.zeros(400)
         lead[30 + offset] = 900  # a spike
         lead[90] = 1000
-        row = cut(recording(lead, [(0, "N"), (200, "N"), (300, "N")])).x[0]
+        row = kaggle_beats(recording(lead, [(0, "N"), (200, "N"), (300, "N")])).x[0]
         assert np.flatnonzero(row).tolist() == ([(30 + offset) // 3, 30] if seen else [30])
         assert row.max() == 1
 
 
 def test_rows_are_scaled_over_the_whole_segment_before_they_are_cut() -> None:
     lead = ramp(1200)
-    beats = cut(recording(lead, [(0, "N"), (900, "N"), (1000, "N")]))
+    beats = kaggle_beats(recording(lead, [(0, "N"), (900, "N"), (1000, "N")]))
     whole = np.arange(0, 920, 3)
-    assert len(whole) > ROW
-    assert beats.length.tolist() == [ROW, ROW - 187 + len(range(900, 1040, 3))]
-    assert np.array_equal(beats.x[0], (whole / whole[-1])[:ROW].astype(np.float32))
+    assert len(whole) > KAGGLE_ROW
+    assert beats.length.tolist() == [KAGGLE_ROW, KAGGLE_ROW - 187 + len(range(900, 1040, 3))]
+    assert np.array_equal(beats.x[0], (whole / whole[-1])[:KAGGLE_ROW].astype(np.float32))
     assert beats.x[0].max() == np.float32(186 * 3 / 918)  # the peak lies behind the cut
 
 
 def test_scaling_is_in_double_precision() -> None:
     rng = np.random.default_rng(0)
     lead = rng.integers(0, 2048, 700)
-    row = cut(recording(lead, [(0, "N"), (500, "N"), (650, "N")])).x[0]
+    row = kaggle_beats(recording(lead, [(0, "N"), (500, "N"), (650, "N")])).x[0]
     part = lead[0:530:3].astype(np.float64)
     expected = ((part - part.min()) / (part.max() - part.min())).astype(np.float32)
     assert np.array_equal(row[: len(part)], expected)
@@ -112,12 +111,12 @@ def test_scaling_is_in_double_precision() -> None:
 
 def test_a_full_range_of_the_converter_does_not_overflow() -> None:
     lead = np.where(np.arange(400) % 6 < 3, -32768, 32767)
-    row = cut(recording(lead, [(0, "N"), (100, "N"), (300, "N")])).x[0]
+    row = kaggle_beats(recording(lead, [(0, "N"), (100, "N"), (300, "N")])).x[0]
     assert row[:47].tolist() == [0.0, 1.0] * 23 + [0.0]
 
 
 def test_a_flat_segment_gives_zeros() -> None:
-    beats = cut(recording(np.full(400, 1024), [(0, "N"), (100, "V"), (200, "N")]))
+    beats = kaggle_beats(recording(np.full(400, 1024), [(0, "N"), (100, "V"), (200, "N")]))
     assert (beats.x == 0).all()
     assert np.isfinite(beats.x).all()
     assert beats.length.tolist() == [len(range(0, 120, 3)), len(range(100, 240, 3))]
@@ -125,7 +124,7 @@ def test_a_flat_segment_gives_zeros() -> None:
 
 def test_annotations_at_one_and_the_same_sample_give_a_row_without_signal() -> None:
     """As recordings of others have them: a rhythm change at its beat."""
-    beats = cut(recording(ramp(400), [(50, "N"), (50, "+"), (52, "N"), (200, "N")]))
+    beats = kaggle_beats(recording(ramp(400), [(50, "N"), (50, "+"), (52, "N"), (200, "N")]))
     assert beats.sample.tolist() == [50, 52]
     assert beats.length.tolist() == [0, len(range(52, 240, 3))]
     assert (beats.x[0] == 0).all()
@@ -134,7 +133,7 @@ def test_annotations_at_one_and_the_same_sample_give_a_row_without_signal() -> N
 def test_the_signal_is_left_as_it_was() -> None:
     record = recording(ramp(400), MARKS)
     before = record.digital.copy()
-    cut(record)
+    kaggle_beats(record)
     assert np.array_equal(record.digital, before)
 
 
@@ -145,7 +144,7 @@ def test_the_signal_is_left_as_it_was() -> None:
 def test_symbols_by_class(letter: str, symbols: str) -> None:
     label = CLASS_LETTERS.index(letter)
     assert labels_of(np.array(list(symbols))).tolist() == [label] * len(symbols)
-    assert [symbol for symbol, known in AAMI.items() if known == label] == list(symbols)
+    assert [symbol for symbol, known in DE_CHAZAL_CLASSES.items() if known == label] == list(symbols)
 
 
 def test_what_is_no_beat_of_the_five_classes_has_no_label() -> None:
@@ -161,8 +160,8 @@ def test_class_names_go_with_the_letters() -> None:
 
 
 def test_take_and_join_keep_rows_together() -> None:
-    beats = cut(recording(ramp(400), MARKS, name="a"))
-    more = cut(recording(ramp(500), MARKS, name="b"))
+    beats = kaggle_beats(recording(ramp(400), MARKS, name="a"))
+    more = kaggle_beats(recording(ramp(500), MARKS, name="b"))
     joined = Beats.join([beats, more])
     assert len(joined) == 6
     assert joined.record.tolist() == ["a"] * 3 + ["b"] * 3
@@ -170,72 +169,3 @@ def test_take_and_join_keep_rows_together() -> None:
     assert taken.record.tolist() == ["b", "a", "a"]
     assert taken.sample.tolist() == [220, 10, 220]
     assert np.array_equal(taken.x, np.stack([more.x[2], beats.x[0], beats.x[2]]))
-
-
-# splits
-
-
-def labels_like_mitbih(n: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).choice(5, n, p=[0.8, 0.03, 0.08, 0.02, 0.07])
-
-
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.2, 0.5])
-def test_stratified_parts_are_disjoint_whole_and_alike(seed: int, fraction: float) -> None:
-    labels = labels_like_mitbih(600, seed)
-    first, second = splits.stratified(labels, fraction, np.random.default_rng(seed))
-    assert sorted([*first, *second]) == list(range(600))
-    assert (np.diff(first) > 0).all()
-    assert (np.diff(second) > 0).all()
-    for label in range(5):
-        size, held = (labels == label).sum(), (labels[second] == label).sum()
-        assert abs(held - fraction * size) <= 1
-        assert 0 < held < size
-
-
-def test_stratified_keeps_small_classes_in_both_parts() -> None:
-    labels = np.array([0] * 50 + [1] * 2 + [2] * 3 + [3])
-    first, second = splits.stratified(labels, 0.1, np.random.default_rng(0))
-    assert np.bincount(labels[second], minlength=4).tolist() == [5, 1, 1, 0]
-    assert np.bincount(labels[first], minlength=4).tolist() == [45, 1, 2, 1]
-
-
-def test_stratified_is_drawn_by_its_generator() -> None:
-    labels = labels_like_mitbih(300, 0)
-    one, same, other = (splits.stratified(labels, 0.2, np.random.default_rng(seed))[1] for seed in (1, 1, 2))
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
-
-
-def test_a_random_fifth_of_each_class_is_the_test_set(beats: dict[str, Beats]) -> None:
-    whole = Beats.join(beats.values())
-    parts = splits.random_fifth(whole, 3)
-    for label in range(5):
-        size, held = (whole.y == label).sum(), (parts["test"].y == label).sum()
-        assert abs(held - size / 5) <= 1
-    found = sorted(
-        zip(
-            [*parts["train"].record, *parts["test"].record],
-            [*parts["train"].sample, *parts["test"].sample],
-            strict=True,
-        )
-    )
-    assert found == sorted(zip(whole.record, whole.sample, strict=True))
-    for part in parts.values():
-        assert (np.diff(part.y) >= 0).all()  # sorted by label, as Kaggle's files are
-
-
-def test_kaggles_split_needs_kaggles_records(beats: dict[str, Beats]) -> None:
-    with pytest.raises(UserError, match=r"needs the 48 records .*; missing or altered: 100, 101, "):
-        splits.kaggle(beats["train"])
-
-
-def test_the_list_of_test_beats_is_that_of_kaggles_file() -> None:
-    with np.load(splits.KAGGLE_TEST) as listed:
-        test, names, counts = listed["beat"], listed["records"], listed["counts"]
-    assert len(test) == len(set(test.tolist())) == 21892
-    assert len(names) == 48
-    assert (names[0], names[-1]) == ("100", "234")
-    assert counts.sum() == 109446
-    assert test.min() >= 0
-    assert test.max() < 109446

@@ -13,8 +13,8 @@ import loaders.beats.window_segmenter
 from args import parse_args
 from loaders import get_loader
 from loaders.beats.input_spec import InputSpec
+from loaders.beats.segment_record import rows_of
 from loaders.beats.window_segmenter import other_leads, read_windows
-from loaders.datasets.build import rows_of
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, Recording
 from loaders.io.wfdb_record import Record, read_wfdb

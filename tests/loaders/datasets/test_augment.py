@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from loaders import AUGMENTATIONS, PRESETS, SIZES, augmentation
-from loaders.beats.input_geometry import InputGeometry
-from loaders.datasets.augment import change
-from loaders.datasets.batches import Batch, Batches
+from loaders.beats.input_spec import InputGeometry
+from loaders.datasets.augment import AUGMENTATIONS, change
+from loaders.datasets.batches import Batches
+from loaders.datasets.dataset import Batch
+from loaders.names import AUGMENTATION_NAMES, PRESETS, SIZES, parse_augment
 from toolbox.utils import UserError
 
 WINDOW = InputGeometry(origin=60, rate=120.0, middle=0.0, columns=3, tempo=(0, 2))
@@ -114,10 +115,10 @@ def test_tempo_shifts_all_intervals_of_a_row_alike() -> None:
 
 
 def test_names_of_changes() -> None:
-    assert augmentation("none") == augmentation("light") == {}
-    assert augmentation("strong") == PRESETS["strong"] and augmentation("strong")["invert"] == SIZES["invert"]
-    assert augmentation("noise:0.05+invert+droprr:0.3") == {"noise": 0.05, "invert": SIZES["invert"], "droprr": 0.3}
-    assert set(SIZES) == set(AUGMENTATIONS)
+    assert parse_augment("none") == parse_augment("light") == {}
+    assert parse_augment("strong") == PRESETS["strong"] and parse_augment("strong")["invert"] == SIZES["invert"]
+    assert parse_augment("noise:0.05+invert+droprr:0.3") == {"noise": 0.05, "invert": SIZES["invert"], "droprr": 0.3}
+    assert tuple(SIZES) == tuple(AUGMENTATIONS) == AUGMENTATION_NAMES
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_names_of_changes() -> None:
 )
 def test_wrong_names_are_told(text: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        augmentation(text)
+        parse_augment(text)
 
 
 class Rows:

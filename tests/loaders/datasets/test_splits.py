@@ -1,4 +1,4 @@
-"""Splits by patient: the lists, the counts of the protocol, and that nobody is on two sides."""
+"""Kaggle's split; splits by patient: the lists, the counts of the protocol, and that no patient is on two sides."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import commander
 from args import parse_args
 from loaders import get_loader
 from loaders.beats.table import Beats
-from loaders.datasets import splits as patients
-from loaders.datasets.dataset import Data
+from loaders.datasets import splits
+from loaders.datasets.build import Data
 from loaders.datasets.splits import DS1, DS2, PACED, divide, held_out, prove_disjoint
 from loaders.io.wfdb_record import MITDB
 from tests.conftest import RECORDS, needs_records
@@ -37,6 +37,88 @@ def mitdb(counts: tuple[int, ...] = (50, 5, 5, 2, 1)) -> Beats:
 
 def names(beats: Beats, rows: np.ndarray) -> set[str]:
     return set(beats.record[rows].tolist())
+
+
+# Kaggle's split
+
+
+def labels_like_mitbih(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice(5, n, p=[0.8, 0.03, 0.08, 0.02, 0.07])
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.2, 0.5])
+def test_stratified_parts_are_disjoint_whole_and_alike(seed: int, fraction: float) -> None:
+    labels = labels_like_mitbih(600, seed)
+    first, second = splits.stratified(labels, fraction, np.random.default_rng(seed))
+    assert sorted([*first, *second]) == list(range(600))
+    assert (np.diff(first) > 0).all()
+    assert (np.diff(second) > 0).all()
+    for label in range(5):
+        size, held = (labels == label).sum(), (labels[second] == label).sum()
+        assert abs(held - fraction * size) <= 1
+        assert 0 < held < size
+
+
+def test_stratified_keeps_small_classes_in_both_parts() -> None:
+    labels = np.array([0] * 50 + [1] * 2 + [2] * 3 + [3])
+    first, second = splits.stratified(labels, 0.1, np.random.default_rng(0))
+    assert np.bincount(labels[second], minlength=4).tolist() == [5, 1, 1, 0]
+    assert np.bincount(labels[first], minlength=4).tolist() == [45, 1, 2, 1]
+
+
+def test_stratified_is_drawn_by_its_generator() -> None:
+    labels = labels_like_mitbih(300, 0)
+    one, same, other = (splits.stratified(labels, 0.2, np.random.default_rng(seed))[1] for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_a_random_fifth_of_each_class_is_the_test_set(beats: dict[str, Beats]) -> None:
+    whole = Beats.join(beats.values())
+    parts = {part: whole.take(rows) for part, rows in zip(("train", "test"), splits.fifth_rows(whole, 3), strict=True)}
+    for label in range(5):
+        size, held = (whole.y == label).sum(), (parts["test"].y == label).sum()
+        assert abs(held - size / 5) <= 1
+    found = sorted(
+        zip(
+            [*parts["train"].record, *parts["test"].record],
+            [*parts["train"].sample, *parts["test"].sample],
+            strict=True,
+        )
+    )
+    assert found == sorted(zip(whole.record, whole.sample, strict=True))
+    for part in parts.values():
+        assert (np.diff(part.y) >= 0).all()  # sorted by label, as Kaggle's files are
+
+
+def test_kaggles_split_needs_kaggles_records(beats: dict[str, Beats]) -> None:
+    with pytest.raises(UserError, match=r"needs the 48 records .*; missing or altered: 100, 101, "):
+        splits.kaggle_rows(beats["train"])
+
+
+def test_the_list_of_test_beats_is_that_of_kaggles_file() -> None:
+    with np.load(splits.KAGGLE_TEST) as listed:
+        test, names, counts = listed["beat"], listed["records"], listed["counts"]
+    assert len(test) == len(set(test.tolist())) == 21892
+    assert len(names) == 48
+    assert (names[0], names[-1]) == ("100", "234")
+    assert counts.sum() == 109446
+    assert test.min() >= 0
+    assert test.max() < 109446
+
+
+def test_the_last_beat_of_each_record_is_in_neither_part_of_a_mixed_split() -> None:
+    whole = made({"a": [30, 5], "b": [20, 5, 3], "c": [9, 1]})
+    train, test = splits.mixed_rows(whole, 1)
+    assert sorted([*train, *test]) == sorted(set(range(73)) - {34, 62, 72})
+    assert (np.diff(whole.y[train]) >= 0).all() and (np.diff(whole.y[test]) >= 0).all()
+    assert np.bincount(whole.y[test]).tolist() == [12, 2, 1]
+    other = splits.mixed_rows(whole, 2)
+    assert sorted([*other[0], *other[1]]) == sorted([*train, *test]) and sorted(other[1]) != sorted(test)
+
+
+# splits by patient
 
 
 def test_the_lists_are_those_of_the_protocol() -> None:
@@ -112,7 +194,7 @@ def test_a_patient_on_two_sides_is_refused() -> None:
 
 def test_the_proof_is_part_of_the_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the published list called strict, its one flaw would stop it."""
-    monkeypatch.setattr(patients, "SAME_PATIENT", {})
+    monkeypatch.setattr(splits, "SAME_PATIENT", {})
     with pytest.raises(UserError, match=r"patients in both \w+ and test: 201"):
         divide(mitdb(), "interpatient", None, 0.2, 0)
 

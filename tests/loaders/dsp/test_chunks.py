@@ -11,10 +11,11 @@ import wfdb
 from scipy.signal import resample_poly
 
 import loaders.dsp.chunks
-from loaders.beats.segmenter import Reading
-from loaders.beats.table import RATE, cut, cut_kaggle_rows, extend_peaks
-from loaders.dsp.chunks import Chunk, bridged, iter_chunks, ratio, resample, segment_chunk
+from loaders.beats.segmenter import Reading, segment_chunk
+from loaders.beats.table import cut_kaggle_rows, extend_peaks, kaggle_beats
+from loaders.dsp.chunks import Chunk, bridged, iter_chunks
 from loaders.dsp.quality import BadInterval, fill_gaps, find_bad_intervals, merge_intervals, polarity
+from loaders.dsp.resample import MITBIH_FS, ratio, resample
 from loaders.dsp.rpeaks import detect
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat
@@ -104,15 +105,15 @@ def test_pieces_join_to_the_whole_signal_resampled(fs: float, monkeypatch: pytes
     found = list(iter_chunks(np.array_split(signal, 13), fs))
     assert len(found) >= 4
     joined = np.concatenate([piece.signal[piece.start : piece.stop] for piece in found])
-    whole = resample(signal, fs)
-    assert len(joined) == len(whole) == np.ceil(len(signal) * RATE / fs)
+    whole = resample(signal, fs, MITBIH_FS).astype(np.float32)
+    assert len(joined) == len(whole) == np.ceil(len(signal) * MITBIH_FS / fs)
     assert np.array_equal(joined, whole)
-    inside = resample_poly(signal.astype(np.float64), ratio(fs).numerator, ratio(fs).denominator)
+    inside = resample_poly(signal.astype(np.float64), ratio(fs, MITBIH_FS).numerator, ratio(fs, MITBIH_FS).denominator)
     assert np.allclose(whole[4000:-4000], inside[4000:-4000], atol=1e-4 * np.ptp(signal))
     assert sum(piece.own for piece in found) == len(signal)
     for piece in found:
         at = np.arange(piece.start, piece.stop, 97)
-        assert np.abs(piece.from_own(piece.to_own(at)) - at).max() <= np.ceil(RATE / fs / 2)
+        assert np.abs(piece.from_own(piece.to_own(at)) - at).max() <= np.ceil(MITBIH_FS / fs / 2)
 
 
 def test_rates_without_a_small_ratio_do_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +134,7 @@ def test_rates_without_a_small_ratio_do_not_drift(monkeypatch: pytest.MonkeyPatc
 def test_a_resampled_sine_stays_what_it_is() -> None:
     seconds = np.arange(2500) / 250
     there = np.arange(3600) / 360
-    found = resample(np.sin(2 * np.pi * 7 * seconds), 250)
+    found = resample(np.sin(2 * np.pi * 7 * seconds), 250, MITBIH_FS)
     assert np.allclose(found[100:-100], np.sin(2 * np.pi * 7 * there)[100:-100], atol=5e-3)
 
 
@@ -149,7 +150,7 @@ def test_bad_stretches_are_bridged_for_the_detector() -> None:
 
 
 def test_rows_are_those_of_training(record: Record) -> None:
-    beats = cut(record)
+    beats = kaggle_beats(record)
     signal, sample = record.signal[:, 0], record.sample
     kept, rows, begins = segment_chunk(whole_piece(signal, []), signal, sample, 0)
     assert np.array_equal(kept, np.arange(len(sample)))
@@ -191,7 +192,7 @@ def test_no_beat_is_lost_or_found_twice_between_pieces(
 ) -> None:
     digital = record.digital - 1024
     header = write_format(tmp_path, "r", digital, "16", 200)
-    whole = detect(record.signal[:, 0], RATE)
+    whole = detect(record.signal[:, 0], MITBIH_FS)
     found = {}
     for seconds in (11.0, 17.0, 1200.0):
         monkeypatch.setattr(loaders.dsp.chunks, "LENGTH", seconds)

@@ -10,13 +10,17 @@ import pytest
 import wfdb
 
 import commander
-from loaders.beats.table import ROW
+from loaders.beats.input_spec import InputSpec
+from loaders.beats.segment_record import read_rows
+from loaders.beats.table import kaggle_beats
+from loaders.datasets.build import kaggle_files
 from loaders.io.wfdb_checks import check_gaps
 from loaders.io.wfdb_files import BITS
 from loaders.io.wfdb_record import Record, list_records, read_wfdb, write_wfdb
-from loaders.sources import finder as sources
 from loaders.sources import synthetic
+from loaders.sources.records import warn_flat
 from toolbox.utils import UserError
+from toolbox.utils.aami import KAGGLE_ROW
 
 NAME = "syn00"
 N = 21600  # samples: one minute
@@ -39,7 +43,7 @@ def refused(folder: Path, because: str) -> str:
     """The one line that says what is wrong with the record, which names it."""
     before = sorted(folder.iterdir())
     with pytest.raises(UserError, match=because) as caught:
-        sources.read_and_cut(folder / NAME)
+        read_rows(folder / NAME, InputSpec())
     assert str(folder / NAME) in str(caught.value) and "\n" not in str(caught.value)
     assert sorted(folder.iterdir()) == before
     return str(caught.value)
@@ -49,7 +53,7 @@ def test_a_sound_record_is_read_without_a_word(folder: Path, recording: Record, 
     read = read_wfdb(folder / NAME)
     assert np.array_equal(read.digital, recording.digital) and read.fs == 360
     assert read.symbol.tolist() == recording.symbol.tolist()
-    assert len(sources.read_and_cut(folder / NAME)) > 50
+    assert len(read_rows(folder / NAME, InputSpec())) > 50
     assert capsys.readouterr() == ("", "")
 
 
@@ -149,13 +153,21 @@ def test_annotations_beyond_the_end(folder: Path) -> None:
     refused(folder, "annotations from sample 100 to 21600, the signal has 21600$")
 
 
-@pytest.mark.parametrize(("sample", "symbol"), [([], ""), ([5, 100], "~+"), ([50], "N")], ids=["none", "others", "one"])
+@pytest.mark.parametrize(("sample", "symbol"), [([], ""), ([5, 100], "~+")], ids=["none", "others"])
 def test_no_beats(folder: Path, sample: list[int], symbol: str) -> None:
-    """The last annotation of a record gives no row, so one is none."""
     (folder / f"{NAME}.atr").write_bytes(b"\0\0")
     if sample:
         annotate(folder, sample, symbol)
     refused(folder, rf"no beat among its {len(sample)} annotations$")
+
+
+def test_one_beat_gives_none_of_kaggles_rows(folder: Path) -> None:
+    """The last annotation of a record gives no row there."""
+    annotate(folder, [50], "N")
+    assert len(kaggle_beats(read_wfdb(folder / NAME))) == 0
+    whole = read_rows(folder / NAME, InputSpec())
+    assert len(whole) == 1
+    assert [len(part) for part in kaggle_files(whole, seed=0).values()] == [0, 0]
 
 
 # rates
@@ -168,7 +180,7 @@ def test_other_sampling_rates(folder: Path) -> None:
     annotate(folder, [100, 500, 900], "NNN")
     assert read_wfdb(folder / NAME).fs == 250
     with pytest.raises(UserError, match=r"has 250 Hz; rows are cut from 360 Hz, resample it first$"):
-        sources.read_and_cut(folder / NAME)
+        read_rows(folder / NAME, InputSpec())
 
 
 # gaps and flat lines
@@ -206,9 +218,9 @@ def test_flat_lines_cost_a_warning_and_give_zeros(
 ) -> None:
     flat = Record(**{**vars(recording), "digital": np.full_like(recording.digital, 1024)})
     write_wfdb(flat, folder)
-    beats = sources.read_and_cut(folder / NAME)
-    assert not beats.x.any() and beats.x.shape == (len(beats), ROW)
-    sources.warn_flat(beats, "here")
+    beats = read_rows(folder / NAME, InputSpec())
+    assert not beats.x.any() and beats.x.shape == (len(beats), KAGGLE_ROW)
+    warn_flat([beats], "here")
     assert capsys.readouterr().err == f"warning: {len(beats)} of {len(beats)} rows of here are flat lines in syn00\n"
 
 

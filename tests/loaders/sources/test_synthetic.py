@@ -7,12 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from loaders.beats.table import AAMI, Beats, cut, labels_of
+from loaders.beats.table import Beats, kaggle_beats, labels_of
 from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
 from loaders.sources.synthetic import BEATS, FS, KINDS, SPIKE, P, R, beat_waves, shape_bank, synthesize, tachogram
 from toolbox.utils import UserError
+from toolbox.utils.aami import DE_CHAZAL_CLASSES
 
-MITDB_SHARES = np.array([90631, 2781, 7236, 803, 8043]) / 109494  # all 48 records, AAMI classes
+MITDB_SHARES = np.array([90631, 2781, 7236, 803, 8043]) / 109494  # all 48 records, DE_CHAZAL_CLASSES classes
 BASIC = "NLR/"
 
 
@@ -92,7 +93,7 @@ def test_form(records: list[Record]) -> None:
         assert np.diff(record.sample).min() > 0.25 * 360
         assert 0 <= record.sample[0] < record.sample[-1] < len(record.digital)
         assert record.symbol[0] == "+"
-        assert set(record.symbol[1:]) <= set(BEATS) <= set(AAMI)
+        assert set(record.symbol[1:]) <= set(BEATS) <= set(DE_CHAZAL_CLASSES)
         assert len(record.aux) == len(record.sample)
         assert not any(record.aux[1:])
         assert "synthetic" in record.comments[0]
@@ -206,12 +207,12 @@ def test_shares_are_those_of_mitdb() -> None:
 
 def test_the_first_four_patients_have_all_classes() -> None:
     for seed in range(4):
-        beats = Beats.join(cut(record) for record in synthesize(4, 1, seed))
+        beats = Beats.join(kaggle_beats(record) for record in synthesize(4, 1, seed))
         assert set(beats.y) == {0, 1, 2, 3, 4}
 
 
 def test_default_size_gives_rows_of_all_classes() -> None:
-    beats = Beats.join(map(cut, synthesize()))
+    beats = Beats.join(map(kaggle_beats, synthesize()))
     counts = np.bincount(beats.y, minlength=5)
     assert 15_000 < len(beats) < 22_000
     assert counts.min() >= 30
@@ -234,7 +235,7 @@ def test_wfdb_round_trip(tmp_path, records: list[Record]) -> None:
         assert read.aux == record.aux
         assert read.comments == record.comments
         np.testing.assert_array_equal(read.signal, record.signal)
-        np.testing.assert_array_equal(cut(read).x, cut(record).x)
+        np.testing.assert_array_equal(kaggle_beats(read).x, kaggle_beats(record).x)
 
 
 def test_short_recordings_and_bad_sizes() -> None:

@@ -2,12 +2,14 @@
 
 import base64
 import copy
+import os
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from toolbox.reports.run_page import write_report
+from toolbox.reports.run_page import newest_test, write_report
+from toolbox.utils import write_json
 
 FIVE = ["Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown"]
 PNG = base64.b64decode(  # one white pixel
@@ -296,3 +298,16 @@ def test_written_atomically(page, tmp_path):
     with pytest.raises(ValueError, match="Unknown format code"):
         page(test={"loss": "not a number"})
     assert (tmp_path / "report.html").read_bytes() == before
+
+
+def test_the_newest_readable_test_counts(tmp_path, capsys):
+    assert newest_test(tmp_path) is None
+    (tmp_path / "pred").mkdir()
+    contents = ({"epoch": 9, "acc1": 0.25}, {"epoch": 2, "acc1": 0.5}, {"epoch": "two"})
+    for age, scores in zip((3, 2, 1), contents, strict=True):  # the file of epoch 2 is younger than that of epoch 9
+        path = tmp_path / "pred" / f"test_results_ep{scores['epoch']}.json"
+        write_json(path, scores)
+        os.utime(path, (1e9 - age, 1e9 - age))
+    assert newest_test(tmp_path) == contents[1]
+    warning = capsys.readouterr().err
+    assert warning.startswith(f"warning: {path} is passed over: ") and warning.count("\n") == 1

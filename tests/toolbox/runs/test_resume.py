@@ -231,7 +231,7 @@ def test_a_signal_saves_at_once_and_says_how_to_go_on(
     flags = RECIPES["cnn1d_3"].replace("--epochs 6", "--epochs 60 --workers " + workers)
     argv = [*start(flags)[:-1], "0"]  # nothing saves within an epoch but the signal
     answer = launcher.run(
-        folder, argv, after="epoch 1/", kill=0.05, signals=[number], group=True
+        folder, argv, after=" 1/60", kill=0.05, signals=[number], group=True
     )  # the workers get it too
     assert answer["status"] == code, said(folder)
     last = said(folder).splitlines()[-1]
@@ -381,7 +381,7 @@ def test_a_second_training_of_a_run_is_told_who_holds_it(trained: Path):
 def test_a_dead_holders_lock_is_taken_over_though_its_workers_live(launcher: Launcher, place: Any):
     folder = place("killed")
     flags = start(LONG + " --workers 2")
-    assert launcher.run(folder, flags, after="epoch 1/", kill=0.1)["status"] == -signal.SIGKILL
+    assert launcher.run(folder, flags, after=" 1/60", kill=0.1)["status"] == -signal.SIGKILL
     assert the_run(folder) is not None
     holder = json.loads((the_run(folder) / ".lock.json").read_text())
     assert set(holder) == {"pid", "host", "since"}

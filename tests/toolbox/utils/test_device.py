@@ -23,10 +23,9 @@ def test_auto_takes_cuda_then_mps_then_the_cpu(
     assert pick_device("cpu") == torch.device("cpu")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UserError, match=r"device cuda:1: torch cannot use it here; there are: cpu \("):
-        pick_device("cuda:1")
+    with pytest.raises(UserError, match=r"device cuda:99: torch cannot use it here; there are: .*cpu \("):
+        pick_device("cuda:99")
 
 
 def test_a_device_is_described_in_words() -> None:

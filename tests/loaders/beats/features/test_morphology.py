@@ -1,20 +1,21 @@
-"""own_beats and templates: what they say of rhythms, complexes and P waves that are known."""
+"""Features of rhythms, complexes and P waves that are known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from loaders.beats.features.alignment import align, likeness, stretch
+from loaders.beats.features.alignment import align, extract_windows, likeness
+from loaders.beats.features.base import FeatureInput
 from loaders.beats.features.causal import LAST
-from loaders.beats.features.morphology import lateness, rolling
-from loaders.beats.features.rr import Recording, compute, names_of, tempo_columns
+from loaders.beats.features.rr import lateness, rolling
+from loaders.beats.features.table import compute, names_of, tempo_columns
 
 RATE = 360.0
 P, QRS = (-0.16, 0.02, 0.15), (0.0, 0.012, 1.0)  # s from the R peak, s of width, height
 
 
-def recording(rr: np.ndarray, p_of: dict[int, tuple[float, float]] | None = None, noise: float = 0.01) -> Recording:
+def recording(rr: np.ndarray, p_of: dict[int, tuple[float, float]] | None = None, noise: float = 0.01) -> FeatureInput:
     """Beats after the intervals rr (n,) s, a P wave and a QRS complex each, in two leads; `p_of` gives single beats'
     P waves another (place in s, height)."""
     times = 1 + rr.cumsum()
@@ -27,19 +28,19 @@ def recording(rr: np.ndarray, p_of: dict[int, tuple[float, float]] | None = None
         for where, width, size in ((place, P[1], height), QRS):
             signal[near, 0] += size * np.exp(-(((seconds[near] - peak - where) / width) ** 2))
         signal[near, 1] += 0.7 * np.exp(-(((seconds[near] - peak) / 0.015) ** 2))
-    return Recording(at / RATE, signal, at, RATE)
+    return FeatureInput(at / RATE, signal, at, RATE)
 
 
-def widened(seen: Recording, *numbers: int) -> Recording:
+def widened(seen: FeatureInput, *numbers: int) -> FeatureInput:
     """The same with other, wide complexes in place of these beats."""
     signal, seconds = seen.signal.copy(), np.arange(len(seen.signal)) / RATE
     for k in numbers:
         near = slice(seen.at[k] - 100, seen.at[k] + 130)
         signal[near] = -1.2 * np.exp(-(((seconds[near] - seen.times[k] - 0.02) / 0.06) ** 2))[:, None]
-    return Recording(seen.times, signal, seen.at, RATE)
+    return FeatureInput(seen.times, signal, seen.at, RATE)
 
 
-def column(name: str, seen: Recording, group: str) -> np.ndarray:
+def column(name: str, seen: FeatureInput, group: str) -> np.ndarray:
     return compute([group], seen)[:, names_of([group], seen.signal.shape[1]).index(f"{group}: {name}")]
 
 
@@ -77,13 +78,16 @@ def test_marks_are_moved_to_where_the_dominant_complex_fits_and_no_further() -> 
     assert np.abs(np.delete(found - seen.at, 30)).max() <= 1
     assert abs(found[30] - moved[30]) <= 14
     assert align(seen.signal, moved[:0], RATE).tolist() == []
-    assert Recording(seen.times, seen.signal, moved, RATE).aligned.tolist() == found.tolist()
+    assert FeatureInput(seen.times, seen.signal, moved, RATE).aligned.tolist() == found.tolist()
 
 
 def test_stretches_may_end_before_the_peak_and_reach_over_the_ends() -> None:
     signal = np.arange(20.0)[:, None]
-    assert stretch(signal, np.array([10]), 1.0, 4, -1)[0, 0].tolist() == [6, 7, 8]
-    assert stretch(signal, np.array([1, 19]), 1.0, 3, 2)[:, 0].tolist() == [[0, 0, 0, 1, 2], [16, 17, 18, 19, 0]]
+    assert extract_windows(signal, np.array([10]), 1.0, 4, -1)[0, 0].tolist() == [6, 7, 8]
+    assert extract_windows(signal, np.array([1, 19]), 1.0, 3, 2)[:, 0].tolist() == [
+        [0, 0, 0, 1, 2],
+        [16, 17, 18, 19, 0],
+    ]
     assert likeness(np.array([[1.0, 2, 3]]), np.array([[1.0, 1, 1]])).tolist() == [0]
 
 

@@ -1,0 +1,109 @@
+"""What all groups of features are built from: beat times and signal of a recording, RR intervals, and a group itself.
+
+A group sees the times of all beats of a recording and its signal, never a label or a symbol, so that a detector's R
+peaks serve as well. Intervals are given as logarithms: ratios of intervals are then differences, and all numbers are of
+the order of 1 without anything fitted to training data. Each group says what it knows of the future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from loaders.beats.features.alignment import QRS, align, extract_windows, likeness
+
+USUAL = 0.8  # s, the interval whose logarithm counts as 0: 75 beats a minute
+RECENT = 10  # intervals before a beat that make its recent mean
+DOMINANT = 0.9  # correlation with the median QRS complex from which on a beat is a dominant one
+
+
+@dataclass(frozen=True)
+class FeatureInput:
+    """Beat times and signal of a recording, all that features are computed from.
+
+    Attributes:
+        times: (n,) s, the R peaks, rising.
+        signal: (samples, leads) at `rate`, in units of the recording's typical beat.
+        at: (n,) the sample of each R peak.
+        rate: Hz.
+    """
+
+    times: np.ndarray
+    signal: np.ndarray
+    at: np.ndarray
+    rate: float
+
+    @cached_property
+    def aligned(self) -> np.ndarray:
+        """(n,) `at`, each R mark moved to where the recording's dominant QRS complex fits best."""
+        return align(self.signal, self.at, self.rate)
+
+    @cached_property
+    def complexes(self) -> np.ndarray:
+        """(n, leads, samples): the QRS complexes around the aligned peaks."""
+        return self.around_peaks(*QRS)
+
+    @cached_property
+    def dominant(self) -> np.ndarray:
+        """(n,) bool: beats whose QRS complex resembles the recording's median one in the first lead."""
+        return likeness(self.complexes, np.median(self.complexes, axis=0))[:, 0] > DOMINANT
+
+    def around_peaks(self, before: float, after: float) -> np.ndarray:
+        """(n, leads, samples): the signal from `before` s ahead of each aligned R peak to `after` s behind it."""
+        return extract_windows(self.signal, self.aligned, self.rate, before, after)
+
+
+@dataclass(frozen=True)
+class FeatureGroup:
+    """Features that are switched on together.
+
+    Attributes:
+        names: the column names for a number of leads.
+        future: in words, the part of the time after the R peak that goes into them.
+        compute: a recording's FeatureInput to (n, number of names).
+        tempo: names of the columns that are logarithms of intervals: a faster or slower heart shifts them all alike.
+        live: whether the last beats and the next suffice to compute them, as in a stream.
+    """
+
+    names: Callable[[int], list[str]]
+    future: str
+    compute: Callable[[FeatureInput], np.ndarray]
+    tempo: tuple[str, ...] = ()
+    live: bool = False
+
+
+def intervals(times: np.ndarray) -> np.ndarray:
+    """(n,) s: the RR interval before each beat; the first has that of the second (0.8 s if there is no second)."""
+    if len(times) < 2:
+        return np.full(len(times), USUAL)
+    rr = np.diff(times)
+    return np.maximum(np.append(rr[0], rr), 1e-3)  # two annotations at one sample are no interval
+
+
+def following(rr: np.ndarray) -> np.ndarray:
+    """(n,) s: the interval after each beat; the last has that before it."""
+    return np.append(rr[1:], rr[-1:])
+
+
+def recent_mean(rr: np.ndarray, count: int = RECENT) -> np.ndarray:
+    """(n,) s: the mean of up to `count` intervals before each beat's own; the first has its own."""
+    total = np.append(0.0, rr.cumsum())
+    stop = np.arange(len(rr))
+    start = np.maximum(stop - count, 0)
+    mean = (total[stop] - total[start]) / np.maximum(stop - start, 1)
+    return np.where(stop > 0, mean, rr)
+
+
+def around(rr: np.ndarray, width: int) -> np.ndarray:
+    """(n, width): the intervals of the `width` beats around each, itself in the middle; mirrored at the ends."""
+    if len(rr) < 2:
+        return np.repeat(rr[:, None], width, axis=1)
+    return np.lib.stride_tricks.sliding_window_view(np.pad(rr, width // 2, "reflect"), width)
+
+
+def by_lead(names: tuple[str, ...]) -> Callable[[int], list[str]]:
+    """Column names of a group that is computed lead by lead."""
+    return lambda leads: [f"{name} in lead {lead + 1}" for lead in range(leads) for name in names]

@@ -1,0 +1,106 @@
+"""Flags of the data that make no sense together."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from loaders.options import BatchOptions
+from toolbox.utils.aami import classes_of
+from toolbox.utils.options import Conflict, conflicts_of_each
+
+WINDOW_FLAGS = (
+    "window_before", "window_after", "window_rate", "leads", "scale", "highpass", "baseline", "spliced"
+)  # fmt: skip
+
+
+def beyond_csv(args: Namespace) -> list[str]:
+    """Flags that ask for more than rows of CSV files tell: patients or signals."""
+    others = [flag for flag in ("split", "context") if getattr(args, flag) != "kaggle"]
+    return others + [flag for flag in ("features", "neighbours") if getattr(args, flag)]
+
+
+def window_samples(args: Namespace) -> list[int]:
+    """Samples of a window before its R peak and from there on."""
+    return [round(part * args.window_rate) for part in (args.window_before, args.window_after)]
+
+
+CONFLICTS = (
+    Conflict(
+        lambda args: (
+            args.num_classes not in (None, classes_of(args.dataset, args.split))
+            and ("dataset" in args.given or not args.continues)
+        ),
+        lambda args: (
+            f"--num-classes {args.num_classes}: {args.dataset} has {classes_of(args.dataset, args.split)} classes; "
+            "leave the flag out"
+        ),
+    ),
+    Conflict(
+        lambda args: args.split == "kfold" and args.fold is None,
+        "--split kfold needs --fold I/K: which of how many groups of patients tests",
+    ),
+    Conflict(
+        lambda args: args.split == "kaggle" and args.fold is not None,
+        "--fold goes with --split kfold, or with interpatient; Kaggle's split knows no patients",
+    ),
+    Conflict(
+        lambda args: args.split.startswith("interpatient") and args.dataset.startswith("synthetic"),
+        "--split {split} is a list of MIT-BIH's records; take --split kfold for {dataset}",
+    ),
+    Conflict(
+        lambda args: args.split != "kaggle" and args.validate_on == "test",
+        "--validate-on test is the predecessor's protocol on Kaggle's split; leave it out",
+    ),
+    Conflict(
+        lambda args: args.source in ("csv", "gdrive") and beyond_csv(args),
+        lambda args: (
+            f"--source {args.source}: CSV rows tell neither patients nor signals; --{beyond_csv(args)[0]} needs raw "
+            "records (--source records or physionet, or --records-dir)"
+        ),
+    ),
+    Conflict(
+        lambda args: args.validate_on == "test" and beyond_csv(args),
+        lambda args: f"--validate-on test is for Kaggle's rows as they are; leave out --{beyond_csv(args)[0]}",
+    ),
+    Conflict(
+        lambda args: args.validate_on == "train" and args.fold and args.split != "kfold",
+        "--validate-on train holds nobody out; leave out --fold, which says who validates",
+    ),
+    Conflict(
+        lambda args: args.validate_on == "train" and args.monitor != "last",
+        "--validate-on train: rows that were learned from choose no epoch; add --monitor last",
+    ),
+    Conflict(
+        lambda args: args.spliced != "none" and args.split == "kaggle",
+        "--spliced makes training patients; Kaggle's split has every patient in test, take another --split",
+    ),
+    *conflicts_of_each(
+        WINDOW_FLAGS,
+        lambda args, name: args.context == "kaggle" and name in args.changed,
+        "{flag} goes with --context window",
+    ),
+    Conflict(
+        lambda args: args.context == "window" and (window_samples(args)[1] < 1 or sum(window_samples(args)) < 16),
+        "--window-before and --window-after: a row of less than 16 samples is no beat",
+    ),
+    Conflict(
+        lambda args: args.context == "window" and args.progressive < BatchOptions.progressive,
+        "--progressive reads the start of Kaggle's rows; leave it out with --context window",
+    ),
+    Conflict(
+        lambda args: args.context == "window" and args.highpass >= args.window_rate / 2,
+        "--highpass {highpass:g} Hz leaves nothing of {window_rate} samples per s",
+    ),
+    Conflict(
+        lambda args: args.criterion == "logitadjusted" and args.sampler not in (None, "patients"),
+        "--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them",
+    ),
+    Conflict(
+        lambda args: args.starts and args.prune and args.sampler,
+        "--prune leaves rows out by their loss; leave out --sampler, which draws them by their class",
+    ),
+    Conflict(
+        lambda args: args.starts and args.prune and args.mixup,
+        "--prune judges rows by their loss; leave out --mixup, which mixes them",
+    ),
+)

@@ -1,0 +1,100 @@
+"""Names that the flags of the data take, and the texts of --spliced, --augment and --fold.
+
+The tables behind the names are loaders.DATASETS, and SPLICES, FEATURES and AUGMENTATIONS beside the functions that they
+list: in loaders/beats/spliced.py, loaders/beats/features/table.py and loaders/datasets/augment.py.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+
+from toolbox.utils import UserError, nearest
+from toolbox.utils.options import argument
+
+DATASET_NAMES = ("ecg", "ecg_bin", "synthetic", "synthetic_bin")
+SOURCES = ("auto", "csv", "records", "gdrive", "physionet")
+SAMPLINGS = ("equal", "importance", "effective")
+SAMPLERS = (*SAMPLINGS, "patients")
+SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold")
+CONTEXTS = ("kaggle", "window")
+BASELINES = ("highpass", "median")
+FEATURE_NAMES = ("rr", "rr_past", "rhythm", "pattern", "shape", "tempo", "qrs", "pwave", "past", "tempo_past")
+SPLICE_NAMES = ("atrial", "block", "fibrillation", "noisy")
+# How far each augmentation goes unless its size is given, and the sizes of "strong".
+SIZES = {
+    "amplitude": 0.2, "stretch": 0.1, "shift": 0.02, "wander": 0.1, "noise": 0.02, "invert": 0.1, "droplead": 0.1,
+    "droprr": 0.1, "tempo": 0.15,
+}  # fmt: skip
+AUGMENTATION_NAMES = tuple(SIZES)
+PRESETS: dict[str, dict[str, float]] = {
+    "none": {},
+    "light": {},  # a function of its own, see loaders/datasets/augment.py
+    "strong": {name: size for name, size in SIZES.items() if name not in ("shift", "droplead", "tempo")},
+}
+
+
+def parse_spliced(text: str) -> dict[str, int]:
+    """Kinds of patients and how many of each: "atrial:10+block:2" -> {"atrial": 10, "block": 2}; "none" -> {}.
+
+    Raises:
+        UserError: an unknown kind, or a number that is not from 1 to 100.
+    """
+    counts: dict[str, int] = {}
+    for part in text.split("+") if text != "none" else ():
+        name, _, count = part.partition(":")
+        if name not in SPLICE_NAMES or name in counts:
+            raise UserError(f"{part!r}: expected kinds, each once, joined by +: {', '.join(SPLICE_NAMES)}; or none")
+        if not (count.isascii() and count.isdigit() and 1 <= int(count[:4]) <= 100):
+            raise UserError(f"{part!r}: expected how many of them a record gives, from 1 to 100, as {name}:2")
+        counts[name] = int(count)
+    return counts
+
+
+def parse_augment(text: str) -> dict[str, float]:
+    """Augmentations and their sizes: "noise:0.05+invert" -> {"noise": 0.05, "invert": 0.1}; or those of a preset.
+
+    Raises:
+        UserError: an unknown name, or a size that is no number from 0 to 1.
+    """
+    if text in PRESETS:
+        return dict(PRESETS[text])
+    sizes = {}
+    for part in text.split("+"):
+        name, colon, size = part.partition(":")
+        if name in PRESETS:
+            raise UserError(f"{name!r} stands alone; joined by + are single changes: {', '.join(AUGMENTATION_NAMES)}")
+        if name not in AUGMENTATION_NAMES:
+            hint = nearest(name, [*PRESETS, *AUGMENTATION_NAMES]) or ";"
+            raise UserError(
+                f"{part!r}: unknown{hint} known: {', '.join(PRESETS)}, or joined by +: {', '.join(AUGMENTATION_NAMES)}"
+            )
+        try:
+            sizes[name] = float(size) if colon else SIZES[name]
+        except ValueError:
+            sizes[name] = -1.0
+        if not 0 <= sizes[name] <= 1:
+            raise UserError(f"{part!r}: expected a size from 0 to 1 behind the colon")
+    return sizes
+
+
+def fold_name(text: str) -> str | None:
+    """An argparse type: "I/K" (1 <= I <= K, 2 <= K), or "none"."""
+    if text == "none":
+        return None
+    index, slash, folds = text.partition("/")
+    plain = all(part.isascii() and part.isdigit() for part in (index, folds))
+    if not slash or not plain or not 1 <= int(index) <= int(folds) or int(folds) < 2:
+        raise ArgumentTypeError(f"{text!r}: expected I/K, as 2/5: the second of five groups of patients")
+    return f"{int(index)}/{int(folds)}"
+
+
+def as_typed(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """An argparse type: a text that `parse` accepts, kept as it was typed."""
+    check = argument(parse)
+
+    def keep(text: str) -> str:
+        check(text)
+        return text
+
+    return keep
