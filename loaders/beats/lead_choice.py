@@ -30,9 +30,7 @@ def choose_lead_by_signal(recording: Recording, wanted: str | None) -> tuple[int
         return choose_lead(recording, wanted)
     if len(maybe) <= MOST_CHANNELS and show_the_same_beats(recording, maybe):
         names = [recording.leads[k].name for k in maybe]
-        return maybe[
-            0
-        ], f"no lead has a name that is known; took {names[0]} of {listed(names)}, which show the same beats"
+        return maybe[0], f"no lead has a known name; took {names[0]} of {listed(names)}, which show the same beats"
     return choose_lead(recording, wanted)  # refuses, and lists them
 
 

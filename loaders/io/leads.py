@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Modified limb lead II is channel 0 of most MIT-BIH records; it stands for limb lead II, which is called by many names.
 TRAINED_LEADS = ("MLII", "II", "ML2", "DII", "D2")
+LOWEST_RATE = 50.0  # Hz; below, a QRS complex is two samples
+HIGHEST_RATE = 20_000.0  # Hz; above, no device samples an ECG
 # Pairs of electrodes that make the limb leads.
 ELECTRODES = {"lara": "i", "rala": "i", "llra": "ii", "rall": "ii", "llla": "iii", "lall": "iii"}
 LEAD_NAME = re.compile(
@@ -112,6 +114,16 @@ def position_of(name: str, names: Sequence[str]) -> int | None:
     return short.index(folded(name)) if folded(name) in short else None
 
 
+def check_rate(recording: Recording, position: int) -> None:
+    """Raise UserError where a lead's sampling rate is too low, or too high, for an ECG."""
+    lead = recording.leads[position]
+    if not LOWEST_RATE <= lead.fs <= HIGHEST_RATE:
+        raise UserError(
+            f"{recording.path}: lead {lead.name} has {lead.fs:g} samples per second; an ECG takes {LOWEST_RATE:g} to "
+            f"{HIGHEST_RATE:,.0f}"
+        )
+
+
 def listed(names: Sequence[str], most: int = 16) -> str:
     """The first names, for messages."""
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
@@ -130,20 +142,22 @@ def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ..
     if wanted is not None:
         position = position_of(wanted, names)
         if position is None:
-            raise UserError(
-                f"{recording.path} has no lead {wanted}{nearest(wanted, names) or ';'} it has: {listed(names)}"
-            )
+            hint = nearest(wanted, names) or ";"
+            raise UserError(f"{recording.path} has no lead {wanted}{hint} it has: {listed(names)}")
+        check_rate(recording, position)
         return position, ""
     sure, maybe = likely_leads(recording.leads)
-    for name in trained:
-        position = position_of(name, names)
-        if position is not None and position in sure:
-            return position, ""
+    at = (position_of(name, names) for name in trained)
+    position = next((k for k in at if k is not None and k in sure), None)
+    if position is not None:
+        check_rate(recording, position)
+        return position, ""
     if not sure and len(maybe) != 1:
         problem = "several channels may be the ECG" if maybe else "none of its channels is an ECG"
         raise UserError(f"{recording.path}: {problem} by name and unit ({listed(names)}); choose one by --lead NAME")
     position = (sure or maybe)[0]
-    remedy = "; --lead takes another" if len(sure + maybe) > 1 else ""
+    check_rate(recording, position)
+    remedy = "; --lead takes another" if len(names) > 1 else ""
     among = f" of {listed(names)}" if len(names) > 1 else ""
     return position, f"no lead {trained[0]}, which the model was trained on; took {names[position]}{among}{remedy}"
 
