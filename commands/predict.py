@@ -9,8 +9,9 @@ from typing import Any
 from commands.options import ScoreOptions
 from commands.runs import find_run
 from inference import load
-from inference.annotate import AnnotateOptions, predict_all
 from inference.classifier import Classifier
+from inference.files import AnnotateOptions
+from inference.many import annotate_files
 from inference.options import CsvOptions, PredictOptions
 from loaders.io.discovery import find_recordings
 from loaders.io.recording import CsvFormat
@@ -28,7 +29,7 @@ def run(args: Namespace) -> dict[str, Any]:
     )  # fmt: skip
     items, failed = find_recordings(options.predict or [], csv=csv.fs is not None)
     processes = args.workers if "workers" in args.given else 0
-    return predict_all(items, failed, load_classifier(args), settings, processes)
+    return annotate_files(items, failed, load_classifier(args), settings, processes)
 
 
 def csv_format(args: Namespace) -> CsvFormat:

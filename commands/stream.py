@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from commands import predict
-from inference.stream import annotate_lines
+from inference.lines import annotate_lines
 
 
 def run(args: Namespace) -> dict[str, Any]:

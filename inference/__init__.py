@@ -11,12 +11,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inference.beat_table import annotate
     from inference.classifier import Classifier
     from inference.load import load_classifier
     from inference.stream import Beat, Stream
 
-MODULES = {"Beat": "stream", "Classifier": "classifier", "Stream": "stream", "load_classifier": "load"}
-__all__ = ["Beat", "Classifier", "Stream", "load_classifier"]
+MODULES = {
+    "Beat": "stream",
+    "Classifier": "classifier",
+    "Stream": "stream",
+    "annotate": "beat_table",
+    "load_classifier": "load",
+}
+__all__ = ["Beat", "Classifier", "Stream", "annotate", "load_classifier"]
 
 
 def __getattr__(name: str) -> Any:

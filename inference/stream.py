@@ -1,29 +1,18 @@
-"""Annotates one lead as its samples come: each beat within 3 s of its R peak.
-
-The network arrives as an argument, as it does in inference/annotate.py.
-"""
+"""Annotate one lead as its samples come: each beat within 3 s of its R peak."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
-from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from inference.classifier import Classifier
 from loaders.beats.segmenter import Reader
 from loaders.dsp.chunks import Chunk, Chunker
-from loaders.io.csv_recording import CsvLayout, CsvRecording, detect_layout, parse_cell
-from loaders.io.recording import LOWEST_RATE, CsvFormat, choose_lead
+from loaders.io.leads import LOWEST_RATE
 from toolbox.utils import UserError
 from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
-from toolbox.utils.signals import Ended
-
-LOOKED_AT = 100  # lines that the layout of what comes is read off; beats come later anyway
 
 
 class Beat(NamedTuple):
@@ -33,11 +22,11 @@ class Beat(NamedTuple):
         sample: of its R peak, counted from the first that was pushed.
         time: s, of the same.
         rr: s since the beat before; None where no interval leads to it.
-        letter: its class: N S V F Q after AAMI EC57, A for abnormal of a model of two classes.
+        letter: its class: N S V F Q after AAMI EC57, A for abnormal of a network of two classes.
         symbol: the same as a WFDB annotation code.
         probabilities: of each class, in the order of `Stream.names`.
-        seen: how many of the two R peaks that its row's end depends on had come: 0, 1 or 2. Where they had not, the
-            rhythm before tells when they are due.
+        seen: how many of the two R peaks that the end of its row depends on had come: 0, 1 or 2. Those that had not
+            are expected when the rhythm before lets expect them.
     """
 
     sample: int
@@ -50,44 +39,52 @@ class Beat(NamedTuple):
 
 
 class Stream:
-    """Takes the samples of one lead as they come, and gives its beats.
+    """Annotate the samples of one lead as they come.
 
     A beat comes out with the sample that lies 2.75 to 3 s behind its R peak, however many samples are pushed at a
-    time; it costs a few milliseconds for each quarter of a second, and as much memory as 24 s of signal take, for
-    ever. It goes through the same code as --predict, which cuts a recording into longer pieces, and finds the same R
-    peaks: what the detector looks at ends 2.2 s behind them. What a beat's annotation cannot know yet:
+    time. It costs a few milliseconds for each quarter of a second, and as much memory as 24 s of signal take, for
+    ever. The code is that of --predict, which cuts a recording into longer chunks, and finds the same R peaks: the
+    detector looks at no more than 2.2 s behind them. The annotation of a beat cannot depend on what comes later:
 
-    - Where the next two R peaks lie, when they are more than about 2.5 s away; Kaggle's rows end 0.2 RR intervals
-      behind the next and are scaled up to there. Peaks less than 2.2 s old are taken as they look now, and those that
-      have not come as the rhythm before lets expect them (`Beat.seen` tells). So a row, and its probabilities, can
-      differ from --predict's at less than some 60 beats a minute and before a pause.
-    - In the first 2 s, how high beats are: --predict learns that from the first 4 s.
-    - That a stretch of less than 2 s is going to stand still (flat) or lies between two such; and over what a long gap
-      is going to be bridged. A beat within 2 s before may be told that --predict skips, or differ.
-    - Whether the lead is upside down, which takes minutes to tell: `polarity` says it.
+    - The next two R peaks, when they are more than about 2.5 s away; Kaggle's rows end 0.2 RR intervals behind the
+      next and are scaled up to there. Peaks less than 2.2 s old are taken as they look now, and those that have not
+      come as the rhythm before lets expect them (see `Beat.seen`). So a row, and its probabilities, can differ from
+      --predict's at less than some 60 beats a minute and before a pause.
+    - In the first 2 s, the height of beats: --predict learns that from the first 4 s.
+    - A stretch of less than 2 s that will turn out to stand still (flat) or to lie between two such; and the end of a
+      long gap. A beat in the 2 s before may be given that --predict skips, or differ.
+    - Whether the lead is upside down, which takes minutes to see: `polarity` says it.
 
-    A network of windows is fed the same windows as by --predict, and the same features, provided that they are causal
+    A network of windows reads the same windows as in --predict, and the same features, provided that they are causal
     but for what lies within 2.75 s (`InputSpec.check_live`): one lead, scaled by itself or not at all, beside it
     comparisons with the last beats (`rr_past`, `past`) and the time of the next (`rr`, `tempo_past`; an interval that
     has not ended within some 2.5 s counts as long as the last). With baseline "median" or no high-pass filter they are
-    equal; a zero-phase high-pass of 0.5 Hz feels what comes later still, by some hundredths of a window's standard
+    equal; a zero-phase high-pass of 0.5 Hz still depends on what comes later, by some hundredths of a window's standard
     deviation.
 
     `--predict --live` gives exactly these beats for a recording, to be scored.
 
     Args:
-        classifier: the network, of Kaggle's rows or of windows.
-        fs: samples per second, at least 50; of any rate.
-        gain: what 1 mV is given as: 1000 for microvolts.
+        classifier: the network, see `load_classifier`; of Kaggle's rows or of windows.
+        fs: samples per second, at least 50.
+        gain: samples per mV: 1000 for microvolts.
         polarity: "keep", or "invert" for a lead that is upside down.
-        low, high: the least and greatest value that the digitizer gives, in the samples' unit, to know saturation by.
+        low, high: the least and greatest value that the digitizer gives, in the samples' unit, to recognize saturation.
 
     Attributes:
         names: the letters of the classes.
-        quality: "gap", "flat" or "saturated" when the signal at hand cannot be judged, else "".
+        quality: "gap", "flat" or "saturated" while the signal cannot be judged, else "".
 
     Raises:
-        UserError: a rate too low for an ECG, a gain that is none, another polarity, or a network that has to know more.
+        UserError: the rate is too low for an ECG, the gain no positive number, the polarity another, or the network
+            has to know a whole recording.
+
+    Example:
+        stream = Stream(load_classifier("model.onnx"), fs=250)
+        for block in source:
+            for beat in stream.push(block):
+                print(beat.time, beat.letter)
+        last = stream.finish()
     """
 
     def __init__(
@@ -97,7 +94,7 @@ class Stream:
         if not (np.isfinite(fs) and fs >= LOWEST_RATE):
             raise UserError(f"fs={fs}: expected samples per second, at least {LOWEST_RATE:g} for an ECG")
         if not (np.isfinite(gain) and gain > 0):
-            raise UserError(f"gain={gain}: expected what 1 mV is given as, a number above 0")
+            raise UserError(f"gain={gain}: expected the samples' units per 1 mV, a number above 0")
         if polarity not in ("keep", "invert"):
             raise UserError(f"polarity={polarity!r}: expected 'keep' or 'invert'; a stream cannot know before it ends")
         if classifier.input_spec is not None:
@@ -106,19 +103,19 @@ class Stream:
         self.fs, self.gain = fs, gain
         self.names = tuple(LETTERS[name] for name in classifier.class_names)
         self.quality = ""
-        self._cutter = Chunker(fs, low / gain, high / gain, live=True)
+        self._chunker = Chunker(fs, low / gain, high / gain, live=True)
         self._reader = Reader(fs, polarity, input_spec=classifier.input_spec)
-        self._last = 0
+        self._last_sample = 0
         self._finished = False
 
     def push(self, samples: float | Iterable[float] | np.ndarray) -> list[Beat]:
-        """Take the next samples, one or (n,); NaN stands for one that is missing, and holds its place.
+        """Take the next samples, one or (n,); NaN stands for a missing one, and holds its place.
 
         Returns:
-            The beats that are known now, in order; most often none.
+            The beats that are complete now, in order; most often none.
 
         Raises:
-            UserError: the samples are no row of numbers, or the stream has been finished.
+            UserError: the samples are not a row of numbers, or the stream has been finished.
         """
         if self._finished:
             raise UserError("this stream is finished; a new recording takes a new Stream")
@@ -129,94 +126,26 @@ class Stream:
         if block.ndim != 1:
             raise UserError(f"a stream takes the samples of one lead, a row; got an array of shape {block.shape}")
         block = np.where(np.isfinite(block), block / self.gain, np.nan)
-        return list(self._beats(self._cutter.push(block)))
+        return list(self._beats(self._chunker.push(block)))
 
     def finish(self) -> list[Beat]:
-        """The beats of the last 3 s, which now are all there is. Nothing can be pushed any more."""
+        """The beats of the last 3 s, judged by the signal up to its end. Nothing can be pushed any more."""
         self._finished = True
-        return list(self._beats(self._cutter.finish()))
+        return list(self._beats(self._chunker.finish()))
 
-    def _beats(self, pieces: Iterable[Chunk]) -> Iterator[Beat]:
-        for piece in pieces:
-            at_the_end = [stretch.kind for stretch in piece.bad if stretch.stop >= len(piece.signal)]
+    def _beats(self, chunks: Iterable[Chunk]) -> Iterator[Beat]:
+        """The beats of the next chunks."""
+        for chunk in chunks:
+            at_the_end = [interval.kind for interval in chunk.bad if interval.stop >= len(chunk.signal)]
             self.quality = at_the_end[-1] if at_the_end else ""
-            part = self._reader.part(piece)
+            part = self._reader.part(chunk)
             if not len(part.sample):
                 continue
             columns = (part.sample.tolist(), part.begins.tolist(), part.seen.tolist())
-            likelihoods = self.classifier.probabilities(part.rows, part.features)
-            for sample, begins, seen, likely in zip(*columns, likelihoods, strict=True):
-                letter = self.names[int(likely.argmax())]
-                rr = None if begins else (sample - self._last) / self.fs
-                self._last = sample
-                symbol = LETTER_SYMBOLS[letter]
-                yield Beat(sample, sample / self.fs, rr, letter, symbol, tuple(likely.tolist()), seen)
-
-
-def annotate_lines(
-    lines: IO[str], out: IO[str], classifier: Classifier, csv: CsvFormat, lead: str | None, polarity: str
-) -> dict[str, int]:
-    """Annotate the lines of a CSV file as they come, and write a line for each beat at once.
-
-    What is written is as the tables of --predict. A cell that is no number is a missing sample; the first such is told.
-    It ends with the lines, or when nobody reads what it writes any more.
-
-    Returns:
-        How many "samples" came and how many "beats" were found.
-
-    Raises:
-        UserError: the rate is not given, or the first lines hold no numbers or not the lead that is wanted.
-    """
-    first = list(islice(lines, LOOKED_AT))
-    layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
-    recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)
-    chosen, warning = choose_lead(recording, lead)
-    if warning:
-        _say(f"warning: {warning}")
-    column = layout.names.index(leads[chosen].name)
-    stream = Stream(classifier, csv.fs or 0.0, 1 / (leads[chosen].scale or 1.0), polarity)
-    found = {"samples": 0, "beats": 0}
-    try:
-        print("time_s,sample,rr_s,class", *(f"p_{name}" for name in stream.names), sep=",", file=out, flush=True)
-        for value in _values(chain(first[layout.header :], lines), layout, column):
-            quality = stream.quality
-            found["samples"] += 1
-            found["beats"] += _told(stream.push(value), out)
-            if stream.quality != quality:
-                told = f"{stream.quality}, no beats are told" if stream.quality else "the signal can be judged again"
-                _say(f"{found['samples'] / stream.fs:.1f} s: {told}")
-        found["beats"] += _told(stream.finish(), out)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # Python flushes it once more at its end
-    except Ended as stop:
-        stop.told = f"{found['beats']} beats told in {found['samples'] / stream.fs:.0f} s"
-        raise
-    return found
-
-
-def _values(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[float]:
-    """The samples in a column of `lines`; NaN for what is no number, which is told once."""
-    strange = False
-    for number, line in enumerate(lines, start=layout.header + 1):
-        if not line.strip():
-            continue
-        value = parse_cell(line, column, layout)
-        if value is None and not strange:
-            strange = True
-            shown = f"line {number} of standard input, {line.strip()[:60]!r}"
-            _say(f"warning: {shown}, has no number in column {column + 1}; such samples count as missing")
-        yield np.nan if value is None else value
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _told(beats: list[Beat], out: IO[str]) -> int:
-    """Write `beats`, and how many they are."""
-    for beat in beats:
-        rr = [] if beat.rr is None else [beat.rr]
-        times, *rest = (f"{np.round(value, 4):.10g}" for value in (beat.time, *rr, *beat.probabilities))
-        cells = [times, str(beat.sample), rest.pop(0) if rr else "", beat.letter, *rest]
-        print(*cells, sep=",", file=out, flush=True)
-    return len(beats)
+            probabilities = self.classifier.probabilities(part.rows, part.features)
+            for sample, begins, seen, row in zip(*columns, probabilities, strict=True):
+                letter = self.names[int(row.argmax())]
+                rr = None if begins else (sample - self._last_sample) / self.fs
+                self._last_sample = sample
+                probable = tuple(row.tolist())
+                yield Beat(sample, sample / self.fs, rr, letter, LETTER_SYMBOLS[letter], probable, seen)

@@ -60,3 +60,11 @@ def root(tmp_path: Path, shared_root: Path) -> Path:
 def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save figures as empty files: drawing takes most of a small run's time. For tests that look at something else."""
     monkeypatch.setattr(Figure, "savefig", lambda figure, file, **_: file.write(b""))
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as docs/api.md and the examples expect it: a run and its export, recordings of WFDB and CSV."""
+    from tests.made import make_workplace
+
+    return make_workplace(tmp_path_factory.mktemp("workplace"))

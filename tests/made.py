@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import wfdb
+from scipy.signal import resample_poly
 
 import commander
 from loaders.io.wfdb_record import Record
@@ -150,3 +152,29 @@ def note_bytes(text: str) -> bytes:
     """A note at the sample of the annotation before it."""
     padded = text.encode().ljust(len(text) + len(text) % 2, b"\0")
     return annotation_bytes(22, 0) + annotation_bytes(63, len(text)) + padded
+
+
+def make_workplace(folder: Path) -> Path:
+    """A folder as docs/api.md and the examples expect it: a run and its export, recordings of WFDB and CSV."""
+    flags = [
+        "--dataset",
+        "synthetic",
+        "--model-name",
+        "cnn1d_3",
+        "--epochs",
+        "3",
+        "--lr",
+        "0.01",
+        "--precision",
+        "fp32",
+    ]
+    root = ["--root-dir", str(folder / "ecg_data")]
+    exported = commander.main([*flags, *root, *SMALL]) and commander.main(["--export", "onnx", *root])
+    shutil.copy(Path(exported["run"]) / "export" / "model.onnx", folder / "model.onnx")
+    digital = small_record().digital
+    write_format(folder, "100", digital, "16")
+    signal = resample_poly(digital[:, 0] / GAIN, 250, 360)
+    lines = [f"{60 + k % 7},{value:.4f}\n" for k, value in enumerate(signal)]
+    (folder / "belt.csv").write_text("hr,ecg\n" + "".join(lines))
+    (folder / "belt.txt").write_text("".join(f"{value:.4f}\n" for value in signal))
+    return folder

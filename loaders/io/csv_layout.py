@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import csv as csv_module
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from loaders.io.recording import millivolts
-
-MISSING = (
-    "", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-", "?", "inf", "-inf", "Inf", "-Inf"
-)  # fmt: skip
-ONE_COLUMN = ""  # the separator of a file with a single column
-BLANKS = " "  # columns aligned by blanks
-NUMBERS = {
-    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"),
-    ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?"),
-}
-UNIT_IN_NAME = re.compile(r"(.*?)\s*[\[(/]\s*([a-zµμA-Z]*[vV])\s*[\])]?")  # "MLII (mV)", "II [uV]", "V5/mV"
-UNIT_ALONE = re.compile(r"[\[(]?\s*([a-zµμA-Z/%°]{1,12})\s*[\])]?")
-UNITS = {"s", "sec", "seconds", "ms", "us", "ns", "mv", "uv", "nv", "v", "hz", "mmhg", "bpm", "g", "%", "adu", "a.u."}
-SAMPLING_RATE = re.compile(
-    r"^\W*(?:sampl\w*[ _-]*(?:rate|freq\w*)|(?:sampl\w*|data)?[ _-]*frequency|rate|fs|f_s|sfreq)\b[^\d\n]{0,24}?"
-    r"(\d+(?:[.,]\d+)?)\s*(k?hz|hertz|sps|samples?\W*(?:/|per)\W*s\w*|1/s)?\W*$",
-    re.IGNORECASE,
-)
-SAMPLING_INTERVAL = re.compile(
-    r"^\W*(?:sampl\w*[ _-]*)?(?:interval|period)\b[^\d\n]{0,12}?(\d+(?:[.,]\d+)?(?:e-?\d+)?)\s*(s|sec|ms|us|µs)\W*$",
-    re.IGNORECASE,
-)
-KEYED_UNIT = re.compile(r"^\W*units?\W+(\S+)\W*$", re.IGNORECASE)
-KEYED_LEAD = re.compile(r"^\W*(?:lead|channel)\W+(.{1,40}?)\W*$", re.IGNORECASE)
-PER_SECOND = {"s": 1.0, "sec": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6}
+from loaders.io.csv_cells import BLANKS, ONE_COLUMN, cells_of, kind_of
+from loaders.io.csv_header import header_rate, names_and_units
+from loaders.io.csv_time import TimeColumn
 
 
 @dataclass(frozen=True)
@@ -50,6 +26,7 @@ class CsvLayout:
         rate: samples per second as the header gives them; None where it does not.
         blank_is_missing: an empty line is a missing sample (files of a single column).
         encoding: of the file's bytes.
+        time: the column of times or sample numbers; None where there is none.
         notes: what a user is to know of how it is read.
     """
 
@@ -62,47 +39,12 @@ class CsvLayout:
     rate: float | None = None
     blank_is_missing: bool = False
     encoding: str = "utf-8"
+    time: TimeColumn | None = None
     notes: tuple[str, ...] = ()
 
     def numeric(self) -> list[int]:
         """The columns that hold numbers."""
         return [k for k, kind in enumerate(self.kinds) if kind == "number"]
-
-
-def encoding_of(head: bytes) -> str:
-    """The encoding of a text file that begins with `head`: UTF-16 and UTF-8 by their marks or their bytes, else
-    Windows-1252."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if head.startswith(b"\xef\xbb\xbf"):
-        return "utf-8-sig"
-    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
-        if len(zeros) > 8 and zeros.count(0) > 0.8 * len(zeros):
-            return encoding
-    try:
-        head[:-4].decode("utf-8")  # the last character may be cut off
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
-
-
-def cells_of(line: str, separator: str) -> list[str]:
-    """The cells of a line, without blanks and quotes around them."""
-    if separator == ONE_COLUMN:
-        return [line.strip().strip("'\"").strip()]
-    if separator == BLANKS:
-        return line.split()
-    if '"' in line:
-        rows = list(csv_module.reader([line], delimiter=separator))
-        return [cell.strip() for cell in rows[0]] if rows else [""]
-    return [cell.strip().strip("'\"") for cell in line.split(separator)]
-
-
-def kind_of(cell: str, point: str) -> str:
-    """What a cell holds: "number", "missing" or "text"."""
-    if cell in MISSING:
-        return "missing"
-    return "number" if NUMBERS[point].fullmatch(cell) else "text"
 
 
 def find_layout(lines: list[str], encoding: str = "utf-8") -> CsvLayout | None:
@@ -125,11 +67,11 @@ def find_layout(lines: list[str], encoding: str = "utf-8") -> CsvLayout | None:
     start = best.first_sample(lines)
     if start is None:
         return None
-    names, units = _names_and_units(lines[:start], best)
+    names, units = names_and_units(lines[:start], best.separator, best.kinds)
     blank = [not line.strip() for line in lines[start:]]
     double_spaced = sum(blank) > 0.4 * len(blank)
     return CsvLayout(
-        best.separator, best.point, start + skipped, names, units, best.kinds, _header_rate(lines[:start]),
+        best.separator, best.point, start + skipped, names, units, best.kinds, header_rate(lines[:start]),
         best.separator == ONE_COLUMN and not double_spaced, encoding,
     )  # fmt: skip
 
@@ -273,60 +215,3 @@ def _is_decimal_comma(lines: list[str], grid: _Grid) -> bool:
         return "," not in heads[-1]
     lengths = {len(right) for _, right in pairs}
     return len(lengths) == 1 and min(lengths) >= 2 and max(map(abs, lefts), default=0) <= 20
-
-
-def _names_and_units(heads: list[str], grid: _Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The name and the unit of each column: from the last lines before the numbers, or from lines "name, value"."""
-    rows = [cells_of(re.sub(r"^\s*[#%]+", "", line), grid.separator) for line in heads if line.strip()]
-    shortest = grid.width - (grid.kinds[-1] == "empty")
-    full = [(row + [""] * grid.width)[: grid.width] for row in rows if shortest <= len(row) <= grid.width]
-    names, units = [""] * grid.width, [""] * grid.width
-    if full and _is_units(full[-1]):
-        units = [match[1] if (match := UNIT_ALONE.fullmatch(cell)) else "" for cell in full.pop()]
-        rows.pop()
-    plain = full[-1] if full and not _is_metadata(full[-1]) else None
-    if plain is not None and (grid.width > 1 or plain == rows[-1]):
-        names = plain
-    for k, name in enumerate(names):
-        if match := UNIT_IN_NAME.fullmatch(name):
-            names[k], units[k] = match[1], match[2]
-    keyed = [re.sub(r"[;,\t]+", " ", line) for line in heads]
-    lead = next((match[1] for line in keyed if (match := KEYED_LEAD.match(line))), "")
-    unit = next((match[1] for line in keyed if (match := KEYED_UNIT.match(line))), "")
-    numeric = [k for k, kind in enumerate(grid.kinds) if kind == "number"]
-    if len(numeric) == 1 and not names[numeric[0]]:
-        names[numeric[0]] = lead
-    units = [own or (unit if k in numeric else "") for k, own in enumerate(units)]
-    names = [name if name and name not in names[:k] else f"{name or 'column'} {k + 1}" for k, name in enumerate(names)]
-    return tuple(names), tuple(each if millivolts(each) or each.lower() in UNITS else "" for each in units)
-
-
-def _is_units(row: list[str]) -> bool:
-    """Whether the cells of a line are units: "(s)", "mV", or nothing."""
-    filled = [match for cell in row if cell and (match := UNIT_ALONE.fullmatch(cell))]
-    units = [match for match in filled if match[1].lower() in UNITS or millivolts(match[1])]
-    bracketed = all(cell[0] in "([" for cell in row if cell)
-    return len(units) == sum(1 for cell in row if cell) > 0 and (bracketed or len(row) > 1)
-
-
-def _is_metadata(row: list[str]) -> bool:
-    """Whether a header line tells something of the recording rather than the columns' names."""
-    if any(kind_of(cell, ".") == "number" for cell in row if cell) and len(row) <= 2:
-        return True
-    text = " ".join(row)
-    return any(pattern.match(text) for pattern in (SAMPLING_RATE, SAMPLING_INTERVAL, KEYED_UNIT)) or (
-        len(row) == 1 and (":" in text or "=" in text)
-    )
-
-
-def _header_rate(heads: list[str]) -> float | None:
-    """Samples per second as a header line gives them."""
-    for head in heads:
-        line = re.sub(r"[;\t\"]+|,(?!\d)|,(?=\d{3,})", " ", head)
-        if match := SAMPLING_RATE.match(line):
-            thousand = 1000 if (match[2] or "").lower() == "khz" else 1
-            return float(match[1].replace(",", ".")) * thousand
-        if match := SAMPLING_INTERVAL.match(line):
-            interval = float(match[1].replace(",", "."))
-            return PER_SECOND[match[2].lower()] / interval if interval > 0 else None
-    return None

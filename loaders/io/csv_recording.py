@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import io
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from loaders.io.annotations import TABLE_OF_BEATS
-from loaders.io.csv_layout import BLANKS, MISSING, ONE_COLUMN, CsvLayout, cells_of, encoding_of, find_layout, kind_of
-from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, find_time, times_of
+from loaders.io.csv_cells import cells_of, encoding_of, kind_of
+from loaders.io.csv_layout import CsvLayout, find_layout
+from loaders.io.csv_text import numbers_of, read_frames, unfinished_lines
+from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, find_time
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 
-BLOCK = 1 << 17  # lines parsed at a time
 LOOKED_AT = 200  # lines that the layout is read off
 TIMED = 20_000  # lines that the sampling rate is read off
-HEAD, TAIL = 1 << 18, 1 << 12  # bytes looked at, at both ends
-NO_CELL = "\x1f"  # a separator that no file has, for those of a single column
+HEAD = 1 << 18  # bytes that the encoding is read off
 MOST_STRANGE = 0.05  # share of a lead's cells that may be no numbers
 NOTED = 1e-4  # relative difference of two rates that is worth a word
 CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
-HARDLY_NUMBERS = 0.5  # share of cells without a number that makes a column none of samples
 MANY_COLUMNS = 16  # shown in a message
 
 
@@ -38,21 +34,20 @@ class CsvRecording(Recording):
 
     Attributes:
         layout: how its lines are read.
-        time: its column of times or sample numbers; None where there is none.
         end: bytes before the lines at the end that are cut off, or no samples.
         strange: cells amid the samples that are no numbers, counted while it is read.
     """
 
     layout: CsvLayout = field(default_factory=lambda: CsvLayout(",", ".", 0, (), ()))
-    time: TimeColumn | None = None
     end: int = sys.maxsize
     strange: int = 0
 
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         column, scale = self.layout.names.index(self.leads[lead].name), self.leads[lead].scale or 1.0
-        timed = [self.time.column] if self.time is not None else []
-        filler = GapFiller(self.time, str(self.path)) if self.time is not None else None
+        time = self.layout.time
+        timed = [time.column] if time is not None else []
+        filler = GapFiller(time, str(self.path)) if time is not None else None
         self.strange = 0
         for block, *times in self._columns([column, *timed]):
             values = block if filler is None else filler.fill(times[0], block)
@@ -91,72 +86,6 @@ class CsvRecording(Recording):
             yield tuple(each for each, _ in block)
 
 
-class _Beginning(io.RawIOBase):
-    """The first `end` bytes of a file."""
-
-    def __init__(self, path: Path, end: int) -> None:
-        self.file, self.left = open(path, "rb", buffering=0), end  # noqa: SIM115
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = self.file.readinto(memoryview(buffer)[: max(self.left, 0)]) or 0
-        self.left -= count
-        return count
-
-    def close(self) -> None:
-        self.file.close()
-        super().close()
-
-
-def read_frames(
-    path: Path, layout: CsvLayout, columns: list[int], rows: int | None = None, end: int = sys.maxsize
-) -> Iterator[pd.DataFrame]:
-    """The `columns` of a CSV file in blocks of lines, of its first `rows` and `end` bytes; cells as numbers or text.
-
-    Raises:
-        UserError: a line has more cells than the others.
-    """
-    width = len(layout.names)
-    separator = {ONE_COLUMN: NO_CELL, BLANKS: r"\s+"}.get(layout.separator, layout.separator)
-    try:
-        beginning = io.BufferedReader(_Beginning(path, end))
-        with io.TextIOWrapper(beginning, encoding=layout.encoding, errors="replace", newline="") as handle:
-            for _ in range(layout.header):
-                handle.readline()
-            reader = pd.read_csv(
-                handle, sep=separator, decimal=layout.point, header=None, names=range(width),
-                na_values=list(MISSING), chunksize=BLOCK, nrows=rows, engine="c",
-                skip_blank_lines=not layout.blank_is_missing, skipinitialspace=True, index_col=False, low_memory=False,
-            )  # fmt: skip
-            for frame in reader:  # all columns: with few of them chosen, pandas passes over lines that are too long
-                yield frame[sorted(set(columns))]
-    except pd.errors.ParserError as error:
-        match = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        if match is None:
-            raise UserError(f"{path}: {' '.join(str(error).split())[:200]}") from error
-        line = int(match[2]) + layout.header
-        raise UserError(f"{path}: line {line} has {match[3]} cells; the others have {match[1]}") from error
-    except pd.errors.EmptyDataError:
-        return
-
-
-def numbers_of(cells: pd.Series, layout: CsvLayout, is_lead: bool = True) -> tuple[np.ndarray, int]:
-    """The numbers (n,) of a column's cells, NaN where there are none; and how many cells hold something else."""
-    if cells.dtype.kind in "fiu":
-        values, strange = cells.to_numpy(dtype=np.float64, copy=True), 0
-    else:
-        text = cells.astype("string").str.strip().str.strip("'\"")
-        plain = text.str.replace(",", ".", regex=False) if layout.point == "," else text
-        values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        strange = int((np.isnan(values) & ~text.isin(MISSING).fillna(True).to_numpy(dtype=bool)).sum())
-        if not is_lead and np.isnan(values).mean() > HARDLY_NUMBERS:
-            values = times_of(cells.to_numpy())
-    values[~np.isfinite(values)] = np.nan
-    return values, strange
-
-
 def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     """The CSV file `path`.
 
@@ -172,14 +101,14 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     layout = layout_of(str(path), lines, encoding)
     numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
-    unfinished, end = _unfinished_lines(path, layout)
+    unfinished, end = unfinished_lines(path, layout)
     frame = next(read_frames(path, layout, numeric, TIMED, end), pd.DataFrame(columns=numeric))
     time = find_time(layout.names, {k: numbers_of(frame[k], layout, False)[0] for k in numeric})
     fs, notes = settle_rate(str(path), csv.fs, layout, time)
     if unfinished:
         notes.append(f"{unfinished} line{'s' * (unfinished > 1)} at its end, cut off or without numbers, left out")
     leads = leads_of(str(path), layout, csv, fs, time)
-    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, layout, time, end)
+    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end)
 
 
 def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> CsvLayout:
@@ -208,7 +137,7 @@ def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayou
     numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
     time = find_time(layout.names, {k: numbers_of(table[k], layout, False)[0] for k in numeric})
     fs, notes = settle_rate(path, csv.fs, layout, time)
-    return replace(layout, notes=tuple(notes)), leads_of(path, layout, csv, fs, time)
+    return replace(layout, time=time, notes=tuple(notes)), leads_of(path, layout, csv, fs, time)
 
 
 def settle_rate(path: str, given: float | None, layout: CsvLayout, time: TimeColumn | None) -> tuple[float, list[str]]:
@@ -277,32 +206,3 @@ def parse_cell(line: str, column: int, layout: CsvLayout) -> float | None:
     if kind == "missing":
         return float("nan")
     return float(cell.replace(",", ".")) if kind == "number" else None
-
-
-def _unfinished_lines(path: Path, layout: CsvLayout) -> tuple[int, int]:
-    """Lines at the end that are no samples (blank ones where those count, a footer, a cut-off line), and the bytes
-    before them."""
-    with open(path, "rb") as binary:
-        size = binary.seek(0, 2)
-        begin = max(0, size - TAIL)
-        binary.seek(begin - begin % 2)
-        tail = binary.read()
-    wide = layout.encoding.startswith("utf-16")
-    encoding = {"utf-16": "utf-16-be" if tail[-2:-1] == b"\0" else "utf-16-le"}.get(layout.encoding, layout.encoding)
-    newline = "\n".encode(encoding) if wide else b"\n"
-    lines = tail.split(newline)
-    lines = lines[1:] if begin else lines[layout.header :]
-    if lines and not lines[-1]:
-        lines.pop()
-        size -= 0 if tail.endswith(newline) else len(newline)
-    count, end = 0, size
-    for line in reversed(lines):
-        text = line.decode(encoding, errors="replace").strip()
-        row = cells_of(text, layout.separator)
-        kinds = [kind_of(cell, layout.point) for cell in row]
-        wanted = zip(kinds, layout.kinds, strict=False)
-        if text and len(row) == len(layout.names) and all(k != "text" for k, column in wanted if column == "number"):
-            return count, end
-        count += bool(text)
-        end -= len(line) + (len(newline) if end <= size and (end < size or tail.endswith(newline)) else 0)
-    return 0, size

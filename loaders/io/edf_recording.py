@@ -27,6 +27,11 @@ class EdfRecording(Recording):
     edf: Any = None
     starts: np.ndarray | None = None  # (data records,) s, of EDF+D
 
+    @property
+    def seconds(self) -> float:
+        """See `Recording.seconds`; without what is missing between data records."""
+        return self.edf.num_data_records * self.edf.data_record_duration
+
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         signal, scale = self.edf.signals[lead], self.leads[lead].scale or 1.0

@@ -67,6 +67,11 @@ class Recording(ABC):
         """Its path without extension, as annotation files beside it are called."""
         return self.path.with_suffix("")
 
+    @property
+    def seconds(self) -> float | None:
+        """Its length where the file states it, else None."""
+        return None
+
     @abstractmethod
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """The signal of a lead in order, as float32 blocks of at most about `size` samples.

@@ -102,6 +102,11 @@ class WfdbRecording(Recording):
     segments: list[Segment] = field(default_factory=list)
     fs: float = 0.0  # frames per second
 
+    @property
+    def seconds(self) -> float:
+        """See `Recording.seconds`."""
+        return sum(segment.frames for segment in self.segments) / self.fs
+
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         wanted = self.leads[lead]

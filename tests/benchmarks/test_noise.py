@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.noise import electrode_motion, noise_power, noisy, qrs_power, trimmed_mean
-from inference.annotate import AnnotateOptions, predict
+from inference.files import AnnotateOptions, annotate_file
 from loaders.io.annotations import read_pair
 from loaders.io.discovery import Item
 from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
@@ -64,7 +64,7 @@ def found_in(folder: Path, record: Record) -> dict[str, dict[str, float]]:
     """EC57's figures of the beats that --predict finds, from the start on."""
     write_wfdb(record, folder)
     made = folder / record.name
-    predict(Item(made.with_suffix(".hea")), Rule(), AnnotateOptions())
+    annotate_file(Item(made.with_suffix(".hea")), Rule(), AnnotateOptions())
     pair = read_pair(made, "atr", "ecg", None)
     matrix = compare(pair.reference, pair.test, pair.fs, pair.length, 0, 0.15).matrix
     return {group: {name: a / max(b, 1) for name, (a, b) in named.items()} for group, named in scores(matrix).items()}

@@ -19,7 +19,8 @@ import wfdb
 from scipy.signal import resample_poly
 
 import commander
-from inference.annotate import AnnotateOptions, predict, predict_all
+from inference.files import AnnotateOptions, annotate_file
+from inference.many import annotate_files
 from inference.torch_classifier import TorchClassifier
 from loaders.io.discovery import Item
 from loaders.io.recording import CsvFormat
@@ -39,7 +40,7 @@ def record() -> Record:
 def plain(record: Record, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The recording as a plain record, format 16, annotated."""
     header = write_format(tmp_path_factory.mktemp("plain"), "r", record.digital, "16")
-    predict(Item(header), Rule(), AnnotateOptions())
+    annotate_file(Item(header), Rule(), AnnotateOptions())
     return header
 
 
@@ -64,7 +65,7 @@ def test_the_plain_record_has_beats_of_several_classes(plain: Path, record: Reco
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format(plain: Path, record: Record, tmp_path: Path, form: str) -> None:
     header = write_format(tmp_path, "r", record.digital, form)
-    predict(Item(header), Rule(), AnnotateOptions())
+    annotate_file(Item(header), Rule(), AnnotateOptions())
     assert beats(header) == beats(plain)
 
 
@@ -74,7 +75,7 @@ def test_a_skewed_record(plain: Path, record: Record, tmp_path: Path) -> None:
     late[:9, 0] = 0
     header = write_format(tmp_path, "r", late, "16")
     header.write_text(header.read_text().replace("r.dat 16 ", "r.dat 16:9 ", 1))
-    predict(Item(header), Rule(), AnnotateOptions())
+    annotate_file(Item(header), Rule(), AnnotateOptions())
     assert beats(header) == beats(plain)
 
 
@@ -89,7 +90,7 @@ def test_a_record_of_segments(plain: Path, record: Record, tmp_path: Path) -> No
     leads = "".join(f"~ 0 {GAIN} 0 0 0 0 0 {lead}\n" for lead in ("MLII", "V1"))
     (tmp_path / "layout.hea").write_text(f"layout 2 360 0\n{leads}")
     (tmp_path / "r.hea").write_text(f"r/4 2 360 {cuts[-1]}\nlayout 0\n{lengths}")
-    predict(Item(tmp_path / "r.hea"), Rule(), AnnotateOptions())
+    annotate_file(Item(tmp_path / "r.hea"), Rule(), AnnotateOptions())
     assert beats(tmp_path / "r.hea") == beats(plain)
 
 
@@ -98,7 +99,7 @@ def test_leads_of_several_rates(plain: Path, record: Record, tmp_path: Path) -> 
     digital = np.column_stack([np.arange(frames) % 50, record.digital[:, 0].reshape(frames, 4)])
     (tmp_path / "r.dat").write_bytes(packed(digital, "16"))
     (tmp_path / "r.hea").write_text(f"r 2 90 {frames}\nr.dat 16 40 0 0 0 0 0 RESP\nr.dat 16x4 40 0 0 0 0 0 MLII\n")
-    predict(Item(tmp_path / "r.hea"), Rule(), AnnotateOptions())
+    annotate_file(Item(tmp_path / "r.hea"), Rule(), AnnotateOptions())
     assert beats(tmp_path / "r.hea") == beats(plain)
 
 
@@ -112,7 +113,7 @@ def test_edf(plain: Path, record: Record, tmp_path: Path) -> None:
         for k, lead in enumerate(("MLII", "V1"))
     ]  # fmt: skip
     edfio.Edf(signals).write(tmp_path / "r.edf")
-    predict(Item(tmp_path / "r.edf"), Rule(), AnnotateOptions())
+    annotate_file(Item(tmp_path / "r.edf"), Rule(), AnnotateOptions())
     assert beats(tmp_path / "r.edf") == beats(plain)
 
 
@@ -120,7 +121,7 @@ def test_edf(plain: Path, record: Record, tmp_path: Path) -> None:
 def test_csv(plain: Path, record: Record, tmp_path: Path, header: str) -> None:
     lines = [f"{a:.4f},{b:.4f}" for a, b in (record.digital / GAIN).tolist()]
     (tmp_path / "r.csv").write_text(header + "\n".join(lines))
-    predict(Item(tmp_path / "r.csv"), Rule(), AnnotateOptions(csv=CsvFormat(360.0)))
+    annotate_file(Item(tmp_path / "r.csv"), Rule(), AnnotateOptions(csv=CsvFormat(360.0)))
     assert beats(tmp_path / "r.csv") == beats(plain)
 
 
@@ -130,7 +131,7 @@ def test_another_rate_finds_the_same_beats_in_its_own_samples(
 ) -> None:
     digital = np.rint(10 * resample_poly(record.digital.astype(float), fs, 360)).astype(np.int64)
     header = write_format(tmp_path, "r", digital, "16", 10 * GAIN, fs)
-    predict(Item(header), Rule(), AnnotateOptions())
+    annotate_file(Item(header), Rule(), AnnotateOptions())
     found = wfdb.rdann(str(tmp_path / "r"), "ecg")
     sample, symbol = beats(plain)
     assert found.fs == fs and len(found.sample) == len(sample)
@@ -174,7 +175,7 @@ def test_gaps_flat_and_saturated_stretches_are_marked_and_skipped(record: Record
     digital[15000:17000, 0] = 7
     digital[25000:25500, 0] = 32767
     header = write_format(tmp_path, "r", digital, "16")
-    predict(Item(header), Rule(), AnnotateOptions())
+    annotate_file(Item(header), Rule(), AnnotateOptions())
     sample, symbol = (np.array(part) for part in beats(header))
     marked = sample[symbol == "~"].reshape(-1, 2)
     assert marked.tolist() == [[6000, 8000], [15000, 17000], [25000, 25500]]
@@ -190,14 +191,14 @@ def test_gaps_flat_and_saturated_stretches_are_marked_and_skipped(record: Record
 def test_beats_of_another_annotator_are_taken_as_they_are(record: Record, tmp_path: Path) -> None:
     header = write_format(tmp_path, "r", record.digital, "16")
     wfdb.wrann("r", "atr", record.sample, record.symbol, write_dir=str(tmp_path))
-    predict(Item(header), Rule(), AnnotateOptions(peaks="atr"))
+    annotate_file(Item(header), Rule(), AnnotateOptions(peaks="atr"))
     assert beats(header)[0] == record.sample[record.symbol != "+"].tolist()
     with pytest.raises(UserError, match=r"no annotation file r\.qrs"):
-        predict(Item(header), Rule(), AnnotateOptions(peaks="qrs"))
+        annotate_file(Item(header), Rule(), AnnotateOptions(peaks="qrs"))
 
 
 def test_a_picture_on_request(plain: Path, tmp_path: Path) -> None:
-    summary = predict(Item(plain), Rule(), AnnotateOptions(out=tmp_path / "new" / "folder", png=True))
+    summary = annotate_file(Item(plain), Rule(), AnnotateOptions(out=tmp_path / "new" / "folder", png=True))
     picture = tmp_path / "new" / "folder" / "r.ecg.png"
     assert picture.read_bytes().startswith(b"\x89PNG") and picture.name in summary["outputs"]
 
@@ -205,7 +206,7 @@ def test_a_picture_on_request(plain: Path, tmp_path: Path) -> None:
 def test_signals_in_an_unknown_unit_are_read_and_said_to_be(record: Record, plain: Path, tmp_path: Path) -> None:
     header = write_format(tmp_path, "r", record.digital, "16", gain=1)
     header.write_text(header.read_text().replace("16 1 ", "16 1/adu "))
-    summary = predict(Item(header), Rule(), AnnotateOptions())
+    summary = annotate_file(Item(header), Rule(), AnnotateOptions())
     assert beats(header) == beats(plain)
     assert summary["unit"] == "QRS height" and "'adu'" in summary["warnings"][0]
 
@@ -213,11 +214,11 @@ def test_signals_in_an_unknown_unit_are_read_and_said_to_be(record: Record, plai
 def test_no_beats_is_no_result(tmp_path: Path) -> None:
     header = write_format(tmp_path, "r", np.zeros((7200, 2), dtype=np.int64), "16")
     with pytest.raises(UserError, match="no heartbeat in lead MLII; 100 % of it is flat"):
-        predict(Item(header), Rule(), AnnotateOptions())
+        annotate_file(Item(header), Rule(), AnnotateOptions())
     for n in (12, 600):
         header = write_format(tmp_path, "short", np.arange(2 * n).reshape(n, 2) % 50, "16")
         with pytest.raises(UserError, match="no heartbeat"):
-            predict(Item(header), Rule(), AnnotateOptions())
+            annotate_file(Item(header), Rule(), AnnotateOptions())
 
 
 # again, and many
@@ -225,10 +226,10 @@ def test_no_beats_is_no_result(tmp_path: Path) -> None:
 
 def test_finished_recordings_are_skipped_until_something_changes(record: Record, tmp_path: Path) -> None:
     header = write_format(tmp_path, "r", record.digital, "16")
-    assert "done_before" not in predict(Item(header), Rule(), AnnotateOptions())
+    assert "done_before" not in annotate_file(Item(header), Rule(), AnnotateOptions())
     page = tmp_path / "r.ecg.html"
     made = page.stat().st_mtime_ns
-    assert predict(Item(header), Rule(), AnnotateOptions())["done_before"] and page.stat().st_mtime_ns == made
+    assert annotate_file(Item(header), Rule(), AnnotateOptions())["done_before"] and page.stat().st_mtime_ns == made
     for change in (
         lambda: (Rule("2"), AnnotateOptions()),
         lambda: (Rule("2"), AnnotateOptions(lead="V1")),
@@ -236,17 +237,17 @@ def test_finished_recordings_are_skipped_until_something_changes(record: Record,
         lambda: ((tmp_path / "r.ecg.csv").unlink(), (Rule("2"), AnnotateOptions(lead="V1")))[1],
     ):
         classifier, settings = change()
-        assert "done_before" not in predict(Item(header), classifier, settings)
-        assert predict(Item(header), classifier, settings)["done_before"]
+        assert "done_before" not in annotate_file(Item(header), classifier, settings)
+        assert annotate_file(Item(header), classifier, settings)["done_before"]
 
 
 def test_annotations_of_others_are_never_overwritten(record: Record, tmp_path: Path) -> None:
     header = write_format(tmp_path, "r", record.digital, "16")
     (tmp_path / "r.ecg").write_bytes(b"of somebody else")
     with pytest.raises(UserError, match="exists and is not of --predict"):
-        predict(Item(header), Rule(), AnnotateOptions())
+        annotate_file(Item(header), Rule(), AnnotateOptions())
     assert (tmp_path / "r.ecg").read_bytes() == b"of somebody else" and len(list(tmp_path.iterdir())) == 3
-    predict(Item(header), Rule(), AnnotateOptions(annotator="own"))
+    annotate_file(Item(header), Rule(), AnnotateOptions(annotator="own"))
     assert wfdb.rdann(str(tmp_path / "r"), "own").symbol
 
 
@@ -265,7 +266,7 @@ def several(record: Record, tmp_path: Path) -> list[Item]:
 def test_one_that_fails_does_not_stop_the_others(
     several: list[Item], tmp_path: Path, processes: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = predict_all(
+    found = annotate_files(
         several, {"none": "no recording none"}, Rule(), AnnotateOptions(out=tmp_path / "out"), processes
     )
     assert sorted(Path(name).name for name in found["recordings"]) == ["r0.hea", "r2.hea", "r3.hea"]
@@ -283,26 +284,26 @@ def test_machines_share_the_recordings(several: list[Item], tmp_path: Path, monk
     monkeypatch.setenv("WORLD_SIZE", "3")
     for rank in range(3):
         monkeypatch.setenv("RANK", str(rank))
-        found = predict_all(several[:4], {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)
+        found = annotate_files(several[:4], {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)
         shares.append({Path(name).stem for name in [*found["recordings"], *found["failed"]]})
     assert shares == [{"r0", "r3"}, {"r1"}, {"r2"}]
     monkeypatch.setenv("RANK", "3")
     with pytest.raises(UserError, match="RANK is '3', WORLD_SIZE '3'"):
-        predict_all(several[:4], {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)
+        annotate_files(several[:4], {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)
 
 
 def test_when_all_fail_it_is_an_error(several: list[Item], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"r1\.dat has 1000 bytes"):
-        predict_all(several[1:2], {}, Rule(), AnnotateOptions(), 0)
+        annotate_files(several[1:2], {}, Rule(), AnnotateOptions(), 0)
     with pytest.raises(UserError, match="all 2 failed"):
-        predict_all(several[1:2], {"x": "no x"}, Rule(), AnnotateOptions(), 0)
+        annotate_files(several[1:2], {"x": "no x"}, Rule(), AnnotateOptions(), 0)
 
 
 def test_folders_keep_their_shape_in_the_output(record: Record, tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_format(tmp_path / "in" / name, "r", record.digital[:12000], "16")
     items = [Item(tmp_path / "in" / name / "r.hea", Path(name)) for name in ("a", "b")]
-    found = predict_all(items, {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)
+    found = annotate_files(items, {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)
     assert found["failed"] == {}
     assert (tmp_path / "out" / "a" / "r.ecg").is_file() and (tmp_path / "out" / "b" / "r.ecg").is_file()
 
@@ -315,7 +316,7 @@ def test_an_error_of_ours_is_told_with_where_it_came_from(
             raise ZeroDivisionError("a bug")
 
     header = write_format(tmp_path, "r", record.digital, "16")
-    found = predict_all([Item(header)], {}, Broken(), AnnotateOptions(), 0)
+    found = annotate_files([Item(header)], {}, Broken(), AnnotateOptions(), 0)
     assert "ZeroDivisionError: a bug" in found["failed"][str(header)] and "Traceback" in capsys.readouterr().err
     assert found["recordings"] == {}
 

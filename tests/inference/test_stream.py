@@ -18,8 +18,9 @@ from scipy.signal import resample_poly
 
 import commander
 from commands import predict as recordings
-from inference.annotate import AnnotateOptions, predict
-from inference.stream import Beat, Stream, annotate_lines
+from inference.files import AnnotateOptions, annotate_file
+from inference.lines import annotate_lines
+from inference.stream import Beat, Stream
 from loaders.beats.features.base import FeatureInput
 from loaders.beats.features.table import compute
 from loaders.beats.input_spec import InputSpec
@@ -148,7 +149,7 @@ def test_live_predictions_of_a_file_are_those_of_the_stream(
 ) -> None:
     beats = streamed(lead, network=network())
     header = write_format(tmp_path, "r", record.digital, "16")
-    summary = predict(Item(header), network(), AnnotateOptions(live=True))
+    summary = annotate_file(Item(header), network(), AnnotateOptions(live=True))
     with open(tmp_path / "r.ecg.csv", newline="") as handle:
         table = list(csv.DictReader(handle))
     assert summary["live"] and [int(row["sample"]) for row in table] == [beat.sample for beat in beats]
@@ -269,7 +270,7 @@ def test_windows_of_a_stream_are_those_of_the_whole_recording(
     live, whole = Looker(recipe), Looker(recipe)
     beats = streamed(signal, fs, 97, live)
     np.savetxt(tmp_path / "r.csv", signal, "%.9f", header="MLII [mV]", comments="")
-    predict(Item(tmp_path / "r.csv"), whole, AnnotateOptions(csv=CsvFormat(fs)))
+    annotate_file(Item(tmp_path / "r.csv"), whole, AnnotateOptions(csv=CsvFormat(fs)))
     (rows, features), (all_rows, all_features) = live.shown(), whole.shown()
     assert len(beats) == len(rows) == len(all_rows) > 50
     assert np.abs(rows - all_rows).max() < (0.1 if name == "high-pass" else 1e-3)  # it feels all that comes, a little
@@ -367,7 +368,7 @@ def test_cells_that_are_no_numbers_are_missing_samples(record: Record, capsys: p
     said = capsys.readouterr().err.splitlines()
     assert found["samples"] == 360 * 20 and len(said) == 3
     assert said[0].startswith("warning: line 1001 of standard input, '#?!', has no number in column 2")
-    assert said[1].endswith("gap, no beats are told") and said[2].endswith("can be judged again")
+    assert said[1].endswith("gap, no beats are annotated") and said[2].endswith("the signal is usable again")
 
 
 @pytest.mark.parametrize(
@@ -413,7 +414,7 @@ def test_flags_that_lines_do_not_go_with(flags: list[str], said: str, capsys: py
 
 def test_nobody_reading_any_more_ends_it_quietly(record: Record) -> None:
     program = (
-        "import sys; from loaders.io.recording import CsvFormat; from inference.stream import annotate_lines; "
+        "import sys; from loaders.io.recording import CsvFormat; from inference.lines import annotate_lines; "
         "from tests.made import Rule; annotate_lines(sys.stdin, sys.stdout, Rule(), CsvFormat(360.0), None, 'keep')"
     )
     reading, writing = os.pipe()

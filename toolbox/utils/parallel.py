@@ -5,17 +5,21 @@ A process works at one item at a time, so that it is known what one that dies wa
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import timedelta
 from multiprocessing import connection, get_context
 from typing import Any
 
+from tqdm import tqdm
+
 from toolbox.utils.errors import UserError
+from toolbox.utils.process import progress
 from toolbox.utils.signals import held_back
 
 PATIENCE = 5.0  # s for a process to end by itself
@@ -52,17 +56,19 @@ def run_all(
     for why in failed.values() if asked > 1 else ():
         print(f"failed: {why}", file=sys.stderr, flush=True)
     done = {}
-    for position, came in spread(work, [items[name] for name in names], processes):
-        name = names[position]
-        if not isinstance(came, Exception):
-            done[name] = came
-            tell(came)
-            continue
-        stem = name.rpartition(".")[0] or name
-        failed[name] = str(came) if stem in str(came) else f"{name}: {came}"
-        faults[name] = isinstance(came, UserError)
-        if asked > 1 or not faults[name]:
-            print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
+    with contextlib.closing(spread(work, [items[name] for name in names], processes)) as results:
+        for position, came in progress(results, "recordings", total=len(names)) if len(names) > 1 else results:
+            name = names[position]
+            if not isinstance(came, Exception):
+                done[name] = came
+                tell(came)
+                continue
+            stem = name.rpartition(".")[0] or name
+            failed[name] = str(came) if stem in str(came) else f"{name}: {came}"
+            faults[name] = isinstance(came, UserError)
+            if asked > 1 or not faults[name]:
+                with tqdm.external_write_mode():  # moves progress bars out of the way
+                    print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
     everyone = all_gather((all(faults.values()), failed))
     refused = {name: why for _, told in everyone for name, why in told.items()}
     if len(refused) == asked and all(users for users, _ in everyone):
@@ -70,7 +76,7 @@ def run_all(
     return done, refused
 
 
-def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Iterator[tuple[int, Any]]:
+def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Generator[tuple[int, Any], None, None]:
     """Call `work` with each item, in `processes` processes of their own (0 and 1: in this one).
 
     Yields:

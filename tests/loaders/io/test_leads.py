@@ -102,9 +102,7 @@ def test_channels_are_told_apart_by_names_of_several_words_and_units(name: str, 
 
 
 def test_several_channels_without_a_known_name_are_listed_and_none_is_taken() -> None:
-    with pytest.raises(
-        UserError, match=r"several channels may be the ECG .* \(ch1, ch2\); choose one by"
-    ):
+    with pytest.raises(UserError, match=r"several channels may be the ECG .* \(ch1, ch2\); choose one by"):
         choose_lead(Leads("ch1", "ch2"), None)
     with pytest.raises(UserError, match=r"none of its channels is an ECG by name and unit \(ABP, RESP\)"):
         choose_lead(Leads("ABP", "RESP"), None)

@@ -1,0 +1,100 @@
+"""Annotate the lines of a CSV file as they come, such as those of standard input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from inference.classifier import Classifier
+from inference.stream import Beat, Stream
+from loaders.io.csv_recording import CsvLayout, CsvRecording, detect_layout, parse_cell
+from loaders.io.csv_time import GapFiller
+from loaders.io.leads import choose_lead
+from loaders.io.recording import CsvFormat
+from toolbox.utils import note, warn
+from toolbox.utils.signals import Ended
+
+LAYOUT_LINES = 100  # lines that the layout is read off; the first beats come later anyway
+
+
+def annotate_lines(
+    lines: IO[str], out: IO[str], classifier: Classifier, csv: CsvFormat, lead: str | None, polarity: str
+) -> dict[str, int]:
+    """Annotate the lines of a CSV file as they come, and write a line for each beat at once.
+
+    The lines written are those of --predict's tables. A cell that is not a number is a missing sample; the first one
+    is warned of. It ends with the lines, or when nobody reads its output any more.
+
+    Returns:
+        The numbers of "samples" read and of "beats" written.
+
+    Raises:
+        UserError: the rate is not given, or the first lines hold no numbers or lack the lead.
+    """
+    first = list(islice(lines, LAYOUT_LINES))
+    layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
+    recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)
+    position, warning = choose_lead(recording, lead)
+    for each in (*layout.notes, *([warning] if warning else [])):
+        warn(each)
+    column = layout.names.index(leads[position].name)
+    stream = Stream(classifier, leads[position].fs, 1 / (leads[position].scale or 1.0), polarity)
+    counts = {"samples": 0, "beats": 0}
+    try:
+        print("time_s,sample,rr_s,class", *(f"p_{name}" for name in stream.names), sep=",", file=out, flush=True)
+        for values in _samples(chain(first[layout.header :], lines), layout, column):
+            quality = stream.quality
+            counts["samples"] += len(values)
+            counts["beats"] += _write(stream.push(values), out)
+            if stream.quality != quality:
+                seconds = f"{counts['samples'] / stream.fs:.1f} s"
+                judged = f"{stream.quality}, no beats are annotated" if stream.quality else "the signal is usable again"
+                note(f"{seconds}: {judged}")
+        counts["beats"] += _write(stream.finish(), out)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # Python flushes it once more at its end
+    except Ended as stop:
+        stop.told = f"{counts['beats']} beats annotated in {counts['samples'] / stream.fs:.0f} s"
+        raise
+    return counts
+
+
+def _samples(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[np.ndarray]:
+    """The samples in a column of `lines`: one a line, and those that its column of times says are missing before it.
+
+    Cells that are not numbers are NaN; the first one is warned of, and so is the first gap.
+    """
+    warned = False
+    filler = GapFiller(layout.time, "standard input") if layout.time is not None else None
+    for number, line in enumerate(lines, start=layout.header + 1):
+        if not line.strip():
+            if layout.blank_is_missing:
+                yield np.array([np.nan])
+            continue
+        value = parse_cell(line, column, layout)
+        if value is None and not warned:
+            warned = True
+            place = f"line {number} of standard input, {line.strip()[:60]!r}"
+            warn(f"{place}, has no number in column {column + 1}; such samples count as missing")
+        values = np.array([np.nan if value is None else value])
+        time = parse_cell(line, layout.time.column, layout) if filler is not None and layout.time is not None else None
+        if filler is not None and time is not None and np.isfinite(time):
+            values = filler.fill(np.array([time]), values)
+            if len(values) > 1 and filler.gaps == 1:
+                warn(f"line {number} of standard input comes {len(values) - 1} samples late; gaps count as missing")
+        yield values
+
+
+def _write(beats: list[Beat], out: IO[str]) -> int:
+    """Write a line for each beat; returns their number."""
+    for beat in beats:
+        rr = [] if beat.rr is None else [beat.rr]
+        time, *rest = (f"{np.round(value, 4):.10g}" for value in (beat.time, *rr, *beat.probabilities))
+        cells = [time, str(beat.sample), rest.pop(0) if rr else "", beat.letter, *rest]
+        print(*cells, sep=",", file=out, flush=True)
+    return len(beats)

@@ -1,0 +1,76 @@
+"""Annotate many recordings, one after the other or spread over processes and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from inference.classifier import Classifier
+from inference.files import AnnotateOptions, annotate_file
+from loaders.io.discovery import Item
+from toolbox.utils import warn
+from toolbox.utils.parallel import run_all
+from toolbox.utils.signals import Ended
+
+
+def annotate_files(
+    items: Sequence[Item], failed: dict[str, str], classifier: Classifier, options: AnnotateOptions, processes: int
+) -> dict[str, Any]:
+    """Annotate this machine's share of recordings; one that fails is reported and the rest go on.
+
+    Args:
+        items: the recordings.
+        failed: by name, what else was asked for and why it cannot be done.
+        processes: how many recordings to annotate at once, each in a process; 0 and 1 start none.
+
+    Returns:
+        {"recordings": {path: summary}, "failed": {path: why}}; the summaries lack the lists of episodes.
+
+    Raises:
+        UserError: none could be annotated, by fault of the recordings.
+    """
+    named, doubled = _by_path(items, options)
+    work = partial(annotate_file, classifier=classifier, options=options, show_progress=min(processes, len(named)) < 2)
+    finished: list[str] = []
+
+    def report(summary: dict[str, Any]) -> None:
+        finished.append(summary["path"])
+        with tqdm.external_write_mode():  # moves progress bars out of the way
+            _print_summary(summary)
+
+    try:
+        done, all_failed = run_all(work, named, {**failed, **doubled}, processes, report)
+    except Ended as stop:
+        stop.told = f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
+        raise
+    return {"recordings": done, "failed": all_failed}
+
+
+def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str, Item], dict[str, str]]:
+    """Recordings by their path; and those whose files would overwrite another's, with why they are left out."""
+    owner: dict[Path, Path] = {}
+    named: dict[str, Item] = {}
+    doubled: dict[str, str] = {}
+    for item in items:
+        first = owner.setdefault(options.target(item).resolve(), item.path)
+        if first == item.path:
+            named[str(item.path)] = item
+        else:
+            doubled[str(item.path)] = f"{item.path}: its files would overwrite those of {first}; give it another --out"
+    return named, doubled
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    """Print a line on an annotated recording, and its warnings on stderr."""
+    rate = summary["rate_per_min"]["mean"]
+    parts = [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
+    shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}
+    parts += [f"{letter} {100 * share:.2f} %" for letter, share in shares.items()]
+    again = ", done before" if summary.get("done_before") else ""
+    print(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}", flush=True)
+    for warning in summary["warnings"]:
+        warn(f"{summary['recording']}: {warning}")

@@ -1,0 +1,151 @@
+"""Find and classify the beats of one recording, in memory that grows with its beats only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+from inference.classifier import Classifier
+from loaders.beats.segmenter import Reading
+from loaders.beats.window_segmenter import read_windows
+from loaders.dsp.quality import BadInterval, merge_intervals
+from loaders.dsp.resample import MITBIH_FS
+from loaders.io.leads import other_leads
+from loaders.io.recording import Recording
+from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.trace import CompressedTrace
+from toolbox.utils import UserError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AnnotatedLead:
+    """The annotated beats of one lead, and what was noticed of its signal.
+
+    Attributes:
+        beats: the beats, with their classes and probabilities.
+        lead: the lead's name.
+        unit: of the heights below and of the trace: "mV"; "QRS height" where the file's unit is unknown or wrong.
+        qrs_height: of the average beat, negative where it points down.
+        inverted: whether the lead was turned around.
+        warnings: for the reader of the result.
+    """
+
+    beats: AnnotatedRecording
+    lead: str
+    unit: str
+    qrs_height: float
+    inverted: bool
+    warnings: list[str]
+
+
+def annotate_lead(
+    recording: Recording,
+    position: int,
+    classifier: Classifier,
+    *,
+    peaks: str = "detect",
+    polarity: str = "auto",
+    live: bool = False,
+    show_progress: bool = False,
+) -> AnnotatedLead:
+    """Annotate the lead at `position`, in one pass where a beat's row is known with its neighbours, else in two.
+
+    Args:
+        peaks: "detect", or the annotator whose beats are taken.
+        polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
+        live: classify as if the recording came live: each beat knows the 3 s after its R peak.
+        show_progress: whether to draw a bar, where stderr is a terminal.
+
+    Raises:
+        UserError: the signal is damaged, has too few leads for the network, or holds no beat that can be judged.
+    """
+    spec = classifier.input_spec
+    # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
+    windows_after = spec is not None and not live
+    leads = other_leads(recording, position, spec.leads) if spec and windows_after else [position]
+    reading = Reading(recording, position, peaks, polarity, live, None if windows_after else spec)
+    name = recording.name if show_progress and sys.stderr.isatty() else ""
+    trace, trace_scale = CompressedTrace(), 0.0
+    samples, begins, probabilities, skipped = [], [], [], []
+    for chunk in _with_bar(reading, name, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
+        trace_scale = trace_scale or _trace_scale(reading)
+        trace.add(chunk.shown * trace_scale)
+        skipped += chunk.skipped
+        if len(chunk.sample):
+            samples.append(chunk.sample)
+            begins.append(chunk.begins)
+            if not windows_after:
+                probabilities.append(classifier.probabilities(chunk.rows, chunk.features))
+    skipped = merge_intervals(skipped)
+    if not samples:
+        raise UserError(_no_beats(recording, reading, skipped))
+    sample = np.concatenate(samples)
+    if spec and windows_after:
+        windows = read_windows(recording, leads, reading.inverted, sample, spec)
+        windows = _with_bar(windows, name, "beats", len(sample), lambda part: len(part[0]))
+        probabilities = [classifier.probabilities(x, features) for x, features in windows]
+    beats = AnnotatedRecording(
+        sample,
+        np.concatenate(begins),
+        np.concatenate(probabilities),
+        classifier.class_names,
+        reading.lead.fs,
+        reading.samples,
+        skipped,
+        trace.finish(),
+    )
+    unit = "mV" if reading.in_millivolts else "QRS height"
+    doubts = _doubts(reading, polarity)
+    return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts)
+
+
+def _with_bar(
+    items: Iterable[T], title: str, unit: str, total: float | None, size: Callable[[T], float]
+) -> Iterator[T]:
+    """`items`, with a bar on stderr of how much of `total` they are together; none is drawn where `title` is empty."""
+    if not title:
+        yield from items
+        return
+    done, layout = (
+        0.0,
+        f"{{desc}}: {{percentage:3.0f}}%|{{bar}}| {{n_fmt}}/{{total_fmt}} {unit} [{{elapsed}}<{{remaining}}]",
+    )
+    with tqdm(desc=title, total=total and round(total), leave=False, dynamic_ncols=True, bar_format=layout) as bar:
+        for item in items:
+            yield item
+            done += size(item)
+            bar.update(int(done) - bar.n)
+
+
+def _trace_scale(reading: Reading) -> float:
+    """The factor of the displayed trace: in an unknown unit, the average beat is drawn as high as 1 mV."""
+    return 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
+
+
+def _no_beats(recording: Recording, reading: Reading, skipped: list[BadInterval]) -> str:
+    """The error message for a lead without beats."""
+    lost = sum(interval.stop - interval.start for interval in skipped)
+    share = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
+    return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
+
+
+def _doubts(reading: Reading, polarity: str) -> list[str]:
+    """Warnings about the unit and the polarity of the signal."""
+    doubts = []
+    if reading.lead.scale is None:
+        doubts.append(f"unit {reading.lead.unit!r} of lead {reading.lead.name} is no voltage that is known")
+    elif not reading.in_millivolts:
+        doubts.append(
+            f"QRS complexes of {abs(reading.height):.3g} mV: the signal is not in mV"
+            f"{'; --gain tells how much 1 mV is' if reading.recording.kind == 'CSV' else ''}"
+        )
+    if reading.inverted and polarity == "auto":
+        doubts.append("the lead is upside down (P waves and QRS complexes point down) and was turned around")
+    return doubts

@@ -1,0 +1,166 @@
+"""annotate: a table of the beats of a signal or of a recording file, the same beats as --predict's."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.signal import resample_poly
+
+from inference import annotate
+from inference.files import AnnotateOptions, annotate_file
+from loaders.beats.input_spec import InputSpec
+from loaders.io.discovery import Item
+from loaders.io.recording import CsvFormat
+from loaders.io.wfdb_record import Record
+from tests.made import GAIN, Rule, small_record, write_format
+from toolbox.utils import UserError
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return small_record()
+
+
+@pytest.fixture(scope="module")
+def signal(record: Record) -> np.ndarray:
+    """(samples, 2) mV at 360 Hz."""
+    return record.digital / GAIN
+
+
+@pytest.fixture(scope="module")
+def header(record: Record, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_format(tmp_path_factory.mktemp("record"), "r", record.digital, "16")
+
+
+def written_table(header: Path, classifier: Rule, options: AnnotateOptions) -> list[dict[str, str]]:
+    """The table that --predict writes."""
+    annotate_file(Item(header), classifier, options)
+    with open((options.out or header.parent) / f"{header.stem}.ecg.csv", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+class Windows(Rule):
+    """Names beats by windows of two leads."""
+
+    input_spec = InputSpec("window", 0.3, 0.5, 120.0, 2, features=("rr",))  # type: ignore[assignment]
+
+    def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        assert features is not None
+        scores = np.exp(np.tanh(np.column_stack([rows[:, :, ::40].reshape(len(rows), -1), features])[:, :5]))
+        return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("classifier", [Rule(), Windows()], ids=["rows", "windows"])
+def test_the_beats_of_a_file_and_of_its_signal_are_those_of_predict(
+    header: Path, signal: np.ndarray, tmp_path: Path, classifier: Rule
+) -> None:
+    rows = written_table(header, classifier, AnnotateOptions(out=tmp_path))
+    for table in (annotate(header, classifier=classifier), annotate(signal, 360, classifier, leads=["MLII", "V1"])):
+        assert list(table.columns) == ["time_s", "sample", "rr_s", "class", "symbol", *(f"p_{k}" for k in "NSVFQ")]
+        assert len(table) == len(rows) > 50
+        assert table["sample"].tolist() == [int(row["sample"]) for row in rows]
+        assert table["class"].tolist() == [row["class"] for row in rows] == table["symbol"].tolist()
+        for name in ("time_s", "rr_s", *(f"p_{k}" for k in "NSVFQ")):
+            written = np.array([float(row[name] or "nan") for row in rows])
+            assert np.allclose(table[name], written, atol=5.1e-5, equal_nan=True)
+        assert {key: table.attrs[key] for key in ("lead", "fs", "unit", "inverted", "warnings", "skipped")} == {
+            "lead": "MLII", "fs": 360.0, "unit": "mV", "inverted": False, "warnings": [], "skipped": [],
+        }  # fmt: skip
+        assert table.attrs["classifier"] == "rule"
+    assert annotate(signal.tolist(), 360, classifier)["sample"].equals(table["sample"])
+
+
+def test_one_lead_is_a_row_of_samples_of_any_rate(signal: np.ndarray) -> None:
+    table = annotate(signal[:, 0], 360, Rule())
+    assert table.attrs["lead"] == "column 0" and table.attrs["recording"] == "signal"
+    other = annotate(resample_poly(signal[:, 0], 250, 360), 250, Rule())
+    assert len(other) == len(table) and np.median(np.abs(other["time_s"] - table["time_s"])) < 0.005
+    assert other.attrs["fs"] == 250
+
+
+def test_the_lead_by_name_or_position(signal: np.ndarray, header: Path) -> None:
+    table = annotate(header, classifier=Rule(), lead="V1")
+    assert table.attrs["lead"] == "V1"
+    assert annotate(signal, 360, Rule(), lead=1)["sample"].equals(table["sample"])
+    with pytest.warns(UserWarning, match="no lead MLII, which the model was trained on; took V5 of V5, V1"):
+        annotate(signal, 360, Rule(), leads=["V5", "V1"])
+
+
+def test_missing_samples_are_skipped_and_listed(signal: np.ndarray) -> None:
+    spoilt = signal[:, 0].copy()
+    spoilt[6000:8000], spoilt[15000:17000], spoilt[20000] = np.nan, 0.2, np.inf
+    table = annotate(spoilt, 360, Rule())
+    assert [kind for *_, kind in table.attrs["skipped"]] == ["gap", "flat"]
+    assert np.allclose(table.attrs["skipped"][0][:2], [6000 / 360, 8000 / 360])
+    assert not table["sample"].between(6000, 7999).any() and table["rr_s"].isna().sum() == 3
+
+
+def test_a_lead_that_is_upside_down_or_in_another_unit_warns(signal: np.ndarray) -> None:
+    with pytest.warns(UserWarning, match="signal: QRS complexes of .* mV: the signal is not in mV"):
+        table = annotate(1000 * signal[:, 0], 360, Rule())
+    assert table.attrs["unit"] == "QRS height" and len(table.attrs["warnings"]) == 1
+    table = annotate(-signal[:, 0], 360, Rule(), polarity="invert")
+    assert table.attrs["inverted"] and table["sample"].equals(annotate(signal[:, 0], 360, Rule())["sample"])
+
+
+def test_csv_files(signal: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "belt.csv"
+    pd.DataFrame({"hr": 60.0, "chest": signal[:, 0]}).to_csv(path, index=False)
+    with pytest.warns(UserWarning, match="no lead MLII"):
+        table = annotate(str(path), 360, Rule(), leads=["chest"])
+    assert table.attrs["lead"] == "chest" and table["sample"].equals(annotate(signal[:, 0], 360, Rule())["sample"])
+    rows = written_table(path, Rule(), AnnotateOptions(csv=CsvFormat(360.0, ("chest",))))
+    assert table["sample"].tolist() == [int(row["sample"]) for row in rows]
+
+
+def test_beats_of_an_annotation_file(header: Path, record: Record) -> None:
+    table = annotate(header, classifier=Rule())
+    annotate_file(Item(header), Rule(), AnnotateOptions(annotator="own"))
+    assert annotate(header, classifier=Rule(), peaks="own")["sample"].equals(table["sample"])
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        (lambda x: x, {"fs": None}, "fs is missing"),
+        (lambda x: x, {"fs": 20}, "fs=20: expected samples per second, at least 50"),
+        (lambda x: x, {"fs": float("nan")}, "fs=nan"),
+        (lambda x: x[:500], {}, "500 samples at 360 Hz: expected at least 2 s"),
+        (lambda x: x[:0], {}, "0 samples at 360 Hz"),
+        (lambda x: x.T, {}, r"shape \(2, \d+\): expected \(samples, leads\); turn it by signal\.T"),
+        (lambda x: x[None], {}, r"shape \(1, \d+, 2\): expected"),
+        (lambda x: ["a", "b"], {}, "not an array of real numbers in mV"),
+        (lambda x: np.full_like(x, np.nan), {}, "signal: no heartbeat in lead column 0; 100 % of it is"),
+        (np.zeros_like, {}, "signal: no heartbeat in lead column 0; 100 % of it is flat"),
+        (lambda x: x, {"leads": ["I"]}, r"leads=\['I'\]: expected 2 different names"),
+        (lambda x: x, {"lead": "V9"}, "signal has no lead V9; it has: column 0, column 1"),
+        (lambda x: x, {"lead": 2}, "lead=2: expected a position from 0 to 1"),
+        (lambda x: x, {"polarity": "up"}, "polarity='up': expected 'auto', 'keep' or 'invert'"),
+        (lambda x: x, {"peaks": "atr"}, "peaks='atr': expected 'detect'"),
+        (lambda x: x, {"classifier": None}, r"classifier is missing: annotate\(signal, fs, classifier="),
+        (lambda x: x, {"classifier": "no/run"}, "no checkpoint no/run"),
+        (lambda x: x[:, 0], {"classifier": Windows()}, r"signal has 1 lead\(s\); the network reads 2"),
+    ],
+)
+def test_signals_that_cannot_be_annotated(signal: np.ndarray, change, options, said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        annotate(change(signal), **{"fs": 360, "classifier": Rule(), **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_cannot_be_annotated(header: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no recording .*none"):
+        annotate(tmp_path / "none", classifier=Rule())
+    with pytest.raises(UserError, match=r"fs=250: .*r\.hea states 360 Hz; leave out fs="):
+        annotate(header, 250, Rule())
+    with pytest.raises(UserError, match="names its leads itself"):
+        annotate(header, classifier=Rule(), leads=["MLII"])
+    with pytest.raises(UserError, match="annotate takes one"):
+        annotate(header.parent, classifier=Rule())
+    (tmp_path / "x.csv").write_text("1\n2\n")
+    with pytest.raises(UserError, match="sampling rate"):
+        annotate(tmp_path / "x.csv", classifier=Rule())
