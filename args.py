@@ -27,6 +27,7 @@ from toolbox.options import CONFLICTS as TRAINING_CONFLICTS
 from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, SchedulerOptions, TrainingOptions
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError, nearest
+from toolbox.utils.aami import classes_of
 from toolbox.utils.options import (
     Brief,
     Conflict,
@@ -117,6 +118,8 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
             if one in given and other not in given:
                 from_file.pop(other, None)  # flags win
     args = Namespace(**{**defaults, **from_file, **given}, given=frozenset({**from_file, **given}))
+    if args.num_classes is None:
+        args.num_classes = classes_of(args.dataset, args.split)
     if not (args.help or args.about):
         check_conflicts(args, defaults, parser)
     return args

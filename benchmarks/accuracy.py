@@ -44,10 +44,10 @@ def scores(root: str, flags: list[str], plain: bool, seed: int) -> tuple[float, 
     args = parse_args([*flags, "--root-dir", root, "--seed", str(seed)])
     session = build(args)
     if plain:
-        session.setting.model = Plain(session.setting.model)
+        session.context.model = Plain(session.context.model)
     training = session.training()
     while training.epoch < args.epochs:
-        training.advance(args.epochs)
+        training.run_epoch(args.epochs)
     found = training.log.logged["val"][-1]
     return found["acc1"], found["macro_f1"]
 

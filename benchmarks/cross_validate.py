@@ -38,10 +38,10 @@ def fold_outcome(flags: list[str]) -> tuple[tuple[str, ...], tuple[np.ndarray, n
     session = build(args)
     training = session.training()
     while training.epoch < args.epochs:
-        outcome = training.advance(args.epochs)
+        outcome = training.run_epoch(args.epochs)
     records = session.data.val.origin(outcome.ids)["record"]
     called = outcome.probabilities.numpy().argmax(axis=1)
-    return session.setting.class_names, (outcome.labels.numpy(), called, records)
+    return session.context.class_names, (outcome.labels.numpy(), called, records)
 
 
 def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:

@@ -35,12 +35,12 @@ DETECTOR = """
 import sys
 from pathlib import Path
 from loaders.dsp.rpeaks import detect
-from loaders.dsp.chunks import bridged, iter_chunks
+from loaders.dsp.chunks import Chunker, bridged, iter_chunks
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat
 recording = open_recording(Path(sys.argv[1]), CsvFormat())
 lead = recording.leads[0]
-for piece in iter_chunks(recording.stream(0, 1 << 20), lead.fs, lead.low, lead.high):
+for piece in iter_chunks(recording.stream(0, 1 << 20), Chunker(lead.fs, lead.low, lead.high)):
     detect(bridged(piece), 360.0)
 """
 

@@ -75,12 +75,12 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
     batches, twin = training.batches, build_twin(ours)
 
     def project() -> None:
-        train(training.setting, batches, training.learner)
+        train(training.context, batches, training.stepper)
 
     batches.limit = 20
     project()
     batches.limit = steps = max(20, min(round(measured_s * 20 / seconds(project)), len(ours.data.train) // BATCH))
-    device = ours.setting.device
+    device = ours.context.device
     ready = [(batch.x.to(device), batch.y.to(device)) for batch in batches]
 
     def bare() -> None:
@@ -105,10 +105,10 @@ def build_twin(ours: BuiltRun) -> Callable[[torch.Tensor, torch.Tensor], None]:
     from toolbox.optimizers import get_optimizer
     from toolbox.training.step import WeightEMA
 
-    model = copy.deepcopy(ours.setting.model).train()
-    device, bf16 = ours.setting.device, ours.setting.bf16
+    model = copy.deepcopy(ours.context.model).train()
+    device, bf16 = ours.context.device, ours.context.bf16
     optimizer, average = get_optimizer(ours.args, model), WeightEMA(model, ours.args.ema)
-    criterion = ours.setting.criterion
+    criterion = ours.context.criterion
 
     def step(x: torch.Tensor, y: torch.Tensor) -> None:
         optimizer.zero_grad()
@@ -127,15 +127,15 @@ def prediction_rows(root: str, repeats: int) -> list[list[str]]:
     from trainer import run_epoch
 
     ours = session(root, "resnet1d_10")
-    setting, batches = ours.setting, ours.evaluation_batches(ours.data.test)
-    folded = fold_batch_norm(copy.deepcopy(setting.model))
+    context, batches = ours.context, ours.evaluation_batches(ours.data.test)
+    folded = fold_batch_norm(copy.deepcopy(context.model))
 
     def predict() -> None:
-        with torch.inference_mode(), torch.autocast(setting.device.type, torch.bfloat16, enabled=setting.bf16):
+        with torch.inference_mode(), torch.autocast(context.device.type, torch.bfloat16, enabled=context.bf16):
             for batch in batches:
                 folded(batch.x).float().softmax(dim=1)
 
-    works = {"evaluation": lambda: run_epoch(setting, batches, ""), "prediction": predict}
+    works = {"evaluation": lambda: run_epoch(context, batches, ""), "prediction": predict}
     interleaved(works, 1)
     found = interleaved(works, repeats)
     n = len(ours.data.test)
@@ -155,8 +155,8 @@ def growth_rows(root: str, repeats: int) -> list[list[str]]:
         part = ours.data.train
         part.rows = part.rows[::share]
         training = ours.training()
-        train(training.setting, training.batches, training.learner)
-        found = interleaved({"a": partial(train, training.setting, training.batches, training.learner)}, repeats)
+        train(training.context, training.batches, training.stepper)
+        found = interleaved({"a": partial(train, training.context, training.batches, training.stepper)}, repeats)
         rows.append([f"training cnn1d_3 on {len(part):,} rows, µs per row", f"{1e6 * found['a'] / len(part):.1f}"])
     return rows
 
@@ -174,7 +174,7 @@ args = commander.parse_args(["--root-dir", sys.argv[1], "--model-name", "resnet1
 training = build(args).training()
 training.batches.limit = 1
 from trainer import train
-train(training.setting, training.batches, training.learner)
+train(training.context, training.batches, training.stepper)
 """
 
 
@@ -225,7 +225,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         other = build_rows(root, args.records_dir)
-        device = session(root, "cnn1d_3").setting
+        device = session(root, "cnn1d_3").context
         hardware = describe(device.device)["hardware"]
         print(json.dumps({**hardware, "bf16": device.bf16, "torch": torch.__version__}))
         other += [memory_row(root), *start_rows(root, args.repeats)]

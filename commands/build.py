@@ -22,12 +22,13 @@ from models import get_model
 from models.options import ModelOptions
 from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
-from toolbox.optimizers import get_optimizer, get_scheduler
+from toolbox.optimizers import get_optimizer
 from toolbox.options import DeviceOptions, TrainingOptions
 from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.pickle_reader import import_weights
+from toolbox.schedulers import get_scheduler
 from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
@@ -71,20 +72,20 @@ class BuiltRun:
         args: all flags, as the factories of the predecessor take them and config.json keeps them.
         options: the same, split by what they configure.
         data: rows of training, validation and test.
-        setting: model, criterion and device.
+        context: model, criterion and device.
     """
 
     args: Namespace
     options: Options
     data: Data
-    setting: TrainContext
+    context: TrainContext
 
     def batches(self, part: ECGLoader, **options: Any) -> Batches:
         """Batches of one part of the data, few of them in a trial."""
         limit = TRIAL_BATCHES if self.options.command.short_run else None
         workers = self.options.batches.workers
         if workers == 0:
-            part.to(self.setting.device)  # worker processes gather on the CPU
+            part.to(self.context.device)  # worker processes gather on the CPU
         return Batches(part, workers=workers, limit=limit, **options)
 
     def evaluation_batches(self, part: ECGLoader) -> Batches:
@@ -94,7 +95,7 @@ class BuiltRun:
 
     def training(self) -> Training:
         """The model with its optimizer, schedule, batches and an empty log."""
-        options, training, model = self.options.batches, self.options.training, self.setting.model
+        options, training, model = self.options.batches, self.options.training, self.context.model
         balance, train_rows = self.options.balance, self.data.train
         weights = train_rows.sample_weights(balance.sampler, balance.effective_beta) if balance.sampler else None
         batches = self.batches(
@@ -105,14 +106,14 @@ class BuiltRun:
         steps = (-(-batches.batches_of(batches.rows(first)) // training.accumulate) for first in (True, False))
         schedule = get_scheduler(self.args, optimizer, *steps)
         average = WeightEMA(model, training.ema) if training.ema else None
-        learner = OptimizerStep(model, optimizer, schedule, training.accumulate, training.clip_grad, average)
+        stepper = OptimizerStep(model, optimizer, schedule, training.accumulate, training.clip_grad, average)
         held_out = self.evaluation_batches(self.data.val)
         rest = training.monitor, options.progressive, training.start_epoch - 1
-        return Training(self.setting, learner, batches, held_out, self.empty_log(), *rest)
+        return Training(self.context, stepper, batches, held_out, self.empty_log(), *rest)
 
     def empty_log(self) -> Experiment:
         """The log of a run that begins: its flags, model size and data."""
-        parameters = sum(p.numel() for p in self.setting.model.parameters())
+        parameters = sum(p.numel() for p in self.context.model.parameters())
         log = Experiment("", run_options(self.args), {"parameters": parameters, "data": self.data.describe()})
         shown = (*NAME_FLAGS, "epochs", "weight_decay", "seed")
         log.logged["hyperparams"] = {key: getattr(self.args, key) for key in shown}
@@ -127,10 +128,10 @@ class BuiltRun:
         Raises:
             UserError: the weights do not fit.
         """
-        check_fits(state, self.options.model.model_name, self.setting.class_names, run.path)
-        load_weights(self.setting.model, state["model"], run.path)
+        check_fits(state, self.options.model.model_name, self.context.class_names, run.path)
+        load_weights(self.context.model, state["model"], run.path)
         if state["live"] and not self.options.command.test:  # with --ema, the scored and the learning weights differ
-            load_weights(self.setting.model, state["live"], run.path)
+            load_weights(self.context.model, state["live"], run.path)
         same = run.config["data"]["fingerprint"] == self.data.cache.fingerprint
         if not same:
             print(
@@ -161,8 +162,8 @@ def build(args: Namespace) -> BuiltRun:
     criterion = get_criterion(args, weights, data.train.class_counts())
     if options.device.compile:
         model.compile()  # in place: the state_dict keeps its names
-    setting = TrainContext(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
-    return BuiltRun(args, options, data, setting)
+    context = TrainContext(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
+    return BuiltRun(args, options, data, context)
 
 
 def start_weights(model: nn.Module, options: Options, root: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from args import FREE_FLAGS, stored_options
 from commands.build import build
+from commands.imported import imported_run
+from commands.options import imports_weights
 from commands.runs import find_run
 from loaders.datasets.summary import describe_row
 from models.layers import fold_batch_norm
@@ -24,7 +26,7 @@ from toolbox.runs.resume import load_resume_checkpoint
 def run(args: Namespace) -> dict[str, Any]:
     """Write a checkpoint as ONNX, in 32 and in 8 bits, checked and scored on the test split, with a model card."""
     check_installed()
-    state, origin, path = load_state(args)
+    state, origin, path = imported_run(args) if imports_weights(args) else load_state(args)
     if origin is None:
         origin = run_of_file(path, state)
         origin.config["options"] = stored_options(origin.options, path)
@@ -34,7 +36,7 @@ def run(args: Namespace) -> dict[str, Any]:
     args.test, args.device, args.compile = True, "cpu", False  # as it is scored, on the CPU
     built = build(args)
     built.load_model(state, origin)
-    model, names, row = built.setting.model, built.setting.class_names, describe_row(built.data)
+    model, names, row = built.context.model, built.context.class_names, describe_row(built.data)
     metadata = model_metadata(origin.config, vars(args), names, row, state["epoch"], path)
     folded, folder = fold_batch_norm(copy.deepcopy(model)), Path(args.out) if args.out else path.parent / FOLDER
     written = export(model, folded, built.data, args.validate_on == "val", metadata, folder)

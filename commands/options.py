@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from dataclasses import dataclass
 
 from toolbox.utils.aami import LEARNING_PERIOD, MATCH_WINDOW
@@ -63,7 +63,7 @@ class CommandOptions:
     )
     import_weights: str | None = option(
         None,
-        "start from the weights of a predecessor's .pth.tar; runs no code of it",
+        "weights of the predecessor's .pth.tar, to start from, or to --test, --predict, --export; runs no code of it",
         metavar="FILE",
         exclusive="start",
     )
@@ -123,6 +123,11 @@ class ScoreOptions:
     )
 
 
+def imports_weights(args: Namespace) -> bool:
+    """Whether --import-weights was given now, not only when the run was started."""
+    return bool(args.import_weights) and "import_weights" in args.given
+
+
 CONFLICTS = (
     Conflict(
         lambda args: args.export and (args.score or args.predict or args.test or args.prepare or args.seeds > 1),
@@ -140,8 +145,10 @@ CONFLICTS = (
         ("exclude", "score_dir"), lambda args, name: name in args.given and not args.score, "{flag} goes with --score"
     ),
     Conflict(
-        lambda args: args.out and not (args.score or args.predict or args.export),
-        "--out goes with --score, --predict or --export",
+        lambda args: (
+            args.out and not (args.score or args.predict or args.export or (args.test and imports_weights(args)))
+        ),
+        "--out goes with --score, --predict, --export or --test --import-weights",
     ),
     Conflict(
         lambda args: args.seeds > 1 and (args.prepare or (args.resume not in ("", "latest") and not args.test)),
@@ -164,8 +171,12 @@ CONFLICTS = (
         "--pretrained conflicts with --resume, which brings its own weights",
     ),
     Conflict(
-        lambda args: args.import_weights and "import_weights" in args.given and (args.continues or args.prepare),
-        "--import-weights starts a training; leave out --test, --resume and --prepare, and test that run",
+        lambda args: imports_weights(args) and (args.resume or args.prepare),
+        "--import-weights brings the weights of no run; leave out --resume and --prepare",
+    ),
+    Conflict(
+        lambda args: imports_weights(args) and args.continues and (args.version or args.model_file or args.seeds > 1),
+        "--import-weights names the weights; leave out --version, --model-file and --seeds",
     ),
     Conflict(
         lambda args: args.continues and args.version == "bump",

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from commands.options import ScoreOptions
+from commands.options import ScoreOptions, imports_weights
 from commands.runs import find_run
 from inference import load
 from inference.classifier import Classifier
@@ -44,10 +44,13 @@ def load_classifier(args: Namespace) -> Classifier:
     Raises:
         UserError: there is none, or it has to know a whole recording and is to read one that comes live.
     """
-    options = pick(PredictOptions, args)
-    source = options.model_file or find_run(args).path
-    device = pick(DeviceOptions, args)
+    options, device = pick(PredictOptions, args), pick(DeviceOptions, args)
     where = "cpu" if device.disable_cuda else device.device
+    if imports_weights(args):
+        from commands.imported import imported_classifier  # needs torch
+
+        return imported_classifier(args, where)
+    source = options.model_file or find_run(args).path
     classifier = load.load_classifier(source, where, args.resume, options.engine)
     if classifier.input_spec and (options.live or options.predict == ["-"]):
         classifier.input_spec.check_live(classifier.name)

@@ -1,23 +1,27 @@
-"""The run that the flags mean. Needs no torch, so that an exported network annotates without it."""
+"""Choose the run that the flags mean. Needs no torch, so that an exported network annotates without it."""
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
+from dataclasses import fields
 
-from args import FREE_FLAGS, NAME_FLAGS, stored_options
-from toolbox.runs.folders import Run, check_config, list_runs, merge_run_options, runs_without_config, select
+from args import FREE_FLAGS, GROUPS, NAME_FLAGS, stored_options
+from toolbox.export.onnx_file import FOLDER, MODEL
+from toolbox.runs.folders import (
+    Run,
+    check_config,
+    checkpoint_name,
+    fits,
+    list_runs,
+    merge_run_options,
+    runs_without_config,
+    select,
+)
+from toolbox.runs.predecessor import advice, old_runs
+from toolbox.utils import UserError, note, warn
+from toolbox.utils.options import default_of
 
-
-def find_run(args: Namespace) -> Run:
-    """The run that the given flags and --version mean: the newest unless a number is given."""
-    wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
-    version = int(args.version) if args.version not in (None, "latest") else None
-    for folder in runs_without_config(args.root_dir):
-        print(f"warning: {folder} is passed over: its config.json is missing or damaged", file=sys.stderr)
-    run = select(list_runs(args.root_dir), wanted, version)
-    check_config(run)
-    return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
+DEFAULTS = {one.name: default_of(one) for options in GROUPS.values() for one in fields(options)}
 
 
 def open_run(args: Namespace) -> tuple[Namespace, Run]:
@@ -28,3 +32,54 @@ def open_run(args: Namespace) -> tuple[Namespace, Run]:
     """
     run = find_run(args)
     return merge_run_options(args, run, FREE_FLAGS), run
+
+
+def find_run(args: Namespace) -> Run:
+    """The run that the flags mean; a line on stderr says which of how many.
+
+    Without --version, it is the newest that fits the given flags and has the file that is asked for. With --version,
+    flags that were left out stand for their defaults, where runs differ by them and one has the defaults.
+    """
+    wanted = {key: getattr(args, key) for key in NAME_FLAGS if key in args.given}
+    version = int(args.version) if args.version not in (None, "latest") else None
+    old = old_runs(args.root_dir)
+    for folder in runs_without_config(args.root_dir):
+        if folder not in old:
+            warn(f"{folder} is passed over: its config.json is missing or damaged")
+    runs = list_runs(args.root_dir)
+    fitting = [run for run in runs if fits(run, wanted) and (version is None or run.version == version)]
+    meant = of_default_flags(fitting, wanted) if args.version is not None else fitting
+    ready = [run for run in meant if not run.trial and (run.path / needed_file(args)).is_file()]
+    try:
+        run = select((ready if version is None else meant) or fitting or runs, wanted, version)
+    except UserError as error:
+        if not old:
+            raise
+        raise UserError(f"{error}. {advice(old[-1])}") from error
+    note(f"run {run.name}{_of_how_many(run, fitting, meant, args)}")
+    check_config(run)
+    return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
+
+
+def of_default_flags(runs: list[Run], wanted: dict[str, object]) -> list[Run]:
+    """Those of several runs that have the defaults of all flags by which the runs differ; all, where none has."""
+    open_flags = [key for key in NAME_FLAGS if key not in wanted]
+    differing = [key for key in open_flags if len({str(run.options.get(key)) for run in runs}) > 1]
+    return [run for run in runs if fits(run, {key: DEFAULTS[key] for key in differing})] or runs
+
+
+def needed_file(args: Namespace) -> str:
+    """The file, below a run's folder, that the flags ask for."""
+    if args.predict and args.engine == "onnx":
+        return f"{FOLDER}/{MODEL}"
+    return checkpoint_name(args.resume or "best")
+
+
+def _of_how_many(run: Run, fitting: list[Run], meant: list[Run], args: Namespace) -> str:
+    if len(fitting) == 1:
+        return ", the only one that fits"
+    text = f", the newest of {len(fitting)} that fit"
+    if len(meant) < len(fitting):
+        text = f", of {len(fitting)} that fit: flags that were left out stand for their defaults"
+    later = [other.name for other in meant if other.config["started"] > run.config["started"] and not other.trial]
+    return text + (f"; passed over, without {needed_file(args)} yet: {', '.join(later)}" if later else "")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from commands.build import build
+from commands.imported import imported_run
+from commands.options import imports_weights
 from commands.runs import open_run
 from toolbox.logger import Experiment
 from toolbox.reports.console import scores_table
@@ -19,12 +22,34 @@ from toolbox.reports.tensorboard import get_board
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
 from toolbox.utils import UserError
+from toolbox.utils.errors import note
 from trainer import run_epoch, test
 
 
 def run(args: Namespace) -> dict[str, Any]:
-    """Score the test rows with the run that the flags mean."""
-    return test_run(*open_run(args))
+    """Score the test rows with the run that the flags mean, or with the weights of --import-weights."""
+    return test_import(args) if imports_weights(args) else test_run(*open_run(args))
+
+
+def test_import(args: Namespace) -> dict[str, Any]:
+    """Score the test rows with the weights of --import-weights; files are written into --out, if it is given."""
+    state, origin, path = imported_run(args)
+    built = build(args)
+    built.load_model(state, origin)
+    test_rows, names = built.data.test, built.context.class_names
+    outcome = test(built.context, built.evaluation_batches(test_rows))
+    print(f"{args.model_name} of {path}, test scores:\n{scores_table(outcome.scores)}", flush=True)
+    if args.out:
+        folder = Path(args.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
+        write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names)
+        rows = test_rows.origin(outcome.ids)
+        _, lines = write_patient_results(folder, 0, outcome, rows, names, args.split, None)
+        print("\n".join([*lines, f"written {folder / 'pred'}"]), flush=True)
+    for warning in built.data.warnings:
+        note(warning)
+    return {"weights": str(path), "test": outcome.scores}
 
 
 def test_run(args: Namespace, run: Run) -> dict[str, Any]:
@@ -34,15 +59,15 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
         raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
     built = build(args)
     built.load_model(state, run)
-    data, names, epoch = built.data, built.setting.class_names, state["epoch"]
-    outcome = test(built.setting, built.evaluation_batches(data.test))
+    data, names, epoch = built.data, built.context.class_names, state["epoch"]
+    outcome = test(built.context, built.evaluation_batches(data.test))
     scores = outcome.scores
     print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True)  # first: the disk may be full
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    path = write_test_results(run.path, epoch, scores, outcome.results(), probabilities, labels, names)
+    path = write_test_results(run.path, epoch, scores, outcome.predictions(), probabilities, labels, names)
     held_out = None
     if args.validate_on == "val":
-        held_out = run_epoch(built.setting, built.evaluation_batches(data.val), "calibrate")
+        held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
     patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
     board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves go on behind this epoch

@@ -69,12 +69,12 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
         state = {**state, "within": None}
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
     restore_training(training, state, run.path)
-    entry = resumed(run.config, built.data.describe(), built.setting.device, training.epoch)
+    entry = resumed(run.config, built.data.describe(), built.context.device, training.epoch)
     run.config["resumed"] = [*run.config.get("resumed", []), entry]
     run.config["options"] = run_options(args)
     write_json(run.path / "config.json", run.config)
     truncate_run(run.path, args.resume, training)
-    within = f" and {training.broken_off.batches} batches of the next" if training.broken_off else ""
+    within = f" and {training.interrupted.batches} batches of the next" if training.interrupted else ""
     print(f"going on with {run.path} after epoch {training.epoch}{within}", flush=True)
     return fit(built, training, run)
 
@@ -87,11 +87,11 @@ def start_run(built: BuiltRun, training: Training, path: Path, version: int, exp
         "version": version,
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "options": run_options(built.args),
-        "class_names": list(built.setting.class_names),
-        "precision": "bf16" if built.setting.bf16 else "fp32",
+        "class_names": list(built.context.class_names),
+        "precision": "bf16" if built.context.bf16 else "fp32",
         "data": built.data.describe(),
         "warnings": built.data.warnings,
-        **describe(built.setting.device),
+        **describe(built.context.device),
     }
     if experiment is not None:
         config["experiment"] = experiment
@@ -113,8 +113,8 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     print(aligned(opening(built, run)), flush=True)
     board = get_board(run.path / "tensorboard", options.tensorboard, training.epoch + 1)
     try:
-        board.graph(training.setting.model, built.data.val[0].inputs(training.setting.device))
-        training.make_up(board)
+        board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
+        training.redraw(board)
         training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes)
         return finish(training, run, board)
     except (Interrupted, Ended) as stop:
@@ -126,14 +126,14 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
 
 def opening(built: BuiltRun, run: Run) -> dict[str, str]:
     """The run, its network, device and rows, by name."""
-    setting, names = built.setting, built.setting.class_names
+    context, names = built.context, built.context.class_names
     parts = {"train": built.data.train, "val": built.data.val}
-    parameters = sum(p.numel() for p in setting.model.parameters())
+    parameters = sum(p.numel() for p in context.model.parameters())
     return {
         "run": str(run.path),
         "page": f"{run.page}, at the end",
         "model": f"{built.options.model.model_name}, {parameters:,} weights",
-        "device": f"{describe_device(setting.device)}, {'bf16' if setting.bf16 else 'fp32'}",
+        "device": f"{describe_device(context.device)}, {'bf16' if context.bf16 else 'fp32'}",
         **{f"{name} rows": class_counts(names, part.class_counts().tolist()) for name, part in parts.items()},
     }
 

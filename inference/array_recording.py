@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from loaders.io.leads import LOWEST_RATE
-from loaders.io.recording import Lead, Recording
+from loaders.io.recording import LOWEST_RATE, Lead, Recording
 from toolbox.utils import UserError
 
 SHORTEST = 2.0  # s; less holds no rhythm

@@ -97,7 +97,7 @@ def beat_table(annotated: AnnotatedLead) -> pd.DataFrame:
         "class": beats.letters,
         "symbol": beats.symbols,
     }
-    columns |= {f"p_{name}": beats.probabilities[:, k] for k, name in enumerate(beats.names)}
+    columns |= {f"p_{name}": beats.probabilities[:, k] for k, name in enumerate(beats.class_letters)}
     table = pd.DataFrame(columns)
     skipped = [(start / beats.fs, stop / beats.fs, kind) for start, stop, kind in beats.skipped]
     table.attrs = {

@@ -130,7 +130,7 @@ def summarize(
         "samples": beats.samples,
         "seconds": round(beats.samples / beats.fs, 3),
         "unit": annotated.unit,
-        **beats.figures(),
+        **beats.summary(),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
         "model": {"name": classifier.name, "classes": list(classifier.class_names)},
@@ -147,7 +147,7 @@ def _write_files(
     beats = annotated.beats
     write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped)
     table = _beside(target, "csv")
-    write_table(table, beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.names)
+    write_table(table, beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters)
     details = {
         "Recording": f"{recording.path.name} ({recording.kind})",
         "Leads": ", ".join(one.name for one in recording.leads),
@@ -157,9 +157,9 @@ def _write_files(
     }
     write_page(_beside(target, "html"), summary, details, beats)
     if options.png:
-        windows = select_strips(beats.tracing.seconds, beats.marks, beats.episodes)
+        windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
-        figure = draw_strips(beats.tracing, beats.marks, windows, title, NOTE, annotated.unit)
+        figure = draw_strips(beats.trace, beats.marks, windows, title, NOTE, annotated.unit)
         save_plot(figure, _beside(target, "png"), PICTURE_DPI)
     write_json(_beside(target, "json"), summary)
 

@@ -83,8 +83,8 @@ def _samples(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[n
             warn(f"{place}, has no number in column {column + 1}; such samples count as missing")
         values = np.array([np.nan if value is None else value])
         time = parse_cell(line, layout.time.column, layout) if filler is not None and layout.time is not None else None
-        if filler is not None and time is not None and np.isfinite(time):
-            values = filler.fill(np.array([time]), values)
+        if filler is not None:
+            values = filler.fill(np.array([np.nan if time is None else time]), values)
             if len(values) > 1 and filler.gaps == 1:
                 warn(f"line {number} of standard input comes {len(values) - 1} samples late; gaps count as missing")
         yield values

@@ -10,7 +10,7 @@ import numpy as np
 from inference.classifier import Classifier
 from loaders.beats.segmenter import Reader
 from loaders.dsp.chunks import Chunk, Chunker
-from loaders.io.leads import LOWEST_RATE
+from loaders.io.recording import LOWEST_RATE
 from toolbox.utils import UserError
 from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
 

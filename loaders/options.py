@@ -25,7 +25,7 @@ from toolbox.utils.options import listed, number, one_of, option, pick
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Which data, and where they come from."""
+    """The dataset, and the source of its data."""
 
     dataset: str = option(
         "ecg", f"one of {', '.join(DATASET_NAMES)}", type=listed("dataset", DATASET_NAMES), role="name", common=True
@@ -56,7 +56,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Which rows train, validate and test."""
+    """The rows that train, validate and test."""
 
     split: str = option(
         "kaggle",
@@ -128,7 +128,7 @@ class SyntheticPatientOptions:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How training rows become batches."""
+    """Batches of training rows, and random changes of them."""
 
     batch_size: int = option(128, "rows per step", type=number(int, 1, 10**9), role="name", common=True)
     workers: int = option(
@@ -159,7 +159,7 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class BalanceOptions:
-    """How rare classes are made up for."""
+    """Weights that make up for rare classes."""
 
     class_balance: str | None = option(
         None,
@@ -184,7 +184,7 @@ class BalanceOptions:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """All flags that decide which rows train, validate and test, with the seed that validation is drawn by."""
+    """All flags of the train, validation and test rows, with the seed that validation is drawn by."""
 
     source: SourceOptions
     split: SplitOptions

@@ -7,11 +7,10 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from toolbox.utils import Registry, UserError
+from toolbox.utils.aami import KAGGLE_ROW, classes_of
 
 if TYPE_CHECKING:
     from torch import nn
-
-ROW = 187  # samples
 
 MODELS = Registry(
     "model",
@@ -41,10 +40,14 @@ def list_models() -> list[str]:
     return list(MODELS)
 
 
-def get_model(args: Namespace, in_channels: int = 1, length: int = ROW, features: int = 0, beats: int = 1) -> nn.Module:
+def get_model(
+    args: Namespace, in_channels: int = 1, length: int = KAGGLE_ROW, features: int = 0, beats: int = 1
+) -> nn.Module:
     """The network `args.model_name` for `args.num_classes` classes, its weights drawn from torch's generator.
 
     Args:
+        args: a namespace of flags: model_name, num_classes (None for the classes of dataset and split), and, where
+            they are given, masking and progressive.
         in_channels, length: of a row; where neighbours come along, channels are beats * leads.
         features: numbers beside each beat's row.
         beats: rows that come together: a beat's own in the middle of its neighbours'.
@@ -56,20 +59,21 @@ def get_model(args: Namespace, in_channels: int = 1, length: int = ROW, features
     Raises:
         UserError: the name is unknown, or the network has no use for a flag that was given.
     """
-    builder = MODELS[args.model_name]
+    name = args.model_name
     options: dict[str, Any] = {}
     if getattr(args, "masking", False):
-        if "masking" not in inspect.signature(builder).parameters:
-            readers = takes("masking")
+        if name not in takes("masking"):
             raise UserError(
-                f"--masking does nothing for {args.model_name}, which does not read a beat as a sequence; "
-                f"models that do: {', '.join(readers)}"
+                f"--masking does nothing for {name}, which does not read a beat as a sequence; "
+                f"models that do: {', '.join(takes('masking'))}"
             )
         options["masking"] = True
-    options.update(_row_options(args, in_channels, length, features, beats))
-    model = builder(num_classes=args.num_classes, **options)
-    if getattr(args, "progressive", ROW) < ROW:
-        _check_shorter_rows(model, args)
+    options.update(_row_options(name, in_channels, length, features, beats))
+    classes = args.num_classes or classes_of(args.dataset, args.split)
+    model = MODELS[name](num_classes=classes, **options)
+    shortest = getattr(args, "progressive", KAGGLE_ROW)
+    if shortest < KAGGLE_ROW:
+        _check_shorter_rows(name, model, shortest)
     return model
 
 
@@ -78,25 +82,28 @@ def takes(parameter: str) -> list[str]:
     return [name for name in MODELS if parameter in inspect.signature(MODELS[name]).parameters]
 
 
-def _row_options(args: Namespace, in_channels: int, length: int, features: int, beats: int) -> dict[str, int]:
-    """What the builder must be told of rows that are not Kaggle's; UserError when it has no use for features."""
-    if features and args.model_name not in takes("features"):
+def _row_options(name: str, in_channels: int, length: int, features: int, beats: int) -> dict[str, int]:
+    """The builder's arguments for rows other than Kaggle's; UserError when it has no use for features."""
+    if features and name not in takes("features"):
         raise UserError(
-            f"--features: {args.model_name} reads the row alone; models that take them: {', '.join(takes('features'))}"
+            f"--features: {name} reads the row alone; models that take them: {', '.join(takes('features'))}"
         )
-    asked = {"in_channels": (in_channels, 1), "length": (length, ROW), "features": (features, 0), "beats": (beats, 1)}
-    known = inspect.signature(MODELS[args.model_name]).parameters
-    return {name: value for name, (value, usual) in asked.items() if value != usual and name in known}
+    asked = {
+        "in_channels": (in_channels, 1), "length": (length, KAGGLE_ROW), "features": (features, 0), "beats": (beats, 1),
+    }  # fmt: skip
+    taken = inspect.signature(MODELS[name]).parameters
+    return {key: value for key, (value, usual) in asked.items() if value != usual and key in taken}
 
 
-def _check_shorter_rows(model: nn.Module, args: Namespace) -> None:
+def _check_shorter_rows(name: str, model: nn.Module, samples: int) -> None:
+    """Raise UserError unless the network reads rows of this many samples."""
     import torch
 
     try:
         with torch.inference_mode():
-            model.eval()(torch.zeros(2, 1, args.progressive))
+            model.eval()(torch.zeros(2, 1, samples))
     except RuntimeError as error:
         raise UserError(
-            f"--progressive {args.progressive}: {args.model_name} reads whole rows of {ROW} samples only; "
+            f"--progressive {samples}: {name} reads whole rows of {KAGGLE_ROW} samples only; "
             "residual and sequence models read shorter ones"
         ) from error

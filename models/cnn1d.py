@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.layers import Conv1d, MaxPool1d, to_image
+from toolbox.utils.aami import KAGGLE_ROW
 
 
 class CNN1d(nn.Module):
@@ -17,7 +18,7 @@ class CNN1d(nn.Module):
         length: samples of a row.
     """
 
-    def __init__(self, num_classes: int = 5, in_channels: int = 1, length: int = 187) -> None:
+    def __init__(self, num_classes: int = 5, in_channels: int = 1, length: int = KAGGLE_ROW) -> None:
         super().__init__()
         self.conv1 = Conv1d(in_channels, 8, kernel_size=7)
         self.conv2 = Conv1d(8, 32, kernel_size=7)
@@ -32,6 +33,6 @@ class CNN1d(nn.Module):
         return self.fc(x.flatten(1))
 
 
-def cnn1d_3(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> CNN1d:
+def cnn1d_3(num_classes: int = 5, in_channels: int = 1, length: int = KAGGLE_ROW) -> CNN1d:
     """4,773 parameters at 5 classes."""
     return CNN1d(num_classes, in_channels, length)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from toolbox.utils.aami import KAGGLE_ROW
+
 
 class LSTM(nn.Module):
     """LSTM(187 -> hidden) and a linear layer. For a net that reads the samples one by one see models/rnn.py.
@@ -19,7 +21,7 @@ class LSTM(nn.Module):
     """
 
     def __init__(
-        self, num_classes: int = 5, in_channels: int = 1, layers: int = 1, hidden: int = 100, length: int = 187
+        self, num_classes: int = 5, in_channels: int = 1, layers: int = 1, hidden: int = 100, length: int = KAGGLE_ROW
     ) -> None:
         super().__init__()
         self.lstm = nn.LSTM(in_channels * length, hidden, layers, batch_first=True)
@@ -34,7 +36,7 @@ class LSTM(nn.Module):
         return self.fc(h)
 
     def _first_step(self, layer: int, x: Tensor) -> Tensor:
-        """What nn.LSTM gives for its first step, x (B, features) -> h (B, hidden), in a third of the time.
+        """The first step of nn.LSTM, x (B, features) -> h (B, hidden), in a third of its time.
 
         State and cell are zero before it, so the recurrent weights and the forget gate multiply zeros: they are left
         out, and the recurrent weights are not trained.
@@ -44,16 +46,16 @@ class LSTM(nn.Module):
         return leave.sigmoid() * torch.tanh(enter.sigmoid() * candidate.tanh())
 
 
-def lstm_1(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> LSTM:
+def lstm_1(num_classes: int = 5, in_channels: int = 1, length: int = KAGGLE_ROW) -> LSTM:
     """116,105 parameters at 5 classes."""
     return LSTM(num_classes, in_channels, layers=1, length=length)
 
 
-def lstm_2(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> LSTM:
+def lstm_2(num_classes: int = 5, in_channels: int = 1, length: int = KAGGLE_ROW) -> LSTM:
     """196,905 parameters at 5 classes."""
     return LSTM(num_classes, in_channels, layers=2, length=length)
 
 
-def lstm_3(num_classes: int = 5, in_channels: int = 1, length: int = 187) -> LSTM:
+def lstm_3(num_classes: int = 5, in_channels: int = 1, length: int = KAGGLE_ROW) -> LSTM:
     """277,705 parameters at 5 classes."""
     return LSTM(num_classes, in_channels, layers=3, length=length)

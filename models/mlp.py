@@ -1,12 +1,12 @@
-"""A multilayer perceptron over the numbers beside a row: small, so that what few patients have in common by chance
-finds little room."""
+"""A multilayer perceptron over the features beside a row: small, so that it cannot learn the peculiarities of a few
+patients."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from models import ROW
+from toolbox.utils.aami import KAGGLE_ROW
 
 BOUND = 2.0  # standard deviations that a number is squashed to
 
@@ -14,17 +14,17 @@ BOUND = 2.0  # standard deviations that a number is squashed to
 class MLP(nn.Module):
     """Scaling, one hidden layer (linear, batch norm, ReLU, dropout), linear.
 
-    A number becomes 2 tanh(((value - median) / standard deviation) / 2) of the training rows: what lies far outside
-    says no more than what lies outside. While training, noise is added to the scaled numbers and some are left out.
+    A number becomes 2 tanh(((value - median) / standard deviation) / 2) of the training rows, which bounds outliers.
+    While training, noise is added to the scaled numbers and some are left out.
 
     Args:
         num_classes: number of logits.
-        in_channels, length: of a row, which is read only where there are no features.
+        in_channels, length: of a row, which is read only without features.
         features, beats: numbers beside each row, and rows that come together.
         hidden: width of the hidden layer.
         dropout: of the hidden layer.
-        noise: standard deviation of what is added to each scaled number.
-        missing: share of them that are left out, which is to say 0.
+        noise: standard deviation of the noise added to each scaled number.
+        missing: share of them that are left out, that is, set to 0.
     """
 
     center: Tensor
@@ -34,7 +34,7 @@ class MLP(nn.Module):
         self,
         num_classes: int = 5,
         in_channels: int = 1,
-        length: int = ROW,
+        length: int = KAGGLE_ROW,
         features: int = 0,
         beats: int = 1,
         hidden: int = 48,
@@ -54,7 +54,7 @@ class MLP(nn.Module):
         self.fc = nn.Linear(hidden, num_classes)
 
     def values(self, x: Tensor, features: Tensor | None) -> Tensor:
-        """(B, inputs): what is read of rows x (B, leads, samples) and features (B, k)."""
+        """(B, inputs): the numbers read, of rows x (B, leads, samples) and features (B, k)."""
         if self.reads_rows:
             return x.flatten(1)
         return self.center.expand(len(x), -1) if features is None else features
@@ -75,7 +75,7 @@ class MLP(nn.Module):
         return self.fc(self.dropout(torch.relu(self.bn1(self.fc1(scaled)))))
 
 
-def mlp(num_classes: int = 5, in_channels: int = 1, length: int = ROW, features: int = 0, beats: int = 1) -> MLP:
+def mlp(num_classes: int = 5, in_channels: int = 1, length: int = KAGGLE_ROW, features: int = 0, beats: int = 1) -> MLP:
     """9,365 parameters at 5 classes over Kaggle's rows; 2,836 at 4 classes over the 52 numbers of
     recipes/interpatient.yaml."""
     return MLP(num_classes, in_channels, length, features, beats)

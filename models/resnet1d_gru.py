@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.resnet1d_fusion import BeatEncoder, FeatureEncoder
+from models.encoders import BeatEncoder, FeatureEncoder
 
 
 class ResNet1dGRU(nn.Module):
@@ -17,9 +17,9 @@ class ResNet1dGRU(nn.Module):
         num_classes: number of logits.
         in_channels: beats * leads.
         features: numbers beside each beat's row.
-        beats: rows that come together, the one to be told in their middle; zeros where a recording has no more.
-        hidden: of the GRU, in each direction.
-        dropout: of what the GRU reads.
+        beats: rows that come together, the one to be classified in their middle; zeros beyond a recording's ends.
+        hidden: width of the GRU, in each direction.
+        dropout: of the GRU's input.
     """
 
     def __init__(
@@ -42,16 +42,16 @@ class ResNet1dGRU(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
         rows, beats = x.shape[0], self.beats
-        found = self.encoder(x.reshape(rows * beats, -1, x.shape[-1]))  # (B * beats, 64)
+        h = self.encoder(x.reshape(rows * beats, -1, x.shape[-1]))  # (B * beats, 64)
         if self.beside is not None:
             if features is None:
-                features = found.new_zeros(rows, beats * self.beside.features)
+                features = h.new_zeros(rows, beats * self.beside.features)
             beside = self.beside(features.reshape(rows * beats, -1))
-            found = torch.cat([found, beside], dim=1)
-        found = self.dropout(found.view(rows, beats, -1))  # (B, beats, joined)
-        states, _ = self.rnn(found)  # (B, beats, 2 * hidden)
+            h = torch.cat([h, beside], dim=1)
+        h = self.dropout(h.view(rows, beats, -1))  # (B, beats, joined)
+        states, _ = self.rnn(h)  # (B, beats, 2 * hidden)
         middle = beats // 2
-        return self.fc(torch.cat([states[:, middle], found[:, middle]], dim=1))
+        return self.fc(torch.cat([states[:, middle], h[:, middle]], dim=1))
 
 
 def resnet1d_gru(num_classes: int = 5, in_channels: int = 1, features: int = 0, beats: int = 1) -> ResNet1dGRU:

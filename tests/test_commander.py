@@ -13,7 +13,9 @@ import commander
 from commands import build as session
 from models import MODELS
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
-from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
+from toolbox.losses import CRITERIA
+from toolbox.optimizers import OPTIMIZERS
+from toolbox.schedulers import SCHEDULERS
 from toolbox.utils import UserError, read_json, sha256_of
 from toolbox.utils.aami import NUM_CLASSES
 

@@ -32,7 +32,7 @@ def cell_of(notebook, name):
 
 
 def execute(notebook, folder, **variables):
-    """Run `notebook` in its own folder, as Jupyter does; it writes to `folder`, told so by the environment."""
+    """Run `notebook` in its own folder, as Jupyter does; it writes to `folder`, which the environment names."""
     places = {"ECG_ROOT": folder / "data", "ECG_GRAPHS": folder / "graphs", "IPYTHONDIR": folder / "ipython"}
     with pytest.MonkeyPatch.context() as patch:
         for name in ("ECG_DATASET", "ECG_FLAGS", "ECG_MODEL", "ECG_EPOCHS"):
@@ -86,8 +86,10 @@ def test_git_leaves_the_graphs_alone():
 @pytest.mark.parametrize("place", [".", "notebooks", "notebooks/graphs"])
 def test_it_finds_the_repository_from(place):
     source = cell_of(read_notebook(), "repository").source + "\nimport args; print(args.__file__)"
-    found = subprocess.run([sys.executable, "-c", source], cwd=REPO / place, capture_output=True, text=True, check=True)
-    assert Path(found.stdout.strip()) == REPO / "args.py"
+    answer = subprocess.run(
+        [sys.executable, "-c", source], cwd=REPO / place, capture_output=True, text=True, check=True
+    )
+    assert Path(answer.stdout.strip()) == REPO / "args.py"
 
 
 def test_outside_the_repository_it_says_where_to_start(tmp_path):

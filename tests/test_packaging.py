@@ -270,13 +270,13 @@ def pinned(file: str) -> dict[str, str]:
 
 def test_the_pinned_versions_lie_in_the_ranges() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
-    ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"]])
-    pins = pinned("requirements.txt") | pinned("requirements-onnx.txt")
+    ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"], *extras["formats"]])
+    pins = pinned("requirements.txt") | pinned("requirements-onnx.txt") | pinned("requirements-formats.txt")
     assert ranges.keys() == pins.keys()
     for name, requirement in ranges.items():
         assert requirement.specifier and "==" not in str(requirement.specifier), f"{name} is pinned"
         assert pins[name] in requirement.specifier, name
-    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx"}
+    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx", "formats"}
 
 
 def test_the_extras_of_the_message_are_those_of_pyproject() -> None:
@@ -285,6 +285,7 @@ def test_the_extras_of_the_message_are_those_of_pyproject() -> None:
     for extra, names in EXTRAS.items():
         assert {modules.get(name, name) for name in names_of(extras[extra])} == set(names)
     assert missing_package(ModuleNotFoundError(name="torch.nn")).startswith("this needs torch, ")
+    assert missing_package(ModuleNotFoundError(name="pydicom")).endswith("pip install -r requirements-formats.txt")
     assert missing_package(ModuleNotFoundError(name="loaders.missing")) == ""
 
 

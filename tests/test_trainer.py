@@ -20,8 +20,8 @@ class Fixed(nn.Module):
         return x[:, 0, :3]
 
 
-def setting(weight=None):
-    """A setting with nothing to learn."""
+def context(weight=None):
+    """A context with nothing to learn."""
     args = types.SimpleNamespace(criterion="nll")
     return TrainContext(Fixed(), get_criterion(args, weight), ("a", "b", "c"), torch.device("cpu"))
 
@@ -41,7 +41,7 @@ def pieces(batch, size):
 @pytest.mark.parametrize("size", [1, 7, 30])
 def test_scores_do_not_depend_on_the_batches(weight, size):
     whole = rows()
-    outcome = run_epoch(setting(weight), pieces(whole, size), "")
+    outcome = run_epoch(context(weight), pieces(whole, size), "")
     expected = nn.functional.cross_entropy(whole.x[:, 0, :3], whole.y, weight)
     assert outcome.scores["loss"] == pytest.approx(expected.item(), rel=1e-5)
     assert outcome.ids.tolist() == whole.ids.tolist() and outcome.labels.tolist() == whole.y.tolist()
@@ -51,16 +51,16 @@ def test_scores_do_not_depend_on_the_batches(weight, size):
 
 
 def test_results_are_predicted_and_true_by_beat():
-    outcome = run_epoch(setting(), pieces(rows(), 8), "")
+    outcome = run_epoch(context(), pieces(rows(), 8), "")
     predicted = outcome.probabilities.argmax(dim=1).tolist()
-    assert outcome.results() == {str(100 + k): [predicted[k], k * 3 // 30] for k in range(30)}
+    assert outcome.predictions() == {str(100 + k): [predicted[k], k * 3 // 30] for k in range(30)}
 
 
 def test_what_is_not_finite_is_refused():
     whole = rows()
     whole.x[4] = float("nan")
     with pytest.raises(UserError, match="loss became nan"):
-        validate(setting(), pieces(whole, 8))
+        validate(context(), pieces(whole, 8))
 
 
 @pytest.mark.parametrize(

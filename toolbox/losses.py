@@ -6,16 +6,17 @@ entropy does it; so only the ratios of the weights matter.
 
 from __future__ import annotations
 
-import inspect
 from argparse import Namespace
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from toolbox import CRITERIA
+from toolbox.options import CriterionOptions
 from toolbox.utils import UserError
+from toolbox.utils.registry import check_name
 
 PerRow = Callable[[Tensor, Tensor], Tensor]
 
@@ -125,40 +126,40 @@ class NLL(nn.Module):
         return weighted_mean(losses, labels, self.weight)
 
 
-def nll(args: Namespace, weight: Tensor | None) -> nn.Module:
+def nll(options: CriterionOptions, weight: Tensor | None, counts: Tensor | None) -> nn.Module:
     """Negative log-likelihood of the softmax; the predecessor's default."""
     return NLL(weight)
 
 
-def crossentropy(args: Namespace, weight: Tensor | None) -> nn.Module:
+def crossentropy(options: CriterionOptions, weight: Tensor | None, counts: Tensor | None) -> nn.Module:
     """Cross entropy; the same as nll, but for --label-smoothing."""
-    return CrossEntropy(weight, args.label_smoothing)
+    return CrossEntropy(weight, options.label_smoothing)
 
 
-def focal(args: Namespace, weight: Tensor | None) -> nn.Module:
+def focal(options: CriterionOptions, weight: Tensor | None, counts: Tensor | None) -> nn.Module:
     """Focal loss with --focal-gamma."""
-    return FocalLoss(args.focal_gamma, weight)
+    return FocalLoss(options.focal_gamma, weight)
 
 
-def logit_adjusted(args: Namespace, weight: Tensor | None, counts: Tensor | None = None) -> nn.Module:
+def logit_adjusted(options: CriterionOptions, weight: Tensor | None, counts: Tensor | None) -> nn.Module:
     """Cross entropy with logits adjusted by --logit-tau times the logarithm of the classes' shares."""
-    return LogitAdjusted(counts, args.logit_tau, weight)
+    return LogitAdjusted(counts, options.logit_tau, weight)
 
 
-def bce(args: Namespace, weight: Tensor | None) -> nn.Module:
+def bce(options: CriterionOptions, weight: Tensor | None, counts: Tensor | None) -> nn.Module:
     """Binary cross entropy of each class's logit against the one-hot target."""
     return OneHotLoss(
         lambda logits, target: F.binary_cross_entropy_with_logits(logits, target, reduction="none"), weight
     )
 
 
-def mse(args: Namespace, weight: Tensor | None) -> nn.Module:
+def mse(options: CriterionOptions, weight: Tensor | None, counts: Tensor | None) -> nn.Module:
     """Squared error of the probabilities against the one-hot target (Brier 1950)."""
     _refuse_weights("mse", weight)
     return OneHotLoss(lambda logits, target: (logits.softmax(dim=1) - target) ** 2)
 
 
-def l1(args: Namespace, weight: Tensor | None) -> nn.Module:
+def l1(options: CriterionOptions, weight: Tensor | None, counts: Tensor | None) -> nn.Module:
     """Absolute error of the probabilities against the one-hot target."""
     _refuse_weights("l1", weight)
     return OneHotLoss(lambda logits, target: (logits.softmax(dim=1) - target).abs())
@@ -172,23 +173,36 @@ def _refuse_weights(name: str, weight: Tensor | None) -> None:
         )
 
 
-def mixed_loss(criterion: nn.Module, logits: Tensor, y: Tensor, other: Tensor | None, share: float) -> Tensor:
-    """The loss of rows that are `share` parts of class y, the rest of class other (mixup; None: y alone)."""
-    if other is None:
-        return criterion(logits, y)
-    return share * criterion(logits, y) + (1 - share) * criterion(logits, other.to(y.device, non_blocking=True))
+CRITERIA: dict[str, Callable[[CriterionOptions, Tensor | None, Tensor | None], nn.Module]] = {
+    "nll": nll,
+    "crossentropy": crossentropy,
+    "focal": focal,
+    "logitadjusted": logit_adjusted,
+    "bce": bce,
+    "mse": mse,
+    "l1": l1,
+}
 
 
-def get_criterion(args: Namespace, weight: Tensor | None = None, counts: Tensor | None = None) -> nn.Module:
-    """The criterion `args.criterion` with class weights (num_classes,) float32 or None.
+def get_criterion(
+    args: Namespace | CriterionOptions, weight: Tensor | None = None, counts: Tensor | None = None
+) -> nn.Module:
+    """The criterion `args.criterion`.
 
     Args:
+        args: CriterionOptions, or a namespace that holds the flags of the criterion.
+        weight: (num_classes,) float32 class weights or None.
         counts: (num_classes,) training rows of each class, for criteria that go by them.
 
     Raises:
         UserError: the name is unknown, or class weights have no meaning for it.
     """
-    builder = CRITERIA[args.criterion]
-    if "counts" in inspect.signature(builder).parameters:
-        return builder(args, weight, counts)
-    return builder(args, weight)
+    builder = CRITERIA[check_name("criterion", args.criterion, CRITERIA)]
+    return builder(cast(CriterionOptions, args), weight, counts)
+
+
+def mixed_loss(criterion: nn.Module, logits: Tensor, y: Tensor, other: Tensor | None, share: float) -> Tensor:
+    """The loss of mixed rows: `share` parts of class y, the rest of class other (mixup; None: y alone)."""
+    if other is None:
+        return criterion(logits, y)
+    return share * criterion(logits, y) + (1 - share) * criterion(logits, other.to(y.device, non_blocking=True))

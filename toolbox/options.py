@@ -6,8 +6,13 @@ import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
-from toolbox import CRITERIA, OPTIMIZERS, SCHEDULERS
-from toolbox.utils.options import Conflict, named, number, option
+from toolbox.utils.options import Conflict, listed, number, option
+
+# The names in the tables of functions: CRITERIA of toolbox.losses, OPTIMIZERS of toolbox.optimizers, SCHEDULERS of
+# toolbox.schedulers. They stand here, too, so that --help imports no torch; a test compares them.
+CRITERION_NAMES = ("nll", "crossentropy", "focal", "logitadjusted", "bce", "mse", "l1")
+OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
+SCHEDULER_NAMES = ("StepLR", "ExponentialLR", "ReduceLROnPlateau", "cosine", "onecycle")
 
 
 def device_name(text: str) -> str:
@@ -50,7 +55,13 @@ class TrainingOptions:
 class OptimizerOptions:
     """The optimizer."""
 
-    optimizer: str = option("adam", f"one of {', '.join(OPTIMIZERS)}", type=named(OPTIMIZERS), role="name", common=True)
+    optimizer: str = option(
+        "adam",
+        f"one of {', '.join(OPTIMIZER_NAMES)}",
+        type=listed("optimizer", OPTIMIZER_NAMES),
+        role="name",
+        common=True,
+    )
     lr: float = option(
         0.01, "learning rate; the highest of a schedule", type=number(float, 0, above=True), role="name", common=True
     )
@@ -68,7 +79,11 @@ class SchedulerOptions:
     """The learning rate over time."""
 
     scheduler: str = option(
-        "StepLR", f"one of {', '.join(SCHEDULERS)}", type=named(SCHEDULERS), role="name", common=True
+        "StepLR",
+        f"one of {', '.join(SCHEDULER_NAMES)}",
+        type=listed("scheduler", SCHEDULER_NAMES),
+        role="name",
+        common=True,
     )
     step: int = option(5, "epochs: period of StepLR, patience of ReduceLROnPlateau", type=number(int, 1))
     lr_decay: float = option(0.995, "factor of these and of ExponentialLR", type=number(float, 0, 1, above=True))
@@ -79,7 +94,13 @@ class SchedulerOptions:
 class CriterionOptions:
     """The loss."""
 
-    criterion: str = option("nll", f"one of {', '.join(CRITERIA)}", type=named(CRITERIA), role="name", common=True)
+    criterion: str = option(
+        "nll",
+        f"one of {', '.join(CRITERION_NAMES)}",
+        type=listed("criterion", CRITERION_NAMES),
+        role="name",
+        common=True,
+    )
     focal_gamma: float = option(2.0, "of focal", type=number(float, 0))
     label_smoothing: float = option(0.0, "of crossentropy", type=number(float, 0, 1))
     logit_tau: float = option(1.0, "of logitadjusted (Menon 2021)", type=number(float, 0, 10))

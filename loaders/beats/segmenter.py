@@ -11,7 +11,7 @@ from loaders.beats.features.base import RECENT
 from loaders.beats.features.causal import LAST
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.table import cut_kaggle_rows, extend_peaks
-from loaders.dsp.chunks import Chunk, bridged, iter_chunks
+from loaders.dsp.chunks import Chunk, Chunker, bridged, iter_chunks
 from loaders.dsp.quality import BadInterval, polarity
 from loaders.dsp.resample import MITBIH_FS
 from loaders.dsp.rpeaks import detect
@@ -198,7 +198,7 @@ class Reading(Reader):
 
     def __iter__(self) -> Iterator[SegmentedChunk]:
         stream = self.recording.stream(self.position, BLOCK)
-        for chunk in iter_chunks(stream, self.lead.fs, self.lead.low, self.lead.high, self.live):
+        for chunk in iter_chunks(stream, Chunker(self.lead.fs, self.lead.low, self.lead.high, self.live)):
             yield self.part(chunk)
 
 

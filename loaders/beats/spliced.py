@@ -1,16 +1,15 @@
-"""Patients that no database has, made of the beats of a real one: their labels are known, rhythm or noise is drawn.
+"""Synthetic patients made of real beats (--spliced): the labels are known, rhythm or noise is drawn at random.
 
-Where few patients are to be learned from, a network takes what they happen to have in common for a law: in the training
-half of MIT-BIH (DS1) no patient's majority rhythm is supraventricular, so that "like this patient's usual beat" means
-normal. Each kind of patient here is a case that medicine knows and DS1 lacks:
+Trained on few patients, a network takes for a law what they have in common by chance: in the training half of MIT-BIH
+(DS1) no patient's majority rhythm is supraventricular, so that "like this patient's usual beat" means normal. Each kind
+of patient here is a case that medicine knows and DS1 lacks:
 
 - atrial: runs of S beats with few N among them, or long paroxysms of both;
 - block: AV block; all beats are N, and RR intervals of one and of two cycles alternate, with Wenckebach's shortening;
 - fibrillation: all beats are N, irregular, without P waves, with fibrillation waves of 4.5 to 8 Hz;
 - noisy: a few minutes of the record as they are, with bursts of muscle and electrode noise in one lead or in both.
 
-A patient is made of one record's own beats and is nobody else's: whoever keeps that record out of training keeps these
-out, too.
+A patient is made of the beats of one record; where that record does not train, neither do its synthetic patients.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ FEWEST_NORMAL, FEWEST_ATRIAL = 50, 10  # beats that a record must have to be spl
 AHEAD = (0.28, 0.45)  # s, and share of the RR interval before: how much of the signal before the R peak is a beat's
 SHORTEST = 0.16  # s from an R peak to the next beat's beginning
 JOIN = 30 / 360  # s over which the step at a joint is evened out
-EDGE = 2.2  # s at the ends of a record whose beats are not taken
+EDGE = 2.2  # s at the ends of a record; beats there are not taken
 SMOOTH = {"gap": 3 / 360, "frequency": 200 / 360, "amplitude": 400 / 360}  # s, standard deviations of Gaussian filters
 P_WAVE = (0.28, 0.055)  # s before the R peak
 Rhythm = list[tuple[int, float]]  # class and RR interval in s, beat by beat
-Made = tuple[np.ndarray, np.ndarray, np.ndarray]  # signal (samples, leads), R peaks (n,), labels (n,)
+Joined = tuple[np.ndarray, np.ndarray, np.ndarray]  # signal (samples, leads), R peaks (n,), labels (n,)
 
 
 @dataclass(frozen=True)
 class Spliced:
-    """A spliced recording: signal (samples, leads), R peaks at (n,), labels (n,) and its name."""
+    """The recording of a synthetic patient: signal (samples, leads), R peaks at (n,), labels (n,) and its name."""
 
     name: str
     signal: np.ndarray
@@ -92,24 +91,26 @@ def fibrillation_rhythm(rng: np.random.Generator) -> Rhythm:
     return [(0, max(0.33, cycle * np.exp(spread * rng.normal()))) for _ in range(BEATS)]
 
 
-def atrial(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
+def atrial(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Joined:
     """Runs of S beats."""
     return join(signal, at, labels, atrial_rhythm(rng), rate, rng)
 
 
-def block(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
+def block(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Joined:
     """AV block."""
     return join(signal, at, labels, block_rhythm(rng), rate, rng)
 
 
-def fibrillation(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
+def fibrillation(
+    signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator
+) -> Joined:
     """Atrial fibrillation."""
-    made, peaks, classes = join(signal, at, labels, fibrillation_rhythm(rng), rate, rng)
-    return without_p(made, peaks, rate, rng), peaks, classes
+    joined, peaks, classes = join(signal, at, labels, fibrillation_rhythm(rng), rate, rng)
+    return without_p(joined, peaks, rate, rng), peaks, classes
 
 
-def noisy(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Made:
-    """BEATS of the record's beats in a row, of six such stretches mostly the one with the most S, V and F, with noise.
+def noisy(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Joined:
+    """A part of the record of BEATS beats, mostly that with the most S, V and F of six drawn at random, with noise.
 
     Noise of 0.7 to 6 Hz (electrodes) that the leads share in part, of 3 to 40 % of a QRS complex's height, and of 5 to
     35 Hz (muscles), of 1 to 12 %; both in bursts of 2 to 20 s.
@@ -120,10 +121,10 @@ def noisy(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, r
     part = slice(first, first + BEATS)
     begin = max(int(at[first]) - round(1.1 * rate), 0)
     end = min(int(at[part][-1]) + round(1.4 * rate), len(signal))
-    made, peaks = signal[begin:end].copy(), at[part] - begin
+    noised, peaks = signal[begin:end].copy(), at[part] - begin
     reach = round(0.1 * rate)
-    height = np.median(np.ptp(cut_windows(made, peaks, reach, reach), axis=2), axis=0)  # (leads,)
-    n, leads = made.shape
+    height = np.median(np.ptp(cut_windows(noised, peaks, reach, reach), axis=2), axis=0)  # (leads,)
+    n, leads = noised.shape
     shared, together = band(rng, n, 0.7, 6, rate), bursts(rng, n, rate)
     whole, worst = rng.random() < 0.4, rng.integers(leads)
     for lead in range(leads):
@@ -134,11 +135,11 @@ def noisy(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, r
         envelope = together if rng.random() < 0.5 else bursts(rng, n, rate)
         share = rng.uniform(0, 1)
         slow = share * shared + (1 - share) * band(rng, n, 0.7, 6, rate)
-        made[:, lead] += size * envelope * (muscles * band(rng, n, 5, 35, rate) + electrodes * slow)
-    return made, peaks, labels[part]
+        noised[:, lead] += size * envelope * (muscles * band(rng, n, 5, 35, rate) + electrodes * slow)
+    return noised, peaks, labels[part]
 
 
-SPLICES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.random.Generator], Made]] = {
+SPLICES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.random.Generator], Joined]] = {
     "atrial": atrial,
     "block": block,
     "fibrillation": fibrillation,
@@ -148,29 +149,30 @@ SPLICES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.rando
 
 def band(rng: np.random.Generator, samples: int, low: float, high: float, rate: float) -> np.ndarray:
     """(samples,) noise between two frequencies in Hz, of standard deviation 1."""
-    found = sosfilt(butter(2, [low, min(high, 0.45 * rate)], "band", fs=rate, output="sos"), rng.normal(size=samples))
-    return found / found.std()
+    noise = sosfilt(butter(2, [low, min(high, 0.45 * rate)], "band", fs=rate, output="sos"), rng.normal(size=samples))
+    return noise / noise.std()
 
 
 def bursts(rng: np.random.Generator, samples: int, rate: float) -> np.ndarray:
     """(samples,) an envelope that is up to 1.6 for 2 to 20 s at a time, and 0 in between."""
-    found, start, share = np.zeros(samples), 0, rng.uniform(0.1, 0.6)
+    envelope, start, share = np.zeros(samples), 0, rng.uniform(0.1, 0.6)
     while start < samples:
         length = int(rate * np.exp(rng.uniform(np.log(2), np.log(20))))
         if rng.random() < share:
-            found[start : start + length] = rng.uniform(0.4, 1.6)
+            envelope[start : start + length] = rng.uniform(0.4, 1.6)
         start += length
-    return uniform_filter1d(found, max(round(0.5 * rate), 1))
+    return uniform_filter1d(envelope, max(round(0.5 * rate), 1))
 
 
 def splices(record: Record, signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, kinds: dict[str, int]
             ) -> Iterator[Spliced]:  # fmt: skip
-    """The patients that `record` gives.
+    """The synthetic patients made of `record`.
 
     Args:
         signal: (samples, leads) of it, cleaned, at `rate` Hz.
         at, labels: (n,) its beats.
-        kinds: how many of each kind; a record that has too few beats of it, or fibrillates itself, gives none.
+        kinds: number of patients of each kind; none of a kind that the record has too few beats for, or where it
+            fibrillates itself.
     """
     fibrillates = any(text.startswith(("(AFIB", "(AFL")) for text in record.aux)
     if (labels == 0).sum() < FEWEST_NORMAL:
@@ -186,20 +188,20 @@ def splices(record: Record, signal: np.ndarray, at: np.ndarray, labels: np.ndarr
 
 
 def is_spliced(names: np.ndarray) -> np.ndarray:
-    """(n,) bool: which of these record names (n,) are of spliced recordings."""
-    known, which = np.unique(names, return_inverse=True)
-    return np.array([MARK in name for name in known.tolist()], dtype=bool)[which]
+    """(n,) bool: which of these record names (n,) are of synthetic patients made of real beats."""
+    distinct, which = np.unique(names, return_inverse=True)
+    return np.array([MARK in name for name in distinct.tolist()], dtype=bool)[which]
 
 
 def spliced_from(names: np.ndarray) -> np.ndarray:
-    """(n,) the records that these (n,) records were spliced from; others are their own."""
-    known, which = np.unique(names, return_inverse=True)
-    return np.array([name.partition(MARK)[0] for name in known.tolist()], dtype=names.dtype)[which]
+    """(n,) the real records behind these (n,) record names."""
+    distinct, which = np.unique(names, return_inverse=True)
+    return np.array([name.partition(MARK)[0] for name in distinct.tolist()], dtype=names.dtype)[which]
 
 
 def join(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rhythm: Rhythm, rate: float, rng: np.random.Generator
-         ) -> Made:  # fmt: skip
-    """Beats drawn from a record, one after the other at the intervals of `rhythm`.
+         ) -> Joined:  # fmt: skip
+    """Join beats drawn from a record, one after the other at the intervals of `rhythm`.
 
     From an R peak on, the signal goes on as it did in the record until the next beat's share begins; where the new
     interval is longer, a straight line with a little smooth noise fills it, as between two beats nothing happens.
@@ -239,7 +241,7 @@ def join(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rhythm: Rhythm,
 
 
 def _pools(at: np.ndarray, labels: np.ndarray, before: np.ndarray, length: int, rate: float) -> dict[int, np.ndarray]:
-    """By class, the beats to draw from; N only such as another N or S follows, and that come in their time."""
+    """By class, the beats to draw from; of N those that come in time and are followed by another N or by S."""
     edge = round(EDGE * rate)
     usable = (at > edge) & (at < length - edge) & (np.arange(len(at)) < len(at) - 1)
     pools = {label: np.flatnonzero((labels == label) & usable) for label in CLASSES}

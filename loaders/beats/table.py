@@ -1,4 +1,4 @@
-"""From annotated recordings to rows of 187 samples, as Kaggle's "ECG Heartbeat Categorization Dataset" made them."""
+"""Beats as a table; their AAMI labels; rows of 187 samples as in Kaggle's "ECG Heartbeat Categorization Dataset"."""
 
 from __future__ import annotations
 

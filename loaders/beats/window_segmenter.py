@@ -14,7 +14,7 @@ import numpy as np
 
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.segmenter import BLOCK
-from loaders.dsp.chunks import Chunk, iter_chunks
+from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
 from loaders.io.recording import Recording
 from toolbox.utils import one_blas_thread
 
@@ -39,7 +39,8 @@ def read_windows(
     fs = recording.leads[leads[0]].fs
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
-    streams = [iter_chunks(recording.stream(k, BLOCK), fs, span=(length, context), judge=False) for k in leads]
+    chunkers = [Chunker(fs, span=(length, context), judge=False) for _ in leads]
+    streams = [iter_chunks(recording.stream(k, BLOCK), chunker) for k, chunker in zip(leads, chunkers, strict=True)]
 
     def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Those `inside` of the beats `near`, which are all in these chunks and their context."""

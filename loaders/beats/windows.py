@@ -52,7 +52,7 @@ def cut_windows(signal: np.ndarray, at: np.ndarray, before: int, after: int) -> 
 
 def scaled(signal: np.ndarray, at: np.ndarray, rate: float) -> np.ndarray:
     """`signal` less its median, in units of the recording's typical beat: the median over the beats at `at` of the
-    range (max - min) within 0.1 s of the R peak. Per lead; labels play no part."""
+    range (max - min) within 0.1 s of the R peak, lead by lead."""
     reach = max(round(QRS * rate), 1)
     signal = signal - np.median(signal, axis=0)
     if not len(at):

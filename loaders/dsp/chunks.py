@@ -49,22 +49,6 @@ class Chunk:
         return np.rint((samples - self.first) / self.step).astype(np.int64)
 
 
-def iter_chunks(
-    blocks: Iterable[np.ndarray],
-    fs: float,
-    low: float = -np.inf,
-    high: float = np.inf,
-    live: bool = False,
-    span: tuple[float, float] | None = None,
-    judge: bool = True,
-) -> Iterator[Chunk]:
-    """Chunks at 360 Hz of a signal that comes in `blocks`; for the other arguments see `Chunker`."""
-    chunker = Chunker(fs, low, high, live, span, judge)
-    for block in blocks:
-        yield from chunker.push(block)
-    yield from chunker.finish()
-
-
 class Chunker:
     """Cuts a signal into chunks as it comes; holds no more than one chunk with its context.
 
@@ -135,6 +119,13 @@ def _chunk(signal: np.ndarray, bad: list[BadInterval], first: int, start: int, s
     scaled = [BadInterval(int(s.start / step), min(int(np.ceil(s.stop / step)), len(resampled)), s.kind) for s in bad]
     edges = (round((start - first) / step), min(round((stop - first) / step), len(resampled)))
     return Chunk(resampled, *edges, scaled, first, step, stop - start)
+
+
+def iter_chunks(blocks: Iterable[np.ndarray], chunker: Chunker) -> Iterator[Chunk]:
+    """All chunks of a signal that comes in `blocks`."""
+    for block in blocks:
+        yield from chunker.push(block)
+    yield from chunker.finish()
 
 
 def bridged(chunk: Chunk) -> np.ndarray:

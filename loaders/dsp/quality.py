@@ -1,4 +1,4 @@
-"""Where a signal can be judged: gaps, flat and saturated stretches; and which way up its lead is."""
+"""Signal quality: gaps, flat and saturated intervals, and the polarity of a lead."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-FILLED = 0.05  # s, the longest gap that a line is drawn across as if nothing had been
+FILLED = 0.05  # s, the longest gap that is bridged by a line and not marked
 FLAT = (2.0, 0.01)  # s and mV: a lead that moves less than that for so long is off
 CLIPPED = 0.1  # s at the digitizer's limit: longer than the peak of any QRS complex
-SHORTEST = 2.0  # s, a usable stretch; between two bad ones, anything shorter tells no rhythm
+SHORTEST = 2.0  # s of usable signal between two bad intervals; anything shorter shows no rhythm
 P_WAVE, PR_SEGMENT, QRS = (-0.24, -0.07), (-0.09, -0.05), (-0.06, 0.09)  # s from the R peak
 SMALLEST_P = 0.025  # of the QRS complex' height; less is noise
 
 
 class BadInterval(NamedTuple):
-    """A part of a signal that is not judged: samples `start` up to `stop`, and why ("gap", "flat", "saturated")."""
+    """Samples `start` up to `stop` of a signal, and why they cannot be judged: "gap", "flat" or "saturated"."""
 
     start: int
     stop: int
@@ -24,7 +24,7 @@ class BadInterval(NamedTuple):
 
 
 def fill_gaps(signal: np.ndarray) -> np.ndarray:
-    """`signal` (n,) with straight lines across what is missing (NaN); zeros when everything is."""
+    """`signal` (n,) with straight lines across missing samples (NaN); zeros if all are missing."""
     missing = np.isnan(signal)
     if not missing.any():
         return signal
@@ -35,7 +35,7 @@ def fill_gaps(signal: np.ndarray) -> np.ndarray:
 
 
 def find_bad_intervals(signal: np.ndarray, fs: float, low: float = -np.inf, high: float = np.inf) -> list[BadInterval]:
-    """What of `signal` cannot be judged.
+    """Find the intervals of `signal` that cannot be judged.
 
     Args:
         signal: (n,) mV, NaN where samples are missing.
@@ -43,24 +43,25 @@ def find_bad_intervals(signal: np.ndarray, fs: float, low: float = -np.inf, high
         low, high: mV, the digitizer's limits.
 
     Returns:
-        Stretches in order, apart from each other by at least SHORTEST; where several reasons meet, the first is named.
+        Intervals in order, at least SHORTEST apart; where several reasons meet, the first is named.
     """
     missing = np.isnan(signal)
-    found = [BadInterval(a, b, "gap") for a, b in _runs(missing) if b - a > FILLED * fs]
+    intervals = [BadInterval(a, b, "gap") for a, b in _runs(missing) if b - a > FILLED * fs]
     filled = fill_gaps(signal)
-    # A limit is reached only in a signal that stands still there: headers tell some limits too narrow.
+    # A limit counts as reached only where the signal stands still: some headers state limits that are too narrow.
     still = np.append(False, np.diff(filled) == 0)
     slack = 1e-5 * max([abs(limit) for limit in (low, high) if np.isfinite(limit)], default=0.0)  # float32
     for limit in (filled >= high - slack, filled <= low + slack):
-        found += [
+        intervals += [
             BadInterval(a - 1, b, "saturated") for a, b in _runs(limit & still & ~missing) if b - a + 1 >= CLIPPED * fs
         ]
-    found += [BadInterval(a, b, "flat") for a, b in _flat(filled, fs) if missing[a:b].mean() < 0.5]  # not a bridged gap
-    return _joined(sorted(found, key=lambda stretch: stretch.start), len(signal), round(SHORTEST * fs))
+    flat = [(a, b) for a, b in _flat(filled, fs) if missing[a:b].mean() < 0.5]  # others are bridged gaps
+    intervals += [BadInterval(a, b, "flat") for a, b in flat]
+    return _joined(sorted(intervals, key=lambda interval: interval.start), len(signal), round(SHORTEST * fs))
 
 
 def _flat(signal: np.ndarray, fs: float) -> list[tuple[int, int]]:
-    """Where `signal` stays within FLAT: all windows of so little range, together."""
+    """(start, stop) of the intervals in which `signal` stays within FLAT: all windows of so little range, joined."""
     size = round(FLAT[0] * fs)
     if len(signal) < size:
         return []
@@ -75,38 +76,38 @@ def _runs(where: np.ndarray) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def _joined(stretches: list[BadInterval], n: int, shortest: int) -> list[BadInterval]:
-    """Overlapping stretches as one, and those that leave fewer than `shortest` samples between or at an end of `n`."""
-    found: list[BadInterval] = []
-    for stretch in stretches:
-        if found and stretch.start - found[-1].stop < shortest:
-            found[-1] = found[-1]._replace(stop=max(found[-1].stop, stretch.stop))
+def _joined(intervals: list[BadInterval], n: int, shortest: int) -> list[BadInterval]:
+    """Join overlapping intervals, and those that leave fewer than `shortest` samples between or at an end of `n`."""
+    joined: list[BadInterval] = []
+    for interval in intervals:
+        if joined and interval.start - joined[-1].stop < shortest:
+            joined[-1] = joined[-1]._replace(stop=max(joined[-1].stop, interval.stop))
         else:
-            found.append(stretch)
-    if found and found[0].start < shortest:
-        found[0] = found[0]._replace(start=0)
-    if found and n - found[-1].stop < shortest:
-        found[-1] = found[-1]._replace(stop=n)
-    return found
+            joined.append(interval)
+    if joined and joined[0].start < shortest:
+        joined[0] = joined[0]._replace(start=0)
+    if joined and n - joined[-1].stop < shortest:
+        joined[-1] = joined[-1]._replace(stop=n)
+    return joined
 
 
-def merge_intervals(stretches: list[BadInterval]) -> list[BadInterval]:
-    """Stretches that were cut at the edges of pieces, whole again."""
-    found: list[BadInterval] = []
-    for stretch in stretches:
-        if found and stretch.start <= found[-1].stop + 1:
-            found[-1] = found[-1]._replace(stop=max(stretch.stop, found[-1].stop))
+def merge_intervals(intervals: list[BadInterval]) -> list[BadInterval]:
+    """Join intervals that were cut at the edges of chunks."""
+    merged: list[BadInterval] = []
+    for interval in intervals:
+        if merged and interval.start <= merged[-1].stop + 1:
+            merged[-1] = merged[-1]._replace(stop=max(interval.stop, merged[-1].stop))
         else:
-            found.append(stretch)
-    return found
+            merged.append(interval)
+    return merged
 
 
 def polarity(signal: np.ndarray, peaks: np.ndarray, fs: float) -> tuple[float, bool]:
-    """Which way up the average beat stands.
+    """Measure the average beat: the height of its QRS complex, and whether the lead is upside down.
 
     In the leads that models are trained on the P wave of sinus rhythm points up, whatever the QRS complex does; both
-    pointing down is a lead with its electrodes swapped. Over MIT-BIH's 48 first leads no one is taken for that; the
-    same signals negated are recognized where P waves can be seen.
+    pointing down is a lead with its electrodes swapped. None of MIT-BIH's 48 first leads is taken for that; the same
+    signals negated are recognized where P waves can be seen.
 
     Args:
         signal: (n,) mV.

@@ -1,4 +1,4 @@
-"""R peaks of any recording: a small network looks at the signal around each moment and says whether a beat is there."""
+"""Detect R peaks in any recording by a small network that estimates, for each moment, whether a beat is there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFRACTORY = 0.2  # s
 THRESHOLD = 0.5
 REACH = 8  # samples of RATE to either side that an R peak is looked for in
 CLOSE = 0.02  # s, the scale on which a height counts less
-BLOCK = 4096  # steps at a time, so that what is made of them fits the processor's cache
+BLOCK = 4096  # steps at a time, so that their arrays fit the processor's cache
 WEIGHTS = Path(__file__).with_name("rpeaks.npz")
 
 
@@ -33,13 +33,11 @@ def condition(signal: np.ndarray, fs: float) -> np.ndarray:
     around, low-passed, in units of the height that beats had in the last seconds.
 
     That unit is the median of the highest excursions of each of the HEIGHTS seconds before (at the start: of the first
-    ones). So a sample depends on most of a second around it and on the seconds before it, and nothing else of the
-    record: pieces of a long one give what the whole gives, and the past is enough for what comes live.
+    ones). So a sample depends on most of a second around it and on the seconds before it alone: chunks of a long
+    recording give the same as the whole, and a live stream needs its past only.
     """
     signal = np.asarray(signal, dtype=np.float64)
-    level = uniform_filter1d(
-        signal, round(fs) | 1, mode="nearest"
-    )  # before the rate changes, which would let it through
+    level = uniform_filter1d(signal, round(fs) | 1, mode="nearest")  # at this rate: resampling would let it through
     slow = resample(signal - level, fs, RATE, ends="constant")
     taps = firwin(FILTER, CUTOFF, fs=RATE)
     slow = oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
@@ -64,11 +62,11 @@ def _weights() -> dict[str, np.ndarray]:
 
 
 def probability(conditioned: np.ndarray, weights: dict[str, np.ndarray] | None = None) -> np.ndarray:
-    """How likely a beat stands within 50 ms: (m,) as from `condition` -> (m // STRIDE,) float32, one for the middle of
+    """The probability of a beat within 50 ms: (m,) as from `condition` -> (m // STRIDE,) float32, one for the middle of
     every STRIDE samples.
 
-    The first layer's answers lose their sign, so a signal and the same upside down give the same to the bit. Its
-    successors reach a second to either side: far enough to see the T wave and the beats around.
+    The first layer's outputs lose their sign, so a signal and the same upside down give the same to the bit. The other
+    layers reach a second to either side: far enough to see the T wave and the beats around.
     """
     w = weights or _weights()
     steps = len(conditioned) // STRIDE
@@ -93,7 +91,7 @@ def _first(x: np.ndarray, kernel: np.ndarray, steps: int) -> np.ndarray:
 
 
 def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: int) -> np.ndarray:
-    """What is positive of (steps, in) convolved with `kernel` (taps, in, out), taps `dilation` apart: (steps, out)."""
+    """(steps, in) convolved with `kernel` (taps, in, out), taps `dilation` apart, and rectified: (steps, out)."""
     padded = np.pad(x, ((len(kernel) // 2 * dilation,) * 2, (0, 0)))
     out = np.empty((len(x), len(bias)), dtype=np.float32)
     for a in range(0, len(x), BLOCK):
@@ -108,15 +106,15 @@ def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: in
 def detect(
     signal: np.ndarray, fs: float, threshold: float = THRESHOLD, weights: dict[str, np.ndarray] | None = None
 ) -> np.ndarray:
-    """The R peaks in one lead, whichever way up it is and however low.
+    """Detect the R peaks in one lead, whichever way up it is and however low.
 
-    A beat is where the network is surest of one, and sure enough, within 0.2 s; its R peak is the highest excursion
-    nearby, up or down. Gaps (NaN) are bridged, and no peak is found in them.
+    A beat is a maximum of the network's probability within 0.2 s, above `threshold`; its R peak is the highest
+    excursion nearby, up or down. Gaps (NaN) are bridged, and no peak is detected in them.
 
     Args:
         signal: (n,) mV.
         fs: sampling rate in Hz.
-        threshold: how likely a beat must be, from 0 to 1.
+        threshold: least probability of a beat, from 0 to 1.
         weights: of another network, as benchmarks/train_peaks.py writes them.
 
     Returns:
@@ -130,29 +128,32 @@ def detect(
         raise UserError(f"R peaks are found in one lead, a row of samples; got an array of shape {signal.shape}")
     if not (np.isfinite(fs) and fs > 0):
         raise UserError(f"R peaks need the sampling rate in Hz; got {fs}")
-    known = np.isfinite(signal)
-    if not known.any():
+    recorded = np.isfinite(signal)
+    if not recorded.any():
         return np.zeros(0, dtype=np.int64)
-    if not known.all():
+    if not recorded.all():
         at = np.arange(len(signal))
-        signal = np.interp(at, at[known], signal[known])
+        signal = np.interp(at, at[recorded], signal[recorded])
     conditioned = condition(signal, fs)
     with one_blas_thread():
         likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
-    found, _ = find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
-    if not len(found):
+    maxima, _ = find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
+    if not len(maxima):
         return np.zeros(0, dtype=np.int64)
-    around = found[:, None] + np.arange(-2, 3)
+    around = maxima[:, None] + np.arange(-2, 3)
     weight = likely[np.clip(around, 0, len(likely) - 1)]
     steps = (weight * around).sum(axis=1) / weight.sum(axis=1) - 1  # likely is padded by one
     peaks = _refine(signal, float(1 / ratio(fs, RATE)), conditioned, steps * STRIDE + STRIDE // 2)
-    return peaks[known[peaks]]
+    return peaks[recorded[peaks]]
 
 
 def _refine(signal: np.ndarray, stretch: float, conditioned: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """(peaks,) int64 samples of `signal`, rising: from where `conditioned` is highest, up or down, close to its samples
-    `near` (the further away, the less a height counts), to the extreme of the signal itself there, which has `stretch`
-    samples for one of those."""
+    """Place the R peaks: near the samples `near` of `conditioned` the highest excursion, up or down (the further away,
+    the less it counts), and there the extreme of `signal`, which has `stretch` samples for one of `conditioned`.
+
+    Returns:
+        (peaks,) int64 samples of `signal`, rising.
+    """
     offsets = np.arange(-REACH, REACH + 1)
     around = np.clip(np.round(near).astype(np.int64)[:, None] + offsets, 0, len(conditioned) - 1)
     height = np.abs(conditioned[around]) * np.exp(-0.5 * ((around - near[:, None]) / (CLOSE * RATE)) ** 2)

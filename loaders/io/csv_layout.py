@@ -51,6 +51,8 @@ def find_layout(lines: list[str], encoding: str = "utf-8") -> CsvLayout | None:
     """The layout that most of the first `lines` of a file agree with; None when they hold no numbers."""
     offered, lines = _named_separator(lines)
     filled = [line for line in lines if line.strip()]
+    if not filled:
+        return None
     grids = []
     for separator, point in _candidates(offered):
         grid = _Grid.of(filled, separator, point)

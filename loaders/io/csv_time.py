@@ -148,9 +148,12 @@ class GapFiller:
             UserError: a jump of more than a day, which is another recording.
         """
         step = self.time.step
+        times = self._with_missing_times(times)
+        if not np.isfinite(times).any():
+            return values
         before = np.concatenate([[times[0] - step if self._last is None else self._last], times[:-1]])
-        steps = times - before
-        self._last = float(times[-1]) if np.isfinite(times[-1]) else self._last
+        steps = np.nan_to_num(times - before, nan=step)
+        self._last = float(times[-1])
         self.backward += int((steps < -step / 2).sum())
         jumps = np.flatnonzero(steps > 1.75 * step)
         if not len(jumps):
@@ -166,3 +169,14 @@ class GapFiller:
         self.gaps += len(jumps)
         self.missing += int(counts.sum())
         return np.insert(values.astype(np.float64), np.repeat(jumps, counts), np.nan)
+
+    def _with_missing_times(self, times: np.ndarray) -> np.ndarray:
+        """`times` (n,), where they are missing one step after the line before; NaN before the first that is there."""
+        present = np.isfinite(times)
+        if present.all():
+            return times
+        position = np.where(present, np.arange(len(times)), -1)
+        latest = np.maximum.accumulate(position)
+        start = np.nan if self._last is None else self._last
+        base = np.where(latest >= 0, times[np.maximum(latest, 0)], start)
+        return np.asarray(base + (np.arange(len(times)) - latest) * self.time.step)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loaders.io.annotations import TABLE_OF_BEATS, annotation_file
-from loaders.io.open import OPENERS
-from loaders.io.recording import CSV_SUFFIXES
+from loaders.io.open import OPENERS, SIGNATURES, TABLES, expected_formats, is_recording
+from loaders.io.recording import suffix_of, without_suffix
 from loaders.io.wfdb_record import list_records
 from toolbox.utils import UserError
 
@@ -33,7 +33,7 @@ class Item:
     @property
     def name(self) -> str:
         """The name of its annotation files: the file's name without its extension."""
-        return self.path.name[: -len(self.path.suffix)]
+        return without_suffix(self.path).name
 
 
 def find_recordings(arguments: list[str], csv: bool) -> tuple[list[Item], dict[str, str]]:
@@ -41,7 +41,7 @@ def find_recordings(arguments: list[str], csv: bool) -> tuple[list[Item], dict[s
 
     Args:
         arguments: paths of records (with or without extension), files, folders and patterns with * ? [ ].
-        csv: whether to take the CSV files of folders; one that is named itself is always taken.
+        csv: whether to take the tables of folders (CSV files and arrays); one that is named itself is always taken.
     """
     recordings: dict[Path, Item] = {}
     reasons: dict[str, str] = {}
@@ -72,50 +72,63 @@ def _named(argument: str, csv: bool) -> Iterator[Item]:
 
 def _as_recording(path: Path) -> Path | None:
     """The header or file of the recording that `path` belongs to: 100, 100.hea, 100.dat and 100.atr are one."""
-    header = path.with_name(f"{path.name}.hea")
-    if header.is_file():
+    if (header := _header_of(path)) is not None:
         return header
-    if path.suffix.lower() in OPENERS and path.is_file():
+    beside = path.with_suffix(".hea")  # a .mat file may hold the samples of a WFDB record
+    if is_recording(path) and not (suffix_of(path) == ".mat" and beside.is_file()):
         return path
+    if path.exists() and not path.is_file() and suffix_of(path) in OPENERS:
+        return path  # opening it says why it is not read
     while path.suffix:
         path = path.with_suffix("")
-        if (header := path.with_name(f"{path.name}.hea")).is_file():
+        if (header := _header_of(path)) is not None:
             return header
     return None
 
 
+def _header_of(record: Path) -> Path | None:
+    """The header of a record without extension; on a camera card or an old CD its name may be in upper case."""
+    headers = (record.with_name(f"{record.name}{suffix}") for suffix in (".hea", ".HEA"))
+    return next((header for header in headers if header.is_file()), None)
+
+
 def _in_folder(folder: Path, csv: bool) -> Iterator[Item]:
-    """The recordings in `folder` and below: WFDB, EDF and CSV in each folder, without segments and tables of beats."""
+    """The recordings in `folder` and below, without segments and tables of beats: WFDB, other formats, tables."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
         paths = [Path(parent) / name for name in sorted(names) if not name.startswith(".")]
         below = Path(parent).relative_to(folder)
-        for path in (*_records(paths), *_with_suffix(paths, (".edf",)), *(_tables(paths) if csv else ())):
+        for path in (*_records(paths), *_other_formats(paths), *(_tables(paths) if csv else ())):
             yield Item(path, below)
 
 
 def _records(paths: list[Path]) -> list[Path]:
     """The headers among the files of a folder, without those of segments."""
-    headers = [path for path in paths if path.suffix == ".hea"]
+    headers = [path for path in paths if suffix_of(path) == ".hea"]
     segments = {name for path in headers for name in _segments(path)}
     return [path for path in headers if path.stem not in segments]
 
 
+def _other_formats(paths: list[Path]) -> list[Path]:
+    """The recordings among the files of a folder that are neither WFDB records nor tables."""
+    suffixes = OPENERS.keys() - {".hea", *TABLES}
+    others = [path for path in paths if suffix_of(path) in suffixes]
+    return [path for path in others if is_recording(path) or (suffix_of(path) not in SIGNATURES and not path.is_file())]
+
+
 def _tables(paths: list[Path]) -> list[Path]:
-    """The CSV files among the files of a folder, without tables of beats."""
-    return [path for path in _with_suffix(paths, CSV_SUFFIXES) if not _is_table_of_beats(path)]
-
-
-def _with_suffix(paths: list[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    return [path for path in paths if path.suffix.lower() in suffixes]
+    """The CSV files and arrays among the files of a folder, without tables of beats and the samples of records."""
+    records = {path.stem for path in paths if path.suffix == ".hea"}
+    tables = [path for path in paths if suffix_of(path) in TABLES and not _is_table_of_beats(path)]
+    return [path for path in tables if path.suffix.lower() != ".mat" or path.stem not in records]
 
 
 def _segments(header: Path) -> list[str]:
     """The names of a multi-segment record's segments; none for any other record."""
     try:
-        lines = header.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = header.read_text(encoding="ascii", errors="replace").splitlines() if header.is_file() else []
     except OSError:
-        return []  # opening the record says why
+        lines = []  # opening the record says why
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
     if not lines or not SEGMENTED.match(lines[0]):
         return []
@@ -124,6 +137,8 @@ def _segments(header: Path) -> list[str]:
 
 def _is_table_of_beats(path: Path) -> bool:
     """Whether --predict wrote the file."""
+    if not path.is_file():
+        return False
     try:
         with open(path, "rb") as handle:
             return handle.read(len(TABLE_OF_BEATS)) == TABLE_OF_BEATS.encode()
@@ -135,10 +150,11 @@ def _why_none(argument: str, csv: bool) -> str:
     """The reason why an argument names no recording."""
     path = Path(argument)
     if path.is_dir():
-        more = "" if csv else " (CSV files of folders are read when --fs gives their rate)"
-        return f"no recording in folder {argument}: expected WFDB records (.hea) or EDF files{more}"
+        more = "" if csv else f" (tables, {', '.join(TABLES)}, are read when --fs gives their rate)"
+        others = ", ".join(suffix for suffix in OPENERS if suffix not in TABLES)
+        return f"no recording in folder {argument}: expected files {others}{more}"
     if path.is_file():
-        return f"{argument} is no recording: expected a WFDB record (its .hea), an EDF file (.edf) or a CSV file"
+        return f"{argument} is no recording: {expected_formats(path)}"
     return f"no recording {argument}: no such file, folder or WFDB record ({argument}.hea)"
 
 
@@ -182,7 +198,7 @@ def find_pairs(
 
 
 def _without_extension(path: Path, annotator: str) -> Path:
-    return path.with_suffix("") if path.suffix in (".hea", ".dat", ".edf", ".csv", f".{annotator}") else path
+    return without_suffix(path) if suffix_of(path) in (".dat", f".{annotator}", *OPENERS) else path
 
 
 def _check_annotated(record: Path, file: Path) -> None:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from loaders.io.recording import HIGHEST_RATE, LOWEST_RATE, Lead, Recording
 from toolbox.utils import UserError, nearest
-
-if TYPE_CHECKING:
-    from loaders.io.recording import Lead, Recording
 
 # Modified limb lead II is channel 0 of most MIT-BIH records; it stands for limb lead II, which is called by many names.
 TRAINED_LEADS = ("MLII", "II", "ML2", "DII", "D2")
-LOWEST_RATE = 50.0  # Hz; below, a QRS complex is two samples
-HIGHEST_RATE = 20_000.0  # Hz; above, no device samples an ECG
 # Pairs of electrodes that make the limb leads.
 ELECTRODES = {"lara": "i", "rala": "i", "llra": "ii", "rall": "ii", "llla": "iii", "lall": "iii"}
 LEAD_NAME = re.compile(

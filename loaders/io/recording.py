@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,14 +13,17 @@ import numpy as np
 
 from toolbox.utils import UserError
 
-# mV of one unit. WFDB and EDF write them in many ways; letters are folded, "µ" and "μ" are "u".
+# mV of one unit. Files write them in many ways; letters are folded, brackets dropped, "µ", "μ" and "micro" are "u".
 MILLIVOLTS = {
     **dict.fromkeys(("mv", "millivolt", "millivolts"), 1.0),
-    **dict.fromkeys(("uv", "microvolt", "microvolts"), 1e-3),
+    **dict.fromkeys(("uv", "uvolt", "uvolts", "mcv", "mkv"), 1e-3),
     **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-6),
     **dict.fromkeys(("v", "volt", "volts"), 1e3),
 }
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+LOWEST_RATE = 50.0  # Hz; below, a QRS complex is two samples
+HIGHEST_RATE = 20_000.0  # Hz; no electrocardiograph samples faster: a higher rate is a damaged number
+PACKED = ".gz"  # the last suffix of a compressed file, whose format is told by the one before: .csv.gz
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Recording(ABC):
     Attributes:
         path: of the header, or of the file.
         name: of its annotation files, without extension.
-        kind: "WFDB", "EDF" or "CSV".
+        kind: its format's name, "WFDB" or "CSV" for example.
         leads: its channels, in order.
         files: everything that its signal is read from.
         notes: on the file, for readers of the result.
@@ -65,7 +69,7 @@ class Recording(ABC):
     @property
     def stem(self) -> Path:
         """Its path without extension, as annotation files beside it are called."""
-        return self.path.with_suffix("")
+        return without_suffix(self.path)
 
     @property
     def seconds(self) -> float | None:
@@ -83,6 +87,17 @@ class Recording(ABC):
         """
 
 
+def suffix_of(path: Path) -> str:
+    """The suffix that tells a recording's format, in lower case: ".hea"; ".csv.gz" for a compressed file."""
+    last = path.suffix.lower()
+    return path.with_suffix("").suffix.lower() + last if last == PACKED else last
+
+
+def without_suffix(path: Path) -> Path:
+    """The path of a recording without the suffix that tells its format."""
+    return path.with_name(path.name[: len(path.name) - len(suffix_of(path))])
+
+
 @contextlib.contextmanager
 def readable(what: str) -> Iterator[None]:
     """Turn any error of a reader over a broken file into a UserError: "`what` cannot be read: why"."""
@@ -97,7 +112,8 @@ def readable(what: str) -> Iterator[None]:
 
 def millivolts(unit: str) -> float | None:
     """mV of one `unit`; None for an unknown unit, or one of no voltage."""
-    return MILLIVOLTS.get(unit.strip().strip("'\"").lower().replace("µ", "u").replace("μ", "u"))
+    plain = unit.strip().strip("'\"[]()").lower()
+    return MILLIVOLTS.get(re.sub(r"µ|μ|micro *|&micro;|\\mu *", "u", plain))
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,11 @@ def read_header(path: Path) -> Any:
     """The header of the WFDB record `path` (without extension), as wfdb reads it; UserError when it is damaged."""
     import wfdb  # here: it brings pandas, which takes most of a second
 
-    if not path.with_name(f"{path.name}.hea").is_file():
-        raise UserError(f"record {path}: {path.name}.hea is missing")
+    header = path.with_name(f"{path.name}.hea")
+    if not header.is_file():
+        if (upper := header.with_suffix(".HEA")).is_file():
+            raise UserError(f"{upper}: names of WFDB files end in lower case: rename it to {header.name}")
+        raise UserError(f"record {path}: {header.name} is missing")
     with readable(f"record {path}: {path.name}.hea"):
         return wfdb.rdheader(str(path))
 
@@ -37,7 +40,9 @@ def signal_file(path: Path, name: str) -> Path:
     if Path(name).name != name or "\\" in name:
         raise UserError(f"record {path}: the header names the signal file {name!r}, which lies in another folder")
     if not path.with_name(name).is_file():
-        raise UserError(f"record {path}: {name} is missing")
+        alike = [each.name for each in path.parent.glob("*") if each.name.lower() == name.lower()]
+        remedy = f"; there is {alike[0]}: rename it to {name}" if alike else ""
+        raise UserError(f"record {path}: {name} is missing{remedy}")
     return path.with_name(name)
 
 

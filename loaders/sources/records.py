@@ -27,7 +27,7 @@ RECORD_FILES = ("hea", "dat", "atr")
 
 @dataclass(frozen=True)
 class Layout:
-    """How the beats of whole records are cut, and kept in a cache.
+    """Layout of a cache of whole records: how beats are cut and stored.
 
     Attributes:
         kind: see `Source`.

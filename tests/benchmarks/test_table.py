@@ -89,7 +89,7 @@ def test_it_goes_on_within_a_run(filled: tuple[list[str], Path], tmp_path: Path,
     _, folder = filled
     flags = ["--recipe", write(tmp_path / "recipe.yaml", samplings=["none"], published={}), "--root-dir", str(tmp_path)]
     flags += ["--out", str(tmp_path / "out.json")]
-    advance, epochs = Training.advance, []
+    advance, epochs = Training.run_epoch, []
 
     def broken_off(training: Training, *rest: Any) -> Any:
         epochs.append(training.epoch + 1)
@@ -97,7 +97,7 @@ def test_it_goes_on_within_a_run(filled: tuple[list[str], Path], tmp_path: Path,
             raise Interrupted(2, "epoch 1")
         return advance(training, *rest)
 
-    monkeypatch.setattr(Training, "advance", broken_off)
+    monkeypatch.setattr(Training, "run_epoch", broken_off)
     with pytest.raises(Interrupted):
         table.main(flags)
     assert len(read_json(tmp_path / "out.json")["cells"]) == 1

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from args import parse_args
 from models import MODELS, get_model, list_models
 from models.layers import Conv1d, MaxPool1d
 from toolbox.utils import UserError
@@ -43,6 +44,21 @@ SEQUENCES = ("lstm_seq", "gru_seq")
 IDLE = {f"lstm_{n}": [f"lstm.weight_hh_l{k}" for k in range(n)] for n in (1, 2, 3)}
 IDLE["resnet1d_gru"] = ["rnn.weight_hh_l0", "rnn.weight_hh_l0_reverse"]  # one beat is one step too
 every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@pytest.mark.parametrize(
+    ("flags", "classes"),
+    [
+        ([], 5),
+        (["--dataset", "ecg_bin"], 2),
+        (["--dataset", "synthetic", "--split", "kfold", "--fold", "1/2"], 4),
+        (["--dataset", "synthetic_bin", "--split", "kfold", "--fold", "1/2"], 2),
+        (["--num-classes", "5"], 5),
+    ],
+)
+def test_the_predecessors_call_makes_a_network_of_the_datasets_classes(flags: list[str], classes: int) -> None:
+    model = get_model(parse_args(["--model-name", "cnn1d_3", *flags]))
+    assert model(beats(3)).shape == (3, classes)
 
 
 def make(name: str, classes: int = 5, seed: int = 0, **flags: object) -> nn.Module:

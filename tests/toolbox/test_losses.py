@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from args import parse_args
-from toolbox import CRITERIA
-from toolbox.losses import FocalLoss, get_criterion, mixed_loss
+from toolbox.losses import CRITERIA, FocalLoss, get_criterion, mixed_loss
+from toolbox.options import CRITERION_NAMES, CriterionOptions
 from toolbox.utils import UserError
+from toolbox.utils.options import pick
 
 WEIGHT = torch.tensor([0.1, 2.0, 0.7, 3.0, 1.0])
 WEIGHTED = ("nll", "crossentropy", "focal", "logitadjusted", "bce")
@@ -236,3 +237,22 @@ def test_mixed_rows_are_scored_against_both_labels_in_their_shares() -> None:
         one, two = criterion(logits, labels), criterion(logits, other)
         assert torch.allclose(mixed_loss(criterion, logits, labels, other, 0.3), 0.3 * one + 0.7 * two)
         assert torch.equal(mixed_loss(criterion, logits, labels, None, 1.0), one)
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_a_dataclass_of_flags_does_as_well_as_a_namespace(name: str) -> None:
+    logits, labels = problem()
+    given = flags(name, "--focal-gamma", "3")
+    one, other = get_criterion(given), get_criterion(pick(CriterionOptions, given))
+    assert torch.equal(one(logits, labels), other(logits, labels))
+
+
+def test_the_predecessors_call_takes_parsed_flags() -> None:
+    logits, labels = problem()
+    assert get_criterion(parse_args(["--model-name", "cnn1d_3"]))(logits, labels).item() == pytest.approx(
+        F.cross_entropy(logits, labels).item()
+    )
+
+
+def test_the_names_of_the_flags_are_those_of_the_table() -> None:
+    assert tuple(CRITERIA) == CRITERION_NAMES

@@ -29,7 +29,7 @@ class AnnotatedRecording:
         fs: samples per second.
         samples: length of the recording.
         skipped: (start, stop, reason) of the intervals that could not be judged, in samples.
-        tracing: the signal, for pictures.
+        trace: the signal, for pictures.
     """
 
     sample: np.ndarray
@@ -39,17 +39,17 @@ class AnnotatedRecording:
     fs: float
     samples: int
     skipped: Sequence[tuple[int, int, str]]
-    tracing: CompressedTrace
+    trace: CompressedTrace
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def class_letters(self) -> tuple[str, ...]:
         """The letters of the classes."""
         return tuple(LETTERS[name] for name in self.class_names)
 
     @cached_property
     def letters(self) -> np.ndarray:
         """(n,) the likeliest class of each beat."""
-        return np.array(self.names)[self.probabilities.argmax(axis=1)]
+        return np.array(self.class_letters)[self.probabilities.argmax(axis=1)]
 
     @property
     def symbols(self) -> np.ndarray:
@@ -84,7 +84,7 @@ class AnnotatedRecording:
     def _skipped_seconds(self) -> list[tuple[float, float, str]]:
         return [(round(a / self.fs, 3), round(b / self.fs, 3), reason) for a, b, reason in self.skipped]
 
-    def figures(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Counts, rate, burden, episodes and signal quality in plain values."""
         lost = dict.fromkeys(("gap", "flat", "saturated"), 0.0)
         for start, stop, reason in self.skipped:
@@ -97,7 +97,7 @@ class AnnotatedRecording:
             "skipped": self._skipped_seconds(),
         }
         return {
-            **summarize(self.rr, self.letters, self.names, self.episodes),
+            **summarize(self.rr, self.letters, self.class_letters, self.episodes),
             "signal_quality": quality,
             "episodes": [episode.to_dict() for episode in self.episodes],
         }

@@ -100,7 +100,7 @@ def _skipped(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _packed_beats(annotated: AnnotatedRecording) -> bytes:
     """Samples of the trace (uint32 each), then a byte each: class, confidence, whether no RR interval leads there."""
-    samples = np.rint(annotated.times * annotated.tracing.rate).astype("<u4")
+    samples = np.rint(annotated.times * annotated.trace.rate).astype("<u4")
     classes = annotated.probabilities.argmax(axis=1).astype(np.uint8)
     confidence = np.rint(255 * annotated.confidence).astype(np.uint8)
     columns = (samples, classes, confidence, annotated.begins.astype(np.uint8))
@@ -109,15 +109,15 @@ def _packed_beats(annotated: AnnotatedRecording) -> bytes:
 
 def _meta(summary: Mapping[str, Any], annotated: AnnotatedRecording) -> dict[str, Any]:
     """The values that the page's script needs."""
-    tracing, fastest = annotated.tracing, summary["rate_per_min"]["max"]
+    trace, fastest = annotated.trace, summary["rate_per_min"]["max"]
     return {
-        "rate": tracing.rate,
+        "rate": trace.rate,
         "quantum": QUANTUM,
         "missing": MISSING,
         "part": PART_SECONDS,
-        "parts": len(tracing.parts),
-        "seconds": tracing.seconds,
-        "letters": annotated.names,
+        "parts": len(trace.parts),
+        "seconds": trace.seconds,
+        "letters": annotated.class_letters,
         "names": NAMES,
         "colours": COLOURS,
         "bad": annotated.marks.bad,
@@ -142,19 +142,19 @@ def write_page(
         details: names and values of how the annotations were made, for people.
         annotated: the beats.
     """
-    tracing, marks = annotated.tracing, annotated.marks
-    windows = select_strips(tracing.seconds, marks, annotated.episodes)
+    trace, marks = annotated.trace, annotated.marks
+    windows = select_strips(trace.seconds, marks, annotated.episodes)
     script = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
     meta = _meta(summary, annotated)
     page = load_template(TEMPLATE).generate(
         title=summary["recording"],
-        subtitle=" · ".join((summary["lead"], clock(tracing.seconds), f"{summary['fs']:g} Hz")),
+        subtitle=" · ".join((summary["lead"], clock(trace.seconds), f"{summary['fs']:g} Hz")),
         notes=[NOTE, *summary["warnings"]],
         figures=_figures(summary),
         buttons=BUTTONS,
         episodes=_episodes(annotated.episodes),
         strips=[
-            {"caption": f"{clock(w.start)} {w.title}", "svg": draw_svg(tracing, marks, w, summary["unit"])}
+            {"caption": f"{clock(w.start)} {w.title}", "svg": draw_svg(trace, marks, w, summary["unit"])}
             for w in windows
         ],
         classes=_classes(summary),
@@ -164,7 +164,7 @@ def write_page(
         paper=meta["paper"],
         meta=meta,
         beats=_base64(_packed_beats(annotated)),
-        parts=(_base64(part) for part in tracing.parts),
+        parts=(_base64(part) for part in trace.parts),
         script=script,
         script_sha256=_base64(hashlib.sha256(script.encode()).digest()),
     )

@@ -32,13 +32,13 @@ MM_PER_INCH = 25.4
 
 
 def draw_strips(
-    tracing: CompressedTrace, marks: BeatMarks, windows: Sequence[Window], title: str, note: str, unit: str = "mV"
+    trace: CompressedTrace, marks: BeatMarks, windows: Sequence[Window], title: str, note: str, unit: str = "mV"
 ) -> Figure:
     """Draw all strips under each other, in true size at the figure's dpi."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    parts = [tracing.read(window.start, window.stop) for window in windows]
+    parts = [trace.read(window.start, window.stop) for window in windows]
     ranges = [voltage_range(signal) for _, signal in parts]
     heights = [(high - low) * GAIN for low, high in ranges]
     width, total = STRIP_SECONDS * SPEED + 2 * MARGIN, sum(heights) + GAP * (len(windows) + 2)

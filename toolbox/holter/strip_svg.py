@@ -8,9 +8,9 @@ from toolbox.holter.strips import COLOURS, GAIN, SPEED, STRIP_SECONDS, BeatMarks
 from toolbox.holter.trace import CompressedTrace
 
 
-def draw_svg(tracing: CompressedTrace, marks: BeatMarks, window: Window, unit: str = "mV") -> str:
+def draw_svg(trace: CompressedTrace, marks: BeatMarks, window: Window, unit: str = "mV") -> str:
     """Draw a strip with 1 unit of its user space per millimetre; the page holds its paper, the pattern "paper"."""
-    times, signal = tracing.read(window.start, window.stop)
+    times, signal = trace.read(window.start, window.stop)
     low, high = voltage_range(signal)
     width, height = STRIP_SECONDS * SPEED, (high - low) * GAIN
     behind, before = [], [_scale_bar(width, height, unit)]
@@ -25,15 +25,15 @@ def draw_svg(tracing: CompressedTrace, marks: BeatMarks, window: Window, unit: s
             before.append(f'<circle cx="{x:.2f}" cy="3.2" r="2.4" fill="{colour}"/>')
             colour = "#fff"
         before.append(f'<text class="beat" x="{x:.2f}" y="4.3" fill="{colour}">{letter}</text>')
-    trace = _trace((times - window.start) * SPEED, np.clip((high - signal) * GAIN, 0, height))
+    line = _line((times - window.start) * SPEED, np.clip((high - signal) * GAIN, 0, height))
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="rhythm strip at {clock(window.start)}">'
         f'<rect width="100%" height="100%" fill="url(#paper)"/>{"".join(behind)}'
-        f'<path class="trace" d="{trace}"/>{"".join(before)}</svg>'
+        f'<path class="trace" d="{line}"/>{"".join(before)}</svg>'
     )
 
 
-def _trace(x: np.ndarray, y: np.ndarray) -> str:
+def _line(x: np.ndarray, y: np.ndarray) -> str:
     """The path through points (n,) in mm; NaN lifts the pen."""
     drawn = np.isfinite(y)
     starts = drawn & ~np.append(False, drawn[:-1])

@@ -43,10 +43,18 @@ class AverageMeter:
         self.sum = self.sum + value * n
         self.count += n
 
+    def reset(self) -> None:
+        """Begin anew."""
+        self.sum, self.count = 0.0, 0
+
     @property
     def avg(self) -> float:
         """The mean so far, 0 before the first value."""
         return float(self.sum) / self.count if self.count else 0.0
+
+    def value(self) -> float:
+        """The mean so far, as `avg`."""
+        return self.avg
 
 
 class ConfusionMeter:
@@ -72,14 +80,19 @@ def make_meters(num_classes: int, device: torch.device | str = "cpu") -> dict[st
     return {"loss": AverageMeter(), "confusion": ConfusionMeter(num_classes, device)}
 
 
-def evaluate(confusion: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+def evaluate(confusion: np.ndarray, class_names: Sequence[str] = ()) -> dict[str, Any]:
     """Scores from confusion counts (rows true, columns predicted), as fractions and plain values.
+
+    Args:
+        confusion: (C, C).
+        class_names: C names; "0", "1", ... unless given.
 
     acc1 is the share of rows called right; acc_class the mean of Se over classes that have rows; macro_f1 and meanIoU
     the means over classes that have rows or calls; fwavacc the IoU weighted by the classes' shares of rows (Long et
     al., CVPR 2015); kappa and j_kappa are those of toolbox.metrics.confusion. A score that a class does not define
     (Se without rows) is None and enters no mean.
     """
+    class_names = class_names or [str(k) for k in range(len(confusion))]
     scores = {name: plain(value) for name, value in confusion_scores(confusion, class_names).items()}
     hits, true, called = np.diag(confusion).astype(np.float64), confusion.sum(axis=1), confusion.sum(axis=0)  # (C,)
     iou = divided(hits, true + called - hits)

@@ -16,12 +16,11 @@ import torch
 from torch import nn
 
 from toolbox.runs.checkpoint_checks import SizeError, check_sizes, check_state, check_tensors
+from toolbox.runs.folders import BEST, LATEST, PREVIOUS, checkpoint_name
 from toolbox.utils import UserError, atomic_write
+from toolbox.utils.errors import warn
 
 FORMAT = 2  # 1 knew no checkpoints within an epoch and had no checksum; it still loads
-LATEST = "checkpoint.pth.tar"
-PREVIOUS = "checkpoint_prev.pth.tar"  # the LATEST before this one
-BEST = "model_best.pth.tar"
 KEEP_EVERY = 5  # checkpoint_epochN.pth.tar stays for every fifth epoch
 CHECKSUM = b"sha256:"  # and 64 hex digits: the comment of a checkpoint's zip archive
 
@@ -111,13 +110,13 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
         if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):
             raise UserError(
                 f"{path} holds pickled objects, which could run code when read (predecessor's checkpoints do); "
-                f"refused. To train from its weights without running it: --import-weights {path}"
+                f"refused. --import-weights {path} reads its weights and runs nothing"
             ) from error
         reason = text.strip().splitlines()[0] if separator else type(error).__name__
         reason = str(error) if isinstance(error, SizeError) else reason
         raise DamagedError(f"{path} is damaged or not a checkpoint: {reason}") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int) or not _is_weights(state.get("model")):
-        way = f"; to train from its weights: --import-weights {path}" if _has_weights(state) else ""
+        way = f"; its weights can be used by --import-weights {path}" if _has_weights(state) else ""
         raise UserError(f"{path} is not a checkpoint of this project{way}")
     if state["format"] > FORMAT:
         raise UserError(f"{path} has format {state['format']}, this version reads up to {FORMAT}; update the project")
@@ -148,6 +147,9 @@ def load_weights(
             for name in own
             if name.startswith("fc.") and name in weights and weights[name].shape != own[name].shape
         }
+        if "fc.bias" in odd:
+            classes = len(weights["fc.bias"]), len(own["fc.bias"])
+            warn(f"{source} tells {classes[0]} classes apart, the data have {classes[1]}: the last layer begins anew")
         weights = {name: own[name] if name in odd else value for name, value in weights.items()}
     missing = sorted(own.keys() - weights.keys())
     extra = sorted(weights.keys() - own.keys())
@@ -164,10 +166,3 @@ def load_weights(
         ]
         raise UserError(f"{source} does not fit the model: it {'; '.join(problems)}")
     model.load_state_dict(weights)
-
-
-def checkpoint_name(which: str | int) -> str:
-    """The file of "latest", "best" or epoch N."""
-    if which == "latest":
-        return LATEST
-    return BEST if which == "best" else f"checkpoint_epoch{which}.pth.tar"

@@ -13,6 +13,9 @@ from typing import Any
 from toolbox.utils import UserError, read_json, schema_error
 from toolbox.utils.program import program_words
 
+LATEST = "checkpoint.pth.tar"
+PREVIOUS = "checkpoint_prev.pth.tar"  # the LATEST before this one
+BEST = "model_best.pth.tar"
 LEFTOVERS = (  # temporary files of a killed training
     ".*.pth.tar.*.tmp", ".logger.json.*.tmp", ".config.json.*.tmp", "..lock.json.*.tmp", "res/.*.tmp", "pics/.*.tmp",
 )  # fmt: skip
@@ -94,6 +97,13 @@ def runs_without_config(root: str | Path) -> list[Path]:
     return sorted(path.parent for path in Path(root).glob("*/runs/*/model_best.pth.tar") if not read_run(path.parent))
 
 
+def checkpoint_name(which: str | int) -> str:
+    """The file of "latest", "best" or epoch N."""
+    if which == "latest":
+        return LATEST
+    return BEST if which == "best" else f"checkpoint_epoch{which}.pth.tar"
+
+
 def list_runs(root: str | Path, dataset: str | None = None) -> list[Run]:
     """The runs below `root` (of one dataset, if named), oldest first."""
     runs = (read_run(path) for path in Path(root).glob(f"{dataset or '*'}/runs/*") if path.is_dir())
@@ -114,7 +124,7 @@ def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> 
         UserError: no run fits, or several do; the message names the candidates.
     """
     every = list(runs)
-    fitting = [run for run in every if _fits(run, wanted)]
+    fitting = [run for run in every if fits(run, wanted)]
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in wanted.items())
     if version is None:
         complete = [run for run in fitting if not run.trial]
@@ -162,7 +172,7 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
         wanted[key] = run.options[key]
         words += [f"--{key.replace('_', '-')}", "none" if wanted[key] is None else str(wanted[key])]
         fitting = [other for other in runs if other.version == run.version]
-        if all(other.path == run.path or not _fits(other, wanted) for other in fitting):
+        if all(other.path == run.path or not fits(other, wanted) for other in fitting):
             break
     return shlex.join(words)
 
@@ -183,7 +193,8 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink()
 
 
-def _fits(run: Run, wanted: dict[str, Any]) -> bool:
+def fits(run: Run, wanted: dict[str, Any]) -> bool:
+    """Whether the flags of a run equal those `wanted`."""
     return all(run.options.get(key) == value for key, value in wanted.items())
 
 

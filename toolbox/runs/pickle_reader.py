@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from toolbox.runs.checkpoint_checks import check_sizes
+from toolbox.runs.predecessor import CHECKPOINTS, checkpoint_of
 from toolbox.utils import UserError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # at the beginning of what torch.save wrote before version 1.6
@@ -201,13 +202,17 @@ def weights_in(value: Any) -> dict[str, View] | None:
 def import_weights(path: str | Path) -> dict[str, Tensor]:
     """The weights in a checkpoint that may hold pickled objects of any kind; none of them is made, no code is run.
 
+    Args:
+        path: of the checkpoint, or of a run's folder (see `weights_file`).
+
     Returns:
-        name -> tensor on the CPU; "module." in front of all names is taken away.
+        name -> tensor on the CPU; "module." in front of all names is taken away, and those of the predecessor's
+        networks are today's.
 
     Raises:
         UserError: no such file, no checkpoint, a damaged one, or no state_dict in it.
     """
-    path = Path(path)
+    path = weights_file(path)
     try:
         with open(path, "rb") as handle:
             if path.stat().st_size > LARGEST:
@@ -229,4 +234,30 @@ def import_weights(path: str | Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in weights):
             weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
-    return weights
+    return rename_cnn1d(weights)
+
+
+def rename_cnn1d(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of the predecessor's cnn1d_3 by the names of models/cnn1d.py; those of other networks unchanged.
+
+    Its last layer was called fc1, and it held a batch normalisation, bn1, that it never used.
+    """
+    if not {"conv1.weight", "conv2.weight", "fc1.weight"} <= weights.keys():
+        return weights
+    names = {name: f"fc.{name[4:]}" if name.startswith("fc1.") else name for name in weights}
+    return {names[name]: tensor for name, tensor in weights.items() if not name.startswith("bn1.")}
+
+
+def weights_file(path: str | Path) -> Path:
+    """The file that holds the weights: `path` itself, or in a run's folder its best checkpoint, else the latest.
+
+    Raises:
+        UserError: the folder holds no checkpoint.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    checkpoint = checkpoint_of(path)
+    if checkpoint is None:
+        raise UserError(f"{path} holds no {' or '.join(CHECKPOINTS)}")
+    return checkpoint

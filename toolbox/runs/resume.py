@@ -30,7 +30,7 @@ class Resumable(Protocol):
     best: dict[str, Any] | None
     monitor: str
     log: Experiment
-    broken_off: Any
+    interrupted: Any
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state."""
@@ -126,11 +126,11 @@ def truncate_run(folder: Path, which: str, training: Resumable) -> None:
         entry = training.log.at("val", epoch) or {}
         score = monitored(training.monitor, entry, epoch)
         # The weights of the best epoch are gone: the best is counted from this epoch on.
-        within = training.broken_off is not None
+        within = training.interrupted is not None
         training.best = None if within else {"epoch": epoch, "monitor": training.monitor, "score": score}
     if which != "latest":
         save_checkpoint(folder / LATEST, training.state())
-    if best > epoch and training.broken_off is None and (training.best or {}).get("epoch") == epoch:
+    if best > epoch and training.interrupted is None and (training.best or {}).get("epoch") == epoch:
         save_checkpoint(folder / BEST, training.state())
     remove_after(folder, epoch)
     remove_leftovers(folder)

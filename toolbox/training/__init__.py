@@ -1,1 +1,1 @@
-"""What an epoch needs."""
+"""The parts of a training epoch."""

@@ -1,23 +1,30 @@
-"""What the batches of a pass give, kept where they are until the pass ends, or until a checkpoint within it."""
+"""Outputs of an epoch, accumulated on the device so that the loop never synchronizes; can be saved in mid-epoch.
+
+They are checked at its end, and before each checkpoint within it: a loss, weight or probability that is not finite
+stops the run before it is saved.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-PARTS = ("ids", "labels", "outputs")
+from toolbox.utils import UserError
+
+ROWS = ("ids", "labels", "outputs")  # the names of the tensors of rows in a checkpoint
+IDS_SHOWN = 256  # of a bad batch, in a message
 
 
 class EpochOutputs:
-    """The rows' ids (B,), labels (B,) and logits (B, num_classes) and the loss of each batch so far.
+    """The ids (B,), labels (B,) and logits (B, num_classes) of all rows so far, and the loss of each batch.
 
     Args:
-        state: what `state` gave in the middle of a pass; None to start one.
-        device: where labels, logits and losses meet those that follow.
+        state: of an epoch that was interrupted, see `state`; None to start one.
+        device: the device of the labels, logits and losses that follow.
 
     Raises:
         ValueError: the parts of `state` do not belong together.
@@ -33,27 +40,27 @@ class EpochOutputs:
         self._begun = time.perf_counter()
         if state is not None:
             self.sizes, self.rates = list(state["sizes"]), list(state["rates"])
-            self.ids, self.labels, self.outputs = ([state[name].to(device)] for name in PARTS)
+            self.ids, self.labels, self.outputs = ([state[name].to(device)] for name in ROWS)
             self.losses = list(state["losses"].to(device).unbind())
             self._begun -= state["seconds"]
             rows, batches = sum(self.sizes), len(self.sizes)
             if not (len(self.losses) == len(self.rates) == batches > 0 and min(self.sizes) > 0):
                 raise ValueError("losses, rates and sizes of different numbers of batches")
-            if any(len(state[name]) != rows for name in PARTS) or state["outputs"].dim() != 2:
+            if any(len(state[name]) != rows for name in ROWS) or state["outputs"].dim() != 2:
                 raise ValueError(f"ids, labels and logits that are not of {rows} rows")
 
     @property
     def batches(self) -> int:
-        """How many batches have been gone through."""
+        """The number of batches so far."""
         return len(self.sizes)
 
     @property
     def seconds(self) -> float:
-        """Time spent in the pass, s; pauses between two processes are not counted."""
+        """Time spent in the epoch, s; pauses between two processes are not counted."""
         return time.perf_counter() - self._begun
 
     def add(self, ids: Tensor, labels: Tensor, outputs: Tensor, loss: Tensor, rate: float = 0.0) -> None:
-        """Take in a batch."""
+        """Add a batch."""
         self.ids.append(ids)
         self.labels.append(labels)
         self.outputs.append(outputs.detach())
@@ -61,34 +68,95 @@ class EpochOutputs:
         self.sizes.append(len(labels))
         self.rates.append(rate)
 
-    def whole(self) -> tuple[Tensor, Tensor, Tensor]:
+    def joined(self) -> tuple[Tensor, Tensor, Tensor]:
         """Ids, labels and logits of all rows so far, in the order of the batches."""
         ids = torch.cat([part.to(self.ids[-1].device) for part in self.ids])
         return ids, torch.cat(self.labels), torch.cat(self.outputs)
 
+    def mean_loss(self) -> float:
+        """The mean loss over the rows; summed up on the CPU, as not every device has float64."""
+        losses = torch.stack(self.losses).cpu().double()
+        return float(losses @ torch.tensor(self.sizes, dtype=torch.float64) / sum(self.sizes))
+
     def state(self) -> dict[str, Any]:
-        """Tensors and plain values that a pass can be gone on with; of at least one batch."""
-        parts = dict(zip(PARTS, self.whole(), strict=True))
+        """Tensors and plain values from which the epoch can be resumed; of at least one batch."""
+        rows = dict(zip(ROWS, self.joined(), strict=True))
         return {
-            **parts,
+            **rows,
             "losses": torch.stack(self.losses),
             "sizes": self.sizes,
             "rates": self.rates,
             "seconds": self.seconds,
         }
 
+    def check_finite(self, model: nn.Module, accumulate: int, epoch: str) -> None:
+        """Stop at the first batch whose loss is not finite; or at the last one, when the weights are not.
+
+        Args:
+            model: as it is after the last step, whose own loss may still have been finite.
+            accumulate: batches per step.
+            epoch: the epoch, as the message names it.
+
+        Raises:
+            UserError: with the step, the learning rate and the ids of the batch's rows.
+        """
+        bad = torch.nonzero(~torch.isfinite(torch.stack(self.losses)))
+        if len(bad):
+            k = int(bad[0])
+            self._diverged(f"the training loss became {float(self.losses[k])}", k, accumulate, epoch)
+        floats = (value for value in model.state_dict().values() if value.is_floating_point())
+        if not all(bool(value.isfinite().all()) for value in floats):
+            self._diverged("the weights are not finite any more", self.batches - 1, accumulate, epoch)
+
+    def check_origin(self, batches: int, batch_size: int, rows: int, classes: int) -> None:
+        """Raise ValueError unless these are outputs of the first batches of an epoch of another process.
+
+        Args:
+            batches: of the epoch, each of `batch_size` rows but perhaps the last.
+            rows: of the dataset.
+            classes: the number of logits.
+        """
+        ids, labels, outputs = self.joined()
+        if self.batches >= batches or set(self.sizes) != {batch_size}:
+            raise ValueError(f"{self.batches} batches of {sorted(set(self.sizes))[:9]} rows")
+        if outputs.shape[1] != classes or not (labels.min() >= 0 and labels.max() < classes):
+            raise ValueError(f"logits or labels that are not of {classes} classes")
+        if not (ids.min() >= 0 and ids.max() < rows):
+            raise ValueError(f"rows {ids.min()} to {ids.max()} of {rows}")
+
+    def _diverged(self, problem: str, k: int, accumulate: int, epoch: str) -> NoReturn:
+        """Raise UserError about batch `k` (from 0)."""
+        start = sum(self.sizes[:k])
+        rows = _listed(self.joined()[0][start : start + self.sizes[k]])
+        raise UserError(
+            f"{problem} in {epoch}, step {k // accumulate + 1} (batch {k + 1} of the epoch), learning rate "
+            f"{self.rates[k]:g}; the last checkpoint is kept. Try a lower --lr, or look at the batch's rows: {rows}"
+        )
+
 
 @dataclass
 class EpochResult:
-    """What a pass gave: scores, and for each row (in the order of the batches) its id, label and probabilities."""
+    """Scores of an epoch; the id, label and probabilities of each row, in the order of the batches, on the CPU."""
 
     scores: dict[str, Any]
     ids: Tensor
     labels: Tensor
     probabilities: Tensor
 
-    def results(self) -> dict[str, list[int]]:
+    def predictions(self) -> dict[str, list[int]]:
         """{beat id: [predicted, true]}."""
         predicted = self.probabilities.argmax(dim=1)
         rows = zip(self.ids.tolist(), predicted.tolist(), self.labels.tolist(), strict=True)
-        return {str(beat): [call, label] for beat, call, label in rows}
+        return {str(beat): [called, label] for beat, called, label in rows}
+
+    def check_finite(self, epoch: str) -> None:
+        """Raise UserError, with the ids of the rows, when the loss or a probability is not finite."""
+        loss, bad = self.scores["loss"], ~self.probabilities.isfinite().all(dim=1)
+        if not abs(loss) < float("inf") or bad.any():
+            rows = f", or look at the rows: {_listed(self.ids[bad])}" if bad.any() else ""
+            raise UserError(f"the {epoch} loss became {loss}; the last checkpoint is kept. Try a lower --lr{rows}")
+
+
+def _listed(ids: Tensor) -> str:
+    """Ids (n,) in a line, not too many of them."""
+    return ", ".join(map(str, ids[:IDS_SHOWN].tolist())) + (" ..." if len(ids) > IDS_SHOWN else "")

@@ -1,4 +1,4 @@
-"""How a loss improves a model: gradients, their accumulation and clipping, steps, and the average of the weights."""
+"""Optimizer steps: gradients, their accumulation and clipping, the schedule, and the average of the weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from toolbox.optimizers import LRSchedule
+from toolbox.schedulers import LRSchedule
 
 
 class WeightEMA:
@@ -16,7 +16,7 @@ class WeightEMA:
 
     Args:
         model: whose weights are averaged.
-        decay: how much of the average stays at each step.
+        decay: the share of the average that stays at each step.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -28,7 +28,7 @@ class WeightEMA:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now."""
+        """Add the weights as they are now."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(self.mean, self.live, 1 - decay)
@@ -37,28 +37,28 @@ class WeightEMA:
     def swap(self) -> None:
         """Exchange the model's weights and the average; twice leaves everything as it was."""
         for mean, live in zip(self.mean, self.live, strict=True):
-            kept = live.clone()
+            weights = live.clone()
             live.copy_(mean)
-            mean.copy_(kept)
+            mean.copy_(weights)
 
     def weights(self) -> dict[str, Tensor]:
-        """The average, by the names of the model's state_dict; what is no float is left out."""
+        """The average, by the names of the model's state_dict; integer buffers are left out."""
         return dict(zip(self.names, self.mean, strict=True))
 
     @torch.no_grad()
     def restore(self, steps: int, weights: dict[str, Tensor]) -> None:
-        """Go on from an average of `steps` steps."""
+        """Restore an average of `steps` steps."""
         self.steps = steps
         for name, mean in zip(self.names, self.mean, strict=True):
             mean.copy_(weights[name])
 
 
 class OptimizerStep:
-    """Takes the losses of an epoch's batches one by one and improves the model.
+    """Turns the losses of batches, one by one, into steps of the optimizer.
 
     Args:
-        model: what learns.
-        optimizer, schedule: how.
+        model: the model that learns.
+        optimizer: of its weights; schedule: of the learning rate.
         accumulate: batches per step; their losses are averaged.
         clip: the longest gradient (norm over all weights) that a step takes, None for any.
         average: moved after each step, or None.
@@ -81,8 +81,8 @@ class OptimizerStep:
         self.average = average
         self.waiting = 0  # batches since the last step
 
-    def learn(self, loss: Tensor, last: bool) -> None:
-        """Add a batch's gradient; step when enough have come, or with the `last` batch of an epoch."""
+    def backward(self, loss: Tensor, last: bool) -> None:
+        """Add a batch's gradient; step after `accumulate` batches, and after the `last` batch of an epoch."""
         if self.waiting == 0:
             self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -91,7 +91,7 @@ class OptimizerStep:
             self.step()
 
     def step(self) -> None:
-        """One step; the gradients stay until the next batch, for whoever wants to look at them."""
+        """Take one step; the gradients stay until the next batch, for inspection."""
         if self.waiting > 1:  # the last group of an epoch may be smaller than the others
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
             torch._foreach_div_(gradients, float(self.waiting))

@@ -12,7 +12,9 @@ DISTRIBUTION = "pytorch-ecg"
 EXTRAS = {  # extra of pyproject.toml -> modules it brings
     "train": ("torch", "sklearn", "matplotlib", "tensorboard", "gdown"),
     "onnx": ("onnx", "onnxruntime"),
+    "formats": ("ecgdatakit", "pydicom"),
 }
+REQUIREMENTS = {"formats": "requirements-formats.txt"}  # of an extra that requirements.txt does not bring
 
 
 def program_words() -> list[str]:
@@ -39,7 +41,8 @@ def missing_package(error: ModuleNotFoundError) -> str:
     extra = next((extra for extra, modules in EXTRAS.items() if module in modules), None)
     if extra is None:
         return ""
+    file = REQUIREMENTS.get(extra, "requirements.txt")
     return (
         f"this needs {module}, which is not installed; "
-        f"install it by: pip install {DISTRIBUTION}[{extra}], or in a checkout: pip install -r requirements.txt"
+        f"install it by: pip install {DISTRIBUTION}[{extra}], or in a checkout: pip install -r {file}"
     )

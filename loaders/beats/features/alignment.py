@@ -1,4 +1,4 @@
-"""Stretches of signal around beats, the median beat of a recording, and R marks moved to where it fits."""
+"""Windows of signal around beats, the median beat of a recording, and R marks aligned to it."""
 
 from __future__ import annotations
 

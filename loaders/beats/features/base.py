@@ -1,8 +1,8 @@
-"""What all groups of features are built from: beat times and signal of a recording, RR intervals, and a group itself.
+"""The basis of all features: beat times and signal of a recording, RR intervals, and what makes a group.
 
 A group sees the times of all beats of a recording and its signal, never a label or a symbol, so that a detector's R
 peaks serve as well. Intervals are given as logarithms: ratios of intervals are then differences, and all numbers are of
-the order of 1 without anything fitted to training data. Each group says what it knows of the future.
+the order of 1 without anything fitted to training data. Each group states how far it looks into the future.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from loaders.beats.features.morphology import BEAT, WIDTH, peakedness
 from loaders.beats.features.rr import clipped_intervals
 
 LAST = 16  # beats before one that it is compared with
-LONGEST = 15.0  # s; what is longer ago counts no more, so that a stream need not keep it
+LONGEST = 15.0  # s; beats longer ago count no more, so that a stream need not keep them
 P_PLACE = (0.25, -0.06)  # s before the R peak: from, to
 TOGETHER = 256  # beats whose last ones are held at once
 ALIKE = 0.9  # correlation from which on two QRS complexes count as of one shape
@@ -21,7 +21,7 @@ NAMES = ("QRS", "alike", "best", "before", "beat", "P", "width", "height", "know
 
 
 def last_beats(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, LAST) which beats are the last before each, the nearest first, and whether there is one, at most 15 s ago."""
+    """(n, LAST) the numbers of the last beats before each, the nearest first, and whether there is one within 15 s."""
     index = np.arange(len(times))[:, None] - np.arange(1, LAST + 1)
     given = index >= 0
     index = np.maximum(index, 0)

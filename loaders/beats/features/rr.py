@@ -58,8 +58,8 @@ def pattern(recording: FeatureInput) -> np.ndarray:
 
 
 class Tempo(NamedTuple):
-    """What `pwave` needs of the rhythm, each (n,): log of the interval before, against the mean of 25 beats to either
-    side, and against the recording's mean."""
+    """Logarithms of the interval before each beat (n,), against the mean of 25 beats to either side, and against the
+    recording's mean."""
 
     local: np.ndarray
     mean: np.ndarray
@@ -72,13 +72,13 @@ def rolling(values: np.ndarray, reach: int, of: Callable[..., np.ndarray]) -> np
 
 
 def clipped_intervals(recording: FeatureInput) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) s, (n,) s: the intervals before and after each beat, within what a heart can do."""
+    """(n,) s, (n,) s: the intervals before and after each beat, clipped to the heart's range."""
     rr = intervals(recording.times)
     return np.clip(rr, SHORTEST, LONGEST), np.clip(following(rr), SHORTEST, LONGEST)
 
 
 def lateness(before: np.ndarray) -> Tempo:
-    """How late each beat comes; `before` (n,) s are the intervals before the beats."""
+    """The lateness of each beat; `before` (n,) s are the intervals before the beats."""
     return Tempo(np.log(before / rolling(before, FAR, np.mean)), np.log(before / before.mean()))
 
 

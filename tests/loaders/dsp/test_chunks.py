@@ -13,7 +13,7 @@ from scipy.signal import resample_poly
 import loaders.dsp.chunks
 from loaders.beats.segmenter import Reading, segment_chunk
 from loaders.beats.table import cut_kaggle_rows, extend_peaks, kaggle_beats
-from loaders.dsp.chunks import Chunk, bridged, iter_chunks
+from loaders.dsp.chunks import Chunk, Chunker, bridged, iter_chunks
 from loaders.dsp.quality import BadInterval, fill_gaps, find_bad_intervals, merge_intervals, polarity
 from loaders.dsp.resample import MITBIH_FS, ratio, resample
 from loaders.dsp.rpeaks import detect
@@ -102,7 +102,7 @@ def test_no_first_lead_of_mit_bih_is_taken_for_upside_down_and_most_negated_ones
 def test_pieces_join_to_the_whole_signal_resampled(fs: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loaders.dsp.chunks, "LENGTH", 20.0)
     signal = np.cumsum(noise(round(fs * 90))).astype(np.float32)
-    found = list(iter_chunks(np.array_split(signal, 13), fs))
+    found = list(iter_chunks(np.array_split(signal, 13), Chunker(fs)))
     assert len(found) >= 4
     joined = np.concatenate([piece.signal[piece.start : piece.stop] for piece in found])
     whole = resample(signal, fs, MITBIH_FS).astype(np.float32)
@@ -123,7 +123,7 @@ def test_rates_without_a_small_ratio_do_not_drift(monkeypatch: pytest.MonkeyPatc
     marks = np.arange(5000, len(signal) - 5000, 9999)
     signal[marks[:, None] + np.arange(-3, 4)] = 1
     found = []
-    for piece in iter_chunks([signal], fs):
+    for piece in iter_chunks([signal], Chunker(fs)):
         inside = piece.signal[piece.start : piece.stop]
         tops = piece.start + np.flatnonzero((inside > 0.5) & (np.diff(inside, prepend=0) > 0.3))
         found += piece.to_own(tops[np.diff(tops, prepend=-100) > 10]).tolist()

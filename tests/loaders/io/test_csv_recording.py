@@ -69,8 +69,9 @@ def test_single_cells_that_are_no_numbers_count_as_missing_and_are_noted(tmp_pat
 
 def test_bad_csv_is_refused_with_where_it_is_bad(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
+    path.write_text("1,2\n" * 400)
+    assert "give it by --fs" in refused(path)
     path.write_text("1,2\n" * 400 + "1,2,3\n" + "1,2\n")
-    assert "--fs" in refused(path)
     assert "line 401 has 3 cells; the others have 2" in refused(path, CsvFormat(360.0))
     path.write_text("1,2\n" * 400 + "1,x\n" * 40 + "1,2\n")
     assert "column column 2 holds text in 40 of its first 441 lines" in refused(path, CsvFormat(360.0), 1)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loaders.io.annotations import TABLE_OF_BEATS
 from loaders.io.discovery import find_pairs, find_recordings
-from tests.made import write_annotations, write_header
+from loaders.io.open import open_recording
+from loaders.io.recording import CsvFormat
+from tests.loaders.io.writers import write
+from tests.made import write_annotations, write_format, write_header
 from toolbox.utils import UserError
 
 
@@ -73,6 +78,73 @@ def test_arguments_that_name_nothing_are_told_why(folder: Path) -> None:
     assert "data/none.hea" in failed["data/none"]
     assert "no recording" in failed["data/notes.md"]
     assert "--fs" in failed["data/empty"]
+
+
+def test_files_of_recorders_are_found_where_they_are_ones(folder: Path) -> None:
+    digital = np.zeros((720, 2), dtype=np.int16)
+    for suffix in (".bdf", ".ish", ".ecg", ".dcm", ".scp", ".mwf", ".xml", ".json", ".mat", ".npy", ".npz", ".csv.gz"):
+        write(folder / "below" / f"x{suffix}", digital)
+    for name in ("notes.xml", "notes.json", "image.dcm", "100.ecg"):
+        (folder / name).write_text("<html>")
+    others = [f"data/below/x{each}" for each in (".bdf", ".dcm", ".ecg", ".ish", ".json", ".mwf", ".scp", ".xml")]
+    tables = [f"data/below/x{each}" for each in (".csv.gz", ".mat", ".npy", ".npz")]
+    assert names(["data"]) == ["data/101.hea", "data/s.hea", "data/below/night.EDF", *others]
+    assert names(["data"], csv=True) == [
+        "data/101.hea",
+        "data/s.hea",
+        "data/a.csv",
+        "data/below/night.EDF",
+        *others,
+        *tables,
+    ]
+    assert names([*others, *tables]) == [*others, *tables]
+    assert names(["data/100.ecg"]) == ["data/100.hea"]
+    _, failed = find_recordings(["data/notes.xml", "data/image.dcm"], False)
+    assert all("is no recording: expected" in reason for reason in failed.values()) and len(failed) == 2
+    items, _ = find_recordings(["data/below/x.csv.gz"], False)
+    assert [item.name for item in items] == ["x"]
+
+
+def test_the_samples_of_a_record_in_a_matlab_file_go_by_its_header(folder: Path) -> None:
+    for name in ("a0.mat", "b0.mat"):
+        (folder / name).write_bytes(bytes(24))
+    (folder / "a0.hea").write_text("a0 1 500 10\na0.mat 16+24 1000/mV 16 0 0 0 0 I\n")
+    assert names(["data/a0.mat", "data/b0.mat"]) == ["data/a0.hea", "data/b0.mat"]
+    assert [name for name in names(["data"], csv=True) if "0." in name] == ["data/a0.hea", "data/b0.mat"]
+
+
+def test_what_macs_leave_on_other_disks_is_no_recording(folder: Path) -> None:
+    for name in ("._100.hea", "._a.csv", "._night.edf", "._x.ish"):
+        (folder / name).write_bytes(b"\0\5\x16\7Mac OS X")
+    assert names(["data"], csv=True) == ["data/101.hea", "data/s.hea", "data/a.csv", "data/below/night.EDF"]
+
+
+def test_pipes_and_devices_in_a_folder_do_not_block(folder: Path) -> None:
+    blocking = ["data/x.hea", "data/x.edf", "data/x.csv", "data/x.npy"]
+    for path in blocking:
+        os.mkfifo(path)
+    (folder / "x.xml").symlink_to("/dev/zero")  # of a suffix that other files have, too
+    assert set(blocking) <= {*names(["data"], csv=True)} and "data/x.xml" not in names(["data"])
+    for path in blocking:
+        Path(path).unlink()
+        Path(path).symlink_to("/dev/zero")
+        assert path in names(["data"], csv=True)
+        with pytest.raises(UserError, match=r"is no regular file"):
+            open_recording(Path(path), CsvFormat(360.0))
+        Path(path).unlink()
+
+
+def test_names_in_upper_case_are_found_and_are_to_be_renamed(tmp_path: Path) -> None:
+    write_format(tmp_path, "r", np.zeros((720, 2), dtype=int), "16")
+    (tmp_path / "r.hea").rename(tmp_path / "R.HEA")
+    (tmp_path / "r.dat").rename(tmp_path / "R.DAT")
+    for argument in (tmp_path / "R.HEA", tmp_path / "R.DAT", tmp_path / "R", tmp_path):
+        assert names([str(argument)]) == [str(tmp_path / "R.HEA")]
+    with pytest.raises(UserError, match=r"R.HEA: names of WFDB files end in lower case: rename it to R.hea"):
+        open_recording(tmp_path / "R.HEA", CsvFormat())
+    (tmp_path / "R.HEA").rename(tmp_path / "r.hea")
+    with pytest.raises(UserError, match=r"r.dat is missing; there is R.DAT: rename it to r.dat"):
+        open_recording(tmp_path / "r.hea", CsvFormat())
 
 
 # records to compare

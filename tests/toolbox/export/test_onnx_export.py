@@ -129,10 +129,10 @@ def test_of_the_ways_to_8_bits_the_one_that_loses_least_is_taken_unless_it_leave
     shares = {b"bad": 0.95, b"good": 0.93, b"float": 0.1}
     monkeypatch.setattr(quantizer, "share_of_int8", lambda content: shares[content])
     ways = {"one": b"bad", "other": b"good"}
-    found = quantizer.choose(ways, right, labels, lambda content: answers[content])
-    assert found["method"] == "other" and found["candidates"]["one"]["accuracy_loss"] == pytest.approx(0.2)
-    found = quantizer.choose({"one": b"bad", "none": b"float"}, right, labels, lambda content: answers[content])
-    assert found["method"] == "one"
+    choice = quantizer.choose(ways, right, labels, lambda content: answers[content])
+    assert choice["method"] == "other" and choice["candidates"]["one"]["accuracy_loss"] == pytest.approx(0.2)
+    choice = quantizer.choose({"one": b"bad", "none": b"float"}, right, labels, lambda content: answers[content])
+    assert choice["method"] == "one"
 
 
 # the command
@@ -160,22 +160,24 @@ def test_the_command_leaves_two_models_their_figures_and_a_card(root: Path) -> N
         assert facts["files"][name] == {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
         model = onnx.load(folder / name)
         onnx.checker.check_model(model, full_check=True)
-        told = {entry.key: entry.value for entry in model.metadata_props}
-        assert json.loads(told["classes"]) == facts["model"]["classes"] and json.loads(told["symbols"]) == list("NSVFQ")
-        assert json.loads(told["checkpoint"]) == {"which": "best", "file": best.name, "sha256": sha256_of(best)}
-        assert told["run"] == run.name and told["model"] == "resnet1d_lean" and float(told["fs"]) == 120
-        assert told["lead"] == "MLII" and float(told["temperature"]) == facts["calibration"]["temperature"]
-        assert json.loads(told["row"])["length"] == 187 and told["precision"].startswith(("fp32", "int8"))
+        texts = {entry.key: entry.value for entry in model.metadata_props}
+        assert json.loads(texts["classes"]) == facts["model"]["classes"] and json.loads(texts["symbols"]) == list(
+            "NSVFQ"
+        )
+        assert json.loads(texts["checkpoint"]) == {"which": "best", "file": best.name, "sha256": sha256_of(best)}
+        assert texts["run"] == run.name and texts["model"] == "resnet1d_lean" and float(texts["fs"]) == 120
+        assert texts["lead"] == "MLII" and float(texts["temperature"]) == facts["calibration"]["temperature"]
+        assert json.loads(texts["row"])["length"] == 187 and texts["precision"].startswith(("fp32", "int8"))
     assert facts["files"][INT8]["bytes"] < 0.5 * facts["files"][MODEL]["bytes"]
 
 
 def test_its_scores_are_those_of_test(root: Path) -> None:
     facts = read_json(run_of(root) / "export" / FACTS)
-    found = commander.main(["--test", "--root-dir", str(root), "--resume", "best"])
-    tested = found["patients"]["maps"]
+    results = commander.main(["--test", "--root-dir", str(root), "--resume", "best"])
+    tested = results["patients"]["maps"]
     for name, result in facts["test"]["maps"].items():
         assert result["confusion"] == tested[name]["confusion"]
-    assert facts["calibration"]["temperature"] == pytest.approx(found["patients"]["calibration"]["temperature"], 1e-3)
+    assert facts["calibration"]["temperature"] == pytest.approx(results["patients"]["calibration"]["temperature"], 1e-3)
     floats, small = (next(iter(of["test"]["maps"].values())) for of in (facts, facts["int8"]))
     for key, loss in facts["int8"]["loss"].items():
         assert loss == floats[key]["value"] - small[key]["value"]
@@ -197,9 +199,9 @@ def test_the_card_says_data_split_scores_and_limits_as_they_are(root: Path) -> N
 def test_a_checkpoint_by_itself_gives_the_same_function(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "alone.pth.tar"
     shutil.copy(run_of(root) / "model_best.pth.tar", file)
-    found = commander.main(["--export", "onnx", "--model-file", str(file), "--root-dir", str(root)])
-    assert (tmp_path / "export" / MODEL).is_file() and found["model"]["checkpoint"]["file"] == file.name
-    assert found["test"] == read_json(run_of(root) / "export" / FACTS)["test"]
+    facts = commander.main(["--export", "onnx", "--model-file", str(file), "--root-dir", str(root)])
+    assert (tmp_path / "export" / MODEL).is_file() and facts["model"]["checkpoint"]["file"] == file.name
+    assert facts["test"] == read_json(run_of(root) / "export" / FACTS)["test"]
     inside = commander.main(
         ["--export", "onnx", "--model-file", str(run_of(root) / "checkpoint.pth.tar"), "--out", str(tmp_path / "x")]
     )
@@ -220,14 +222,14 @@ def test_windows_with_features_go_in_as_two_inputs(tmp_path: Path, name: str) ->
     flags = ["--dataset", "synthetic", "--model-name", name, "--epochs", "1", "--context", "window"]
     flags += ["--features", "rr", "--split", "kfold", "--fold", "1/2", "--root-dir", str(tmp_path), *SMALL]
     commander.main(flags)
-    found = commander.main(["--export", "onnx", "--root-dir", str(tmp_path)])
-    assert list(found["inputs"]) == ["row", "features", "logits"][name == "mlp" :]  # it reads features alone
-    row = found["model"]["row"]
+    facts = commander.main(["--export", "onnx", "--root-dir", str(tmp_path)])
+    assert list(facts["inputs"]) == ["row", "features", "logits"][name == "mlp" :]  # it reads features alone
+    row = facts["model"]["row"]
     assert row["kind"] == "window" and row["recipe"]["before"] == 0.5 and row["fs"] == 120
-    assert len(row["feature_names"]) == found["inputs"]["features"][1] == row["features"]
-    card = (Path(found["run"]) / "export" / CARD).read_text(encoding="utf-8")
+    assert len(row["feature_names"]) == facts["inputs"]["features"][1] == row["features"]
+    card = (Path(facts["run"]) / "export" / CARD).read_text(encoding="utf-8")
     assert all(name in card for name in row["feature_names"]) and "Patients: train" in card
-    classifier = OnnxClassifier(Path(found["run"]) / "export" / MODEL)
+    classifier = OnnxClassifier(Path(facts["run"]) / "export" / MODEL)
     assert classifier.input_spec == InputSpec("window", 0.5, 0.5, 120, 1, features=("rr",))
     rng = np.random.default_rng(0)
     rows, features = rng.random((5, 1, 120), dtype=np.float32), rng.random((5, 6), dtype=np.float32)
@@ -253,7 +255,7 @@ def test_flags_that_do_not_go_together(flags: list[str], said: str, capsys: pyte
     assert stop.value.code == 2 and said in capsys.readouterr().err
 
 
-def test_what_cannot_be_exported_is_told_in_one_line(
+def test_an_export_that_fails_says_why_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def code(*argv: str) -> int:
@@ -280,9 +282,9 @@ def test_the_packages_are_pinned_and_come_with_those_of_the_tests() -> None:
     assert "-r requirements-onnx.txt" in (ROOT / "requirements-dev.txt").read_text()
 
 
-def test_labels_are_what_onnx_reads_and_the_seal_closes_the_file() -> None:
+def test_onnx_reads_the_metadata_and_the_checksum_ends_the_file() -> None:
     content = convert(nn.Sequential(nn.Flatten(), nn.Linear(187, 5)), (torch.rand(2, 1, 187),))
-    made = add_metadata(content, {"text": "as it is", "list": ["a", 1]})
-    assert onnx_model.has_valid_checksum(made) and not onnx_model.has_valid_checksum(content)
-    told = {entry.key: entry.value for entry in onnx.load_from_string(made).metadata_props}
-    assert told["text"] == "as it is" and json.loads(told["list"]) == ["a", 1] and len(told["sha256"]) == 64
+    labelled = add_metadata(content, {"text": "as it is", "list": ["a", 1]})
+    assert onnx_model.has_valid_checksum(labelled) and not onnx_model.has_valid_checksum(content)
+    texts = {entry.key: entry.value for entry in onnx.load_from_string(labelled).metadata_props}
+    assert texts["text"] == "as it is" and json.loads(texts["list"]) == ["a", 1] and len(texts["sha256"]) == 64

@@ -47,8 +47,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(root: Path) -> Path:
-    (found,) = root.glob(f"*/runs/*/export/{MODEL}")
-    return found
+    (path,) = root.glob(f"*/runs/*/export/{MODEL}")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +117,18 @@ def test_it_needs_no_torch_nor_do_its_processes(model: Path, header: Path, tmp_p
 def test_a_classifier_gives_probabilities_of_any_number_of_rows_and_can_be_pickled(model: Path) -> None:
     classifier = OnnxClassifier(model)
     rows = np.random.default_rng(0).random((2100, 187), dtype=np.float32)
-    found = classifier.probabilities(rows)
-    assert found.shape == (2100, 5) and found.dtype == np.float32 and np.allclose(found.sum(axis=1), 1, atol=1e-5)
+    probabilities = classifier.probabilities(rows)
+    assert (
+        probabilities.shape == (2100, 5)
+        and probabilities.dtype == np.float32
+        and np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    )
     assert classifier.probabilities(rows[:0]).shape == (0, 5)
     again = pickle.loads(pickle.dumps(classifier))
-    assert np.array_equal(again.probabilities(rows), found) and again.fingerprint() == classifier.fingerprint()
+    assert np.array_equal(again.probabilities(rows), probabilities) and again.fingerprint() == classifier.fingerprint()
     small = OnnxClassifier(model.with_name(INT8))
     assert small.fingerprint() != classifier.fingerprint()
-    assert np.abs(small.probabilities(rows) - found).mean() < 0.1
+    assert np.abs(small.probabilities(rows) - probabilities).mean() < 0.1
 
 
 # what a run's export is of
@@ -171,7 +175,7 @@ def test_a_run_without_an_export(tmp_path: Path) -> None:
 def spoil(model: Path, kind: str) -> bytes:
     content = model.read_bytes()
     plain = onnx.load_from_string(content)
-    told = {entry.key: entry.value for entry in plain.metadata_props if entry.key != "sha256"}
+    texts = {entry.key: entry.value for entry in plain.metadata_props if entry.key != "sha256"}
     match kind:
         case "empty":
             return b""
@@ -184,21 +188,21 @@ def spoil(model: Path, kind: str) -> bytes:
         case "flipped":
             return content[:5000] + bytes([content[5000] ^ 1]) + content[5001:]
         case "of somebody else":
-            told = {"author": "somebody"}
+            texts = {"author": "somebody"}
         case "newer":
-            told["format"] = "pytorch-ecg 99"
+            texts["format"] = "pytorch-ecg 99"
         case "no JSON":
-            told["classes"] = "[Normal"
+            texts["classes"] = "[Normal"
         case "no classes":
-            del told["classes"]
+            del texts["classes"]
         case "other kinds":
-            told["row"] = json.dumps({"kind": 3})
+            texts["row"] = json.dumps({"kind": 3})
         case "rewritten":
-            told["lead"] = "V1"
+            texts["lead"] = "V1"
     del plain.metadata_props[:]
-    onnx.helper.set_model_props(plain, told)
-    made = plain.SerializeToString()
-    return made if kind == "rewritten" else add_checksum(made)
+    onnx.helper.set_model_props(plain, texts)
+    content = plain.SerializeToString()
+    return content if kind == "rewritten" else add_checksum(content)
 
 
 @pytest.mark.parametrize(

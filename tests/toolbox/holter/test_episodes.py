@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import Episode, find_episodes, summarize
-from toolbox.holter.trace import CompressedTrace
 
 
-def found(letters: str, rr: float | list[float] = 0.8, breaks: tuple[int, ...] = ()) -> list[tuple[str, int, int]]:
+def kinds_and_beats(
+    letters: str, rr: float | list[float] = 0.8, breaks: tuple[int, ...] = ()
+) -> list[tuple[str, int, int]]:
     """(kind, first, last) of the episodes of beats `rr` s apart; no interval leads to the beats `breaks`."""
     intervals = np.broadcast_to(rr, len(letters)).astype(float)
     times = np.cumsum(intervals)
-    known = intervals.copy()
-    known[[0, *breaks]] = np.nan
-    return [(e.kind, e.first, e.last) for e in find_episodes(times, known, np.array(list(letters)))]
+    rr_intervals = intervals.copy()
+    rr_intervals[[0, *breaks]] = np.nan
+    return [(e.kind, e.first, e.last) for e in find_episodes(times, rr_intervals, np.array(list(letters)))]
 
 
 @pytest.mark.parametrize(
@@ -33,19 +33,19 @@ def found(letters: str, rr: float | list[float] = 0.8, breaks: tuple[int, ...] =
     ],
 )
 def test_runs_couplets_and_bigeminy(letters: str, expected: list[tuple[str, int, int]]) -> None:
-    assert found(letters) == expected
+    assert kinds_and_beats(letters) == expected
 
 
 def test_nothing_goes_on_across_what_was_skipped() -> None:
-    assert found("NVVN", breaks=(2,)) == []
-    assert found("VVVV", breaks=(2,)) == [("V couplet", 0, 1), ("V couplet", 2, 3)]
-    assert found("NVNVNVN", breaks=(4,)) == []
+    assert kinds_and_beats("NVVN", breaks=(2,)) == []
+    assert kinds_and_beats("VVVV", breaks=(2,)) == [("V couplet", 0, 1), ("V couplet", 2, 3)]
+    assert kinds_and_beats("NVNVNVN", breaks=(4,)) == []
 
 
 def test_pauses_lie_between_two_beats() -> None:
-    assert found("NNNN", [0.8, 0.8, 2.0, 0.8]) == [("pause", 1, 2)]
-    assert found("NNNN", [0.8, 0.8, 1.99, 0.8]) == []
-    assert found("NNNN", [0.8, 0.8, 5.0, 0.8], breaks=(2,)) == []
+    assert kinds_and_beats("NNNN", [0.8, 0.8, 2.0, 0.8]) == [("pause", 1, 2)]
+    assert kinds_and_beats("NNNN", [0.8, 0.8, 1.99, 0.8]) == []
+    assert kinds_and_beats("NNNN", [0.8, 0.8, 5.0, 0.8], breaks=(2,)) == []
 
 
 def test_an_episode_tells_its_rate_and_name() -> None:
@@ -70,33 +70,3 @@ def test_the_summary_counts() -> None:
     assert summary["longest_run_beats"] == {"V": 0, "S": 3}
     assert summary["pauses"] == {"count": 1, "longest_s": 3.0}
     assert summary["rate_per_min"] == {"mean": round(60 * 21 / (20 * 0.75 + 3), 1), "min": 58.2, "max": 80.0}
-
-
-def annotated(letters: str, names: tuple[str, ...], skipped: list[tuple[int, int, str]]) -> AnnotatedRecording:
-    order = {name[0]: k for k, name in enumerate(names)}
-    probabilities = np.full((len(letters), len(names)), 0.1, dtype=np.float32)
-    for k, letter in enumerate(letters):
-        probabilities[k, order[letter]] = 0.45 if letter == "N" else 0.9
-    sample = 100 + 200 * np.arange(len(letters))
-    begins = np.arange(len(letters)) == 0
-    return AnnotatedRecording(sample, begins, probabilities, names, 250.0, 10000, skipped, CompressedTrace().finish())
-
-
-def test_figures_of_a_recording_with_skipped_stretches() -> None:
-    names = ("Normal", "Supraventricular ectopic", "Ventricular ectopic")
-    beats = annotated("NNVN", names, [(2500, 5000, "gap"), (6000, 6500, "flat")])
-    figures = beats.figures()
-    assert figures["signal_quality"] == {
-        "usable": 0.7, "gap_s": 10.0, "flat_s": 2.0, "saturated_s": 0.0, "uncertain_beats": 3,
-        "skipped": [(10.0, 20.0, "gap"), (24.0, 26.0, "flat")],
-    }  # fmt: skip
-    assert figures["beats"] == {"all": 4, "N": 3, "S": 0, "V": 1}
-    assert np.allclose(beats.times, [0.4, 1.2, 2.0, 2.8])
-    assert np.allclose(beats.rr, [np.nan, 0.8, 0.8, 0.8], equal_nan=True)
-
-
-def test_abnormal_beats_get_the_code_that_wfdb_has_for_them() -> None:
-    beats = annotated("NAN", ("Normal", "Abnormal"), [])
-    assert beats.letters.tolist() == ["N", "A", "N"] and beats.symbols.tolist() == ["N", "Q", "N"]
-    assert beats.figures()["burden"] == {"A": round(1 / 3, 6)}
-    assert beats.figures()["runs"] == {}

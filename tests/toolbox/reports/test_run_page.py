@@ -114,15 +114,15 @@ def page(tmp_path):
 
 
 def test_top_says_name_state_and_date(page):
-    found = page()
-    assert found.said("h1") == found.said("title") == [CONFIG["name"]]
-    assert "epochs trained: 3 of 4 · tested · started 2024-05-06 07:08:09" in found.said("div")
+    parsed = page()
+    assert parsed.said("h1") == parsed.said("title") == [CONFIG["name"]]
+    assert "epochs trained: 3 of 4 · tested · started 2024-05-06 07:08:09" in parsed.said("div")
 
 
 def test_headline_shows_the_test_scores_as_per_cent(page):
-    found = page()
-    assert found.said("b") == ["90.00%", "87.50%", "75.00%", "99.00%"]
-    ((head, validation, test),) = found.sections["Scores"]
+    parsed = page()
+    assert parsed.said("b") == ["90.00%", "87.50%", "75.00%", "99.00%"]
+    ((head, validation, test),) = parsed.sections["Scores"]
     assert head[1:] == [
         "Loss",
         "Accuracy",
@@ -140,18 +140,18 @@ def test_headline_shows_the_test_scores_as_per_cent(page):
 
 
 def test_headline_falls_back_to_validation(page):
-    found = page(test=None)
-    assert found.said("b")[0] == "98.77%"
-    assert "not tested yet" in found.text()
-    ((head, *rows),) = found.sections["Scores"]
+    parsed = page(test=None)
+    assert parsed.said("b")[0] == "98.77%"
+    assert "not tested yet" in parsed.text()
+    ((head, *rows),) = parsed.sections["Scores"]
     assert [row[0] for row in rows] == ["Validation, best epoch 2"]
     assert "mAP" not in head  # nobody has it
 
 
 def test_classes_table_test_before_validation(page):
-    found = page()
-    assert found.said("h3")[1:] == ["Test, epoch 2", "Validation, best epoch 2"]
-    classes, _, again, _ = found.sections["Classes"]
+    parsed = page()
+    assert parsed.said("h3")[1:] == ["Test, epoch 2", "Validation, best epoch 2"]
+    classes, _, again, _ = parsed.sections["Classes"]
     assert (
         classes
         == again
@@ -175,8 +175,8 @@ def test_confusion_table_has_counts_and_shares_of_the_true_class(page):
 
 
 def test_epoch_table_marks_the_best(page):
-    found = page()
-    ((head, *rows),) = found.sections["Epochs"]
+    parsed = page()
+    ((head, *rows),) = parsed.sections["Epochs"]
     assert head == [
         "Epoch",
         "Learning rate",
@@ -189,13 +189,13 @@ def test_epoch_table_marks_the_best(page):
     ]  # nobody has macro F1
     assert rows[1] == ["2", "0.01", "0.5000", "90.00%", "0.5000", "82.00%", "70.00%", "12.3"]
     assert [row[0] for row in rows] == ["1", "2", "3"]
-    marked = [row for row in re.findall(r"<tr class=.?best.*?</tr>", found.source) if ">2</th>" in row]
-    assert len(marked) == 1 and found.best.count(True) == 1
+    marked = [row for row in re.findall(r"<tr class=.?best.*?</tr>", parsed.source) if ">2</th>" in row]
+    assert len(marked) == 1 and parsed.best.count(True) == 1
 
 
 def test_flags_data_and_versions(page):
-    found = page()
-    (flags,) = found.sections["Flags"]
+    parsed = page()
+    (flags,) = parsed.sections["Flags"]
     assert flags == [
         ["--dataset", "ecg"],
         ["--epochs", "4"],
@@ -204,27 +204,27 @@ def test_flags_data_and_versions(page):
         ["--betas", "[0.9, 0.99]"],
         ["--amp", "False"],
     ]
-    assert found.sections["Data"] == [[["source", "csv"], ["train", '{"Normal": 72471}']]]
-    (versions,) = found.sections["Versions"]
+    assert parsed.sections["Data"] == [[["source", "csv"], ["train", '{"Normal": 72471}']]]
+    (versions,) = parsed.sections["Versions"]
     assert versions == [["python", "3.11.2"], ["torch", "2.13.0"], ["git commit", "0123abc"], ["git dirty", "True"]]
 
 
 def test_warnings_of_the_run_and_of_the_call_are_notes_said_once(page):
-    found = page(warnings=["a trial run", "Kaggle's split mixes patients"])
-    assert [a["class"] for a in found.having("p")] == ["note", "note"]
-    assert found.said("p") == ["Kaggle's split mixes patients", "a trial run"]
+    parsed = page(warnings=["a trial run", "Kaggle's split mixes patients"])
+    assert [a["class"] for a in parsed.having("p")] == ["note", "note"]
+    assert parsed.said("p") == ["Kaggle's split mixes patients", "a trial run"]
     assert not page({**CONFIG, "warnings": []}).having("p")
 
 
 def test_pictures_are_embedded_and_a_missing_one_is_named(page, tmp_path):
     (tmp_path / "norm_cm_ep12.png").write_bytes(PNG)
     (tmp_path / "my<plot>.png").write_bytes(PNG)
-    found = page(pictures=[tmp_path / "norm_cm_ep12.png", tmp_path / "my<plot>.png", tmp_path / "roc_ep12.png"])
-    images = found.having("img")
+    parsed = page(pictures=[tmp_path / "norm_cm_ep12.png", tmp_path / "my<plot>.png", tmp_path / "roc_ep12.png"])
+    images = parsed.having("img")
     assert [base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) for image in images] == [PNG, PNG]
     captions = ["Confusion matrix, per cent of each true class, epoch 12", "my<plot>"]
     assert [image["alt"] for image in images] == captions
-    assert found.said("figcaption") == [*captions, "ROC curve, epoch 12: roc_ep12.png is missing"]
+    assert parsed.said("figcaption") == [*captions, "ROC curve, epoch 12: roc_ep12.png is missing"]
 
 
 def test_every_text_is_escaped(page, tmp_path):
@@ -241,25 +241,25 @@ def test_every_text_is_escaped(page, tmp_path):
     for part in ("options", "versions", "git", "data"):
         config[part][evil] = evil
     scores = poison(BEST)
-    found = page(config, LOGGED, scores, scores, [tmp_path / f"{evil.replace('/', '')}.png"], warnings=[evil])
-    assert "<script" not in found.source
-    assert not found.having("script")
-    assert not any("onload" in attributes for _, attributes in found.elements)
-    assert found.said("h1") == [evil + CONFIG["name"]]
-    assert evil + "Normal" in found.sections["Classes"][0][1]
+    parsed = page(config, LOGGED, scores, scores, [tmp_path / f"{evil.replace('/', '')}.png"], warnings=[evil])
+    assert "<script" not in parsed.source
+    assert not parsed.having("script")
+    assert not any("onload" in attributes for _, attributes in parsed.elements)
+    assert parsed.said("h1") == [evil + CONFIG["name"]]
+    assert evil + "Normal" in parsed.sections["Classes"][0][1]
 
 
 def test_page_needs_no_network(page, tmp_path):
     (tmp_path / "loss.png").write_bytes(PNG)
-    found = page(pictures=[tmp_path / "loss.png"])
-    assert not {"script", "link", "iframe", "object", "base", "form"} & {tag for tag, _ in found.elements}
-    links = [attributes.get(key) for _, attributes in found.elements for key in ("src", "href", "srcset", "action")]
+    parsed = page(pictures=[tmp_path / "loss.png"])
+    assert not {"script", "link", "iframe", "object", "base", "form"} & {tag for tag, _ in parsed.elements}
+    links = [attributes.get(key) for _, attributes in parsed.elements for key in ("src", "href", "srcset", "action")]
     assert [link for link in links if link and not link.startswith("data:")] == []
-    (style,) = found.said("style")
+    (style,) = parsed.said("style")
     assert "url(" not in style and "@import" not in style
-    assert not re.search(r"https?:|\"//", found.source)
+    assert not re.search(r"https?:|\"//", parsed.source)
     assert "prefers-color-scheme: dark" in style
-    (policy,) = [meta["content"] for meta in found.having("meta") if "http-equiv" in meta]
+    (policy,) = [meta["content"] for meta in parsed.having("meta") if "http-equiv" in meta]
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -272,16 +272,16 @@ def test_page_needs_no_network(page, tmp_path):
     ],
 )
 def test_missing_pieces_are_left_out(page, config, logged):
-    found = page(config, logged, None, None)
-    assert "No scores yet." in found.said("p")
-    assert set(found.said("h2")) == {"Scores", "Epochs"} if logged.get("train") else {"Scores"}
-    assert not found.having("img")
+    parsed = page(config, logged, None, None)
+    assert "No scores yet." in parsed.said("p")
+    assert set(parsed.said("h2")) == {"Scores", "Epochs"} if logged.get("train") else {"Scores"}
+    assert not parsed.having("img")
 
 
 def test_scores_without_classes_or_epoch(page):
-    found = page(best={"acc1": 0.5}, test={"acc1": 0.25, "per_class": None, "confusion": None})
-    assert found.sections["Scores"] == [[["", "Accuracy"], ["Validation", "50.00%"], ["Test", "25.00%"]]]
-    assert "Classes" not in found.sections
+    parsed = page(best={"acc1": 0.5}, test={"acc1": 0.25, "per_class": None, "confusion": None})
+    assert parsed.sections["Scores"] == [[["", "Accuracy"], ["Validation", "50.00%"], ["Test", "25.00%"]]]
+    assert "Classes" not in parsed.sections
 
 
 def test_diverged_loss_is_shown_as_it_is(page):

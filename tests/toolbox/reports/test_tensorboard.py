@@ -33,8 +33,8 @@ def read(folder):
     return events.Reload()
 
 
-def steps(found):
-    return [event.step for event in found]
+def steps(events):
+    return [event.step for event in events]
 
 
 def small_model():
@@ -83,8 +83,8 @@ def test_off_imports_nothing():
     program = (
         "import sys, pathlib, toolbox.reports.tensorboard as b\n"
         "b.get_board(pathlib.Path('nowhere'), False).scalars('val', {'loss': 1.0}, 1)\n"
-        "found = {'torch', 'tensorboard', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
-        "assert not found, found\n"
+        "loaded = {'torch', 'tensorboard', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -125,8 +125,8 @@ def test_scalars_are_flattened_and_what_is_no_number_is_left_out(tmp_path, untou
     board.learning_rate(0.01, 2)
     board.close()
     events = read(tmp_path)
-    found = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-    assert found == {
+    scalars = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    assert scalars == {
         "loss/val": [(2, 0.25)],
         "acc1/val": [(2, 0.5)],
         "beats/val": [(2, 7.0)],

@@ -20,6 +20,7 @@ import commander
 from commands import build as session
 from models import MODELS
 from tests.conftest import SMALL
+from tests.predecessor import OldCnn1d, save_checkpoint
 from toolbox.runs.pickle_reader import import_weights
 from toolbox.utils import UserError
 
@@ -52,8 +53,8 @@ def lost_object() -> Any:
     return module.Experiment()  # type: ignore[attr-defined]
 
 
-def predecessor(model: nn.Module, **more: Any) -> dict[str, Any]:
-    """A checkpoint as the predecessor wrote it."""
+def checkpoint(model: nn.Module, **more: Any) -> dict[str, Any]:
+    """A checkpoint as many projects write it."""
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     return {
         "epoch": 12,
@@ -78,7 +79,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("model", ["cnn1d_3", "resnet1d_10", "lstm_2"])
 def test_weights_come_out_as_they_went_in(tmp_path: Path, model: str, zipped: bool) -> None:
     network = MODELS[model](num_classes=5)
-    path = save(predecessor(network), tmp_path / "old.pth.tar", zipped)
+    path = save(checkpoint(network), tmp_path / "old.pth.tar", zipped)
     assert same(import_weights(path), network.state_dict())
     save(network.state_dict(), path, zipped)
     assert same(import_weights(path), network.state_dict())
@@ -114,7 +115,7 @@ def test_nothing_in_the_file_is_run(tmp_path: Path, zipped: bool) -> None:
     network = MODELS["cnn1d_3"](num_classes=5)
     for k, trap in enumerate([Trap(tmp_path / "sprung"), Later(tmp_path / "sprung")]):
         for n, value in enumerate(
-            [predecessor(network, logger=trap), {"a": [trap, {"b": trap}], "state_dict": network.state_dict()}]
+            [checkpoint(network, logger=trap), {"a": [trap, {"b": trap}], "state_dict": network.state_dict()}]
         ):
             path = save(value, tmp_path / f"bad{k}{n}", zipped)
             assert same(import_weights(path), network.state_dict())
@@ -160,7 +161,7 @@ def test_dangerous_programs(tmp_path: Path) -> None:
 
 @FORMATS
 def test_damaged_files_are_refused_or_read(tmp_path: Path, zipped: bool) -> None:
-    whole = save(predecessor(nn.Linear(2, 2), other=lost_object()), tmp_path / "x", zipped).read_bytes()
+    whole = save(checkpoint(nn.Linear(2, 2), other=lost_object()), tmp_path / "x", zipped).read_bytes()
     rng = random.Random(2)
     for k in range(100):
         content = bytearray(whole)
@@ -198,7 +199,7 @@ def run(root: Path, *argv: str) -> dict[str, Any]:
 def test_a_training_starts_from_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(session, "TRIAL_BATCHES", 1)
     network = MODELS["cnn1d_3"](num_classes=5)
-    path = save(predecessor(network, logger=lost_object()), tmp_path / "old.pth.tar")
+    path = save(checkpoint(network, logger=lost_object()), tmp_path / "old.pth.tar")
     del sys.modules["their_logger"]
     with pytest.raises(UserError, match=r"pickled objects.*--import-weights .*old\.pth\.tar"):
         run(tmp_path, "--model-name", "cnn1d_3", "--pretrained", str(path))
@@ -216,7 +217,44 @@ def test_a_training_starts_from_them(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(list((tmp_path / "synthetic" / "runs").iterdir())) == 1
 
 
-@pytest.mark.parametrize("other", [["--test"], ["--resume", "latest"], ["--pretrained", "x"], ["--prepare"]], ids=str)
+@FORMATS
+def test_the_predecessors_cnn1d_3_is_renamed(tmp_path: Path, zipped: bool) -> None:
+    network = OldCnn1d()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 4789  # 4,773 and the unused 16
+    save_checkpoint(network, tmp_path / "old.pth.tar", zipped)
+    weights = import_weights(tmp_path / "old.pth.tar")
+    assert weights.keys() == MODELS["cnn1d_3"](num_classes=5).state_dict().keys()
+    assert torch.equal(weights["fc.weight"], network.fc1.weight)
+    assert torch.equal(weights["conv2.bias"], network.conv2.bias)
+
+
+@pytest.mark.parametrize("model", ["resnet1d_10", "lstm_1"])
+def test_other_names_of_the_predecessor_are_kept(tmp_path: Path, model: str) -> None:
+    network = MODELS[model](num_classes=5)
+    save_checkpoint(network, tmp_path / "old.pth.tar")
+    assert same(import_weights(tmp_path / "old.pth.tar"), network.state_dict())
+
+
+def test_a_folder_stands_for_its_best_checkpoint_else_its_latest(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no model_best\.pth\.tar or checkpoint\.pth\.tar"):
+        import_weights(tmp_path)
+    for name in ("checkpoint.pth.tar", "model_best.pth.tar"):
+        network = MODELS["cnn1d_3"](num_classes=5)
+        save({"state_dict": network.state_dict()}, tmp_path / name)
+        assert same(import_weights(tmp_path), network.state_dict())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ["--resume", "latest"],
+        ["--pretrained", "x"],
+        ["--prepare"],
+        ["--test", "--version", "1"],
+        ["--predict", "x", "--model-file", "y"],
+    ],
+    ids=" ".join,
+)
 def test_conflicts_are_refused(tmp_path: Path, other: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(tmp_path, "--model-name", "cnn1d_3", "--import-weights", "x", *other)

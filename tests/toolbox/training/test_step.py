@@ -22,8 +22,8 @@ class Still:
         self.steps += 1
 
 
-def learner_of(model, **options):
-    """A learner with plain gradient descent."""
+def stepper_of(model, **options):
+    """A stepper with plain gradient descent."""
     return OptimizerStep(model, torch.optim.SGD(model.parameters(), 0.1), Still(), **options)
 
 
@@ -36,28 +36,28 @@ def small():
 def test_accumulated_batches_make_the_step_of_one_large_batch():
     model, batches = small()
     whole = copy.deepcopy(model)
-    learner = learner_of(model, accumulate=4)
+    stepper = stepper_of(model, accumulate=4)
     for number, (x, y) in enumerate(batches, start=1):
-        learner.learn(nn.functional.cross_entropy(model(x), y), last=number == 4)
+        stepper.backward(nn.functional.cross_entropy(model(x), y), last=number == 4)
     x, y = (torch.cat(part) for part in zip(*batches, strict=True))
-    learner_of(whole).learn(nn.functional.cross_entropy(whole(x), y), last=True)
+    stepper_of(whole).backward(nn.functional.cross_entropy(whole(x), y), last=True)
     torch.testing.assert_close(model.state_dict(), whole.state_dict())
-    assert learner.schedule.steps == 1
+    assert stepper.schedule.steps == 1
 
 
 def test_the_last_batch_of_an_epoch_always_steps():
     model, batches = small()
-    learner = learner_of(model, accumulate=3)
+    stepper = stepper_of(model, accumulate=3)
     for number, (x, y) in enumerate(batches, start=1):
-        learner.learn(nn.functional.cross_entropy(model(x), y), last=number == 4)
-    assert learner.schedule.steps == 2 and learner.waiting == 0
+        stepper.backward(nn.functional.cross_entropy(model(x), y), last=number == 4)
+    assert stepper.schedule.steps == 2 and stepper.waiting == 0
 
 
 def test_clipping_bounds_the_gradient():
     model, batches = small()
     before = copy.deepcopy(model)
-    learner = learner_of(model, clip=0.01)
-    learner.learn(100 * nn.functional.cross_entropy(model(batches[0][0]), batches[0][1]), last=True)
+    stepper = stepper_of(model, clip=0.01)
+    stepper.backward(100 * nn.functional.cross_entropy(model(batches[0][0]), batches[0][1]), last=True)
     moved = torch.cat([(new - old).flatten() for new, old in zip(model.parameters(), before.parameters(), strict=True)])
     assert moved.norm().item() == pytest.approx(0.1 * 0.01, rel=1e-3)  # learning rate times the longest gradient
 
