@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from loaders.io.annotations import TABLE_OF_BEATS
 from loaders.io.csv_cells import cells_of, encoding_of, kind_of
 from loaders.io.csv_layout import CsvLayout, find_layout
 from loaders.io.csv_text import numbers_of, read_frames, unfinished_lines
-from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, find_time
+from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, regular_columns
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 
@@ -103,11 +103,12 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
     unfinished, end = unfinished_lines(path, layout)
     frame = next(read_frames(path, layout, numeric, TIMED, end), pd.DataFrame(columns=numeric))
-    time = find_time(layout.names, {k: numbers_of(frame[k], layout, False)[0] for k in numeric})
+    times = regular_columns(layout.names, {k: numbers_of(frame[k], layout, False)[0] for k in numeric})
+    time = times[0] if times else None
     fs, notes = settle_rate(str(path), csv.fs, layout, time)
     if unfinished:
         notes.append(f"{unfinished} line{'s' * (unfinished > 1)} at its end, cut off or without numbers, left out")
-    leads = leads_of(str(path), layout, csv, fs, time)
+    leads = leads_of(str(path), layout, csv, fs, times)
     return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end)
 
 
@@ -135,9 +136,10 @@ def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayou
     rows = [row for line in lines[layout.header :] if len(row := cells_of(line, layout.separator)) == len(layout.names)]
     table = pd.DataFrame(rows, columns=range(len(layout.names)), dtype="string")
     numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
-    time = find_time(layout.names, {k: numbers_of(table[k], layout, False)[0] for k in numeric})
+    times = regular_columns(layout.names, {k: numbers_of(table[k], layout, False)[0] for k in numeric})
+    time = times[0] if times else None
     fs, notes = settle_rate(path, csv.fs, layout, time)
-    return replace(layout, time=time, notes=tuple(notes)), leads_of(path, layout, csv, fs, time)
+    return replace(layout, time=time, notes=tuple(notes)), leads_of(path, layout, csv, fs, times)
 
 
 def settle_rate(path: str, given: float | None, layout: CsvLayout, time: TimeColumn | None) -> tuple[float, list[str]]:
@@ -166,7 +168,7 @@ def settle_rate(path: str, given: float | None, layout: CsvLayout, time: TimeCol
     return rate, notes
 
 
-def leads_of(path: str, layout: CsvLayout, csv: CsvFormat, fs: float, time: TimeColumn | None) -> list[Lead]:
+def leads_of(path: str, layout: CsvLayout, csv: CsvFormat, fs: float, times: Sequence[TimeColumn]) -> list[Lead]:
     """The leads: the columns that --columns names, else all that hold numbers but times and numbers of samples.
 
     Raises:
@@ -180,8 +182,8 @@ def leads_of(path: str, layout: CsvLayout, csv: CsvFormat, fs: float, time: Time
             raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {shown}")
         chosen.append(names.index(name) if name in names else int(name) - 1)
     if not csv.columns:
-        taken = time.column if time is not None else -1
-        chosen = [k for k in layout.numeric() if k != taken and not _is_time_name(names[k])]
+        taken = {time.column for time in times}
+        chosen = [k for k in layout.numeric() if k not in taken and not _is_time_name(names[k])]
     if not chosen:
         raise UserError(f"{path}: none of its columns looks like a lead ({shown}); name them by --columns")
     return [_lead(layout, k, csv, fs) for k in chosen]

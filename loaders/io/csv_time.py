@@ -60,17 +60,13 @@ class TimeColumn:
         return self.rate
 
 
-def find_time(names: Sequence[str], columns: dict[int, np.ndarray]) -> TimeColumn | None:
-    """The column of `columns` {position: values (n,)} that rises by a constant step; None where there is none.
+def regular_columns(names: Sequence[str], columns: dict[int, np.ndarray]) -> list[TimeColumn]:
+    """The columns of `columns` {position: values (n,)} that rise by a constant step, the one that says most first.
 
     A column of times comes before one that counts samples, a finer one before a coarser.
     """
-    candidates = []
-    for k, values in columns.items():
-        time = _regular(k, names[k], values)
-        if time is not None:
-            candidates.append(time)
-    return min(candidates, key=lambda each: (each.scale == 0, each.uncertainty), default=None)
+    regular = [time for k, values in columns.items() if (time := _regular(k, names[k], values)) is not None]
+    return sorted(regular, key=lambda each: (each.scale == 0, each.uncertainty))
 
 
 def times_of(cells: np.ndarray) -> np.ndarray:
