@@ -1,4 +1,4 @@
-"""The command line: flags, where their values come from, and what a run is called."""
+"""The command line: flags, their values from the command line and from files, conflicts, names and versions of runs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ GROUPS: dict[str, type] = {
     "loss": CriterionOptions,
     "device": DeviceOptions,
 }
-# The flags of a run's name, in the name's order come first; the others say what to do now, or may change on --resume.
+# Flags that make up a run's name, in its order; that say what to do now; that may change on --resume.
 NAME_FLAGS = with_role("name", *GROUPS.values())
 ACTION_FLAGS = with_role("action", *GROUPS.values())
 FREE_FLAGS = with_role("free", *GROUPS.values())
@@ -177,7 +177,7 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def run_options(args: Namespace) -> dict[str, Any]:
-    """The flags that say what a run is, as config.json keeps them."""
+    """The flags that describe a run, as config.json keeps them."""
     return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
 
 
@@ -199,7 +199,7 @@ def extract_name(args: Namespace) -> str:
 def get_version(args: Namespace) -> int | None:
     """The version that --version names among the runs of these flags: N itself, the newest, or the next free one.
 
-    None when "latest" is asked for and there is none.
+    None for "latest" where there is none.
     """
     if args.version not in (None, "bump", "latest"):
         return int(args.version)

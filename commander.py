@@ -1,9 +1,10 @@
-"""Entry point: train, resume, test, annotate recordings, score annotations, or prepare.
+"""Entry point: reads the flags, runs the command that they ask for, and turns errors into exit codes.
 
-python commander.py --model-name resnet1d_10 --version bump
-python commander.py --test --resume best
-python commander.py --predict RECORDING...
-python commander.py --score ecg_data/mitdb --test-annotator ecg
+python commander.py                                        what it does, examples, what to do next
+python commander.py --model-name resnet1d_10               train
+python commander.py --test                                 score the test split
+python commander.py --predict RECORDING...                 annotate recordings
+python commander.py --score ecg_data/mitdb                 score annotations beat by beat
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ def __getattr__(name: str) -> Any:
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    """Do what the command line `argv` says and return what came of it.
+    """Run a command line and return its result.
 
     Raises:
         UserError: a mistake in the flags, the data or the files; SystemExit from the parser for flags alone.
-        Interrupted: SIGTERM or Ctrl-C while training; the run is saved and can be gone on with.
+        Interrupted: SIGTERM or Ctrl-C while training; the run is saved and can be resumed.
     """
     tune_process()
     argv = sys.argv[1:] if argv is None else argv
@@ -61,15 +62,15 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     module, _, function = COMMANDS[command_of(args)].partition(":")
     try:
         return getattr(importlib.import_module(module), function)(args)
-    except OSError as error:  # what nobody closer to the file could say more about
+    except OSError as error:  # of a file that no other message names
         raise UserError(f"{os_error_text(error)}; what was there before is kept") from error
     except ModuleNotFoundError as error:  # a package of an extra, as torch is where the program only annotates
         if advice := missing_package(error):
             raise UserError(advice) from error
         raise
     except RuntimeError as error:
-        if told := torch_advice(error):
-            raise UserError(told) from error
+        if advice := torch_advice(error):
+            raise UserError(advice) from error
         raise
 
 
@@ -84,7 +85,7 @@ def command_of(args: Namespace) -> str:
 def cli() -> int:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what is no character, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no characters
     with Endings() as endings:
         try:
             result = main()
@@ -105,7 +106,7 @@ def cli() -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process. After a signal at once: it may have come amid an import of torch's, whose own end then hangs."""
+    """End the process. After a signal at once: an interrupted import of torch may hang at the normal end."""
     if code > 128:
         with contextlib.suppress(OSError):
             sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.pickle_reader import import_weights
 from toolbox.schedulers import get_scheduler
 from toolbox.training.step import OptimizerStep, WeightEMA
-from toolbox.utils import UserError
+from toolbox.utils import UserError, warn
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
 from toolbox.utils.options import pick
 from toolbox.utils.seeding import seed_everything
@@ -134,10 +133,9 @@ class BuiltRun:
             load_weights(self.context.model, state["live"], run.path)
         same = run.config["data"]["fingerprint"] == self.data.cache.fingerprint
         if not same:
-            print(
-                f"warning: {run.name} was trained on other data ({run.config['data']['source']}); scores are not "
-                f"comparable with those on {self.data.cache.meta['source']['where']}",
-                file=sys.stderr,
+            warn(
+                f"{run.name} was trained on other data ({run.config['data']['source']}); scores are not "
+                f"comparable with those on {self.data.cache.meta['source']['where']}"
             )
         return same
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +12,7 @@ from loaders.io.discovery import find_pairs
 from toolbox.metrics.ec57 import compare, is_paced
 from toolbox.metrics.ec57_scores import summary
 from toolbox.reports.ec57_report import report, write
-from toolbox.utils import UserError, progress
+from toolbox.utils import UserError, note, progress
 from toolbox.utils.options import pick
 
 SETTINGS = ("ref_annotator", "test_annotator", "score_start", "match_window")  # that the result names
@@ -38,9 +37,9 @@ def run(args: Namespace) -> dict[str, Any]:
     result = {**settings, "not_scored": lacking, "paced": paced, **summary(compared)}
     print(report(result))
     if lacking:
-        print(f"note: no .{options.test_annotator} of {', '.join(lacking)}; they are not scored", file=sys.stderr)
+        note(f"no .{options.test_annotator} of {', '.join(lacking)}; they are not scored")
     if paced:
-        print(f"note: {', '.join(paced)} hold paced beats; EC57 leaves such records out (--exclude)", file=sys.stderr)
+        note(f"{', '.join(paced)} hold paced beats; EC57 leaves such records out (--exclude)")
     if options.out:
         print(f"written {' and '.join(map(str, write(options.out, result)))}")
     return result

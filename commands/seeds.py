@@ -43,7 +43,7 @@ def run(args: Namespace) -> dict[str, Any]:
     state, seeds = experiment.config, experiment.config["seeds"]
     if args.test and len(state["runs"]) < len(seeds):
         raise UserError(
-            f"{state['name']} is trained for {len(state['runs'])} of {len(seeds)} seeds; go on with it by --resume "
+            f"{state['name']} is trained for {len(state['runs'])} of {len(seeds)} seeds; resume it by --resume "
             f"latest --seeds {args.seeds}"
         )
     results = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,7 @@ from toolbox.reports.score_tables import write_patient_results
 from toolbox.reports.tensorboard import get_board
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
-from toolbox.utils import UserError
-from toolbox.utils.errors import note
+from toolbox.utils import UserError, note
 from trainer import run_epoch, test
 
 
@@ -78,6 +76,6 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     page = write_page(run, log.logged, state["best"])
     print("\n".join(lines), flush=True)
     for warning in data.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+        note(warning)
     print(f"written {path.parent}\nreport: {page}")
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": patients}

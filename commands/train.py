@@ -23,7 +23,7 @@ from toolbox.runs.folders import Run, resume_command
 from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
-from toolbox.utils import write_json
+from toolbox.utils import note, warn, write_json
 from toolbox.utils.device import describe_device
 from toolbox.utils.signals import Ended, Interrupted
 from trainer import Training
@@ -65,7 +65,7 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     built = build(args)
     training = built.training()
     if not built.load_model(state, run) and state.get("within"):
-        print("warning: the epoch that was under way begins anew, on these data", file=sys.stderr)
+        warn("the epoch that was under way begins anew, on these data")
         state = {**state, "within": None}
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
     restore_training(training, state, run.path)
@@ -75,7 +75,7 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     write_json(run.path / "config.json", run.config)
     truncate_run(run.path, args.resume, training)
     within = f" and {training.interrupted.batches} batches of the next" if training.interrupted else ""
-    print(f"going on with {run.path} after epoch {training.epoch}{within}", flush=True)
+    print(f"resuming {run.path} after epoch {training.epoch}{within}", flush=True)
     return fit(built, training, run)
 
 
@@ -108,8 +108,10 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
         Interrupted: SIGTERM or Ctrl-C, with the command that resumes the run.
     """
     command, options = built.options.command, built.options.training
-    for line in [*missing_classes(built.data), *(f"note: {warning}" for warning in built.data.warnings)]:
+    for line in missing_classes(built.data):
         print(line, file=sys.stderr)
+    for warning in built.data.warnings:
+        note(warning)
     print(aligned(opening(built, run)), flush=True)
     board = get_board(run.path / "tensorboard", options.tensorboard, training.epoch + 1)
     try:

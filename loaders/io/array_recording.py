@@ -15,6 +15,7 @@ from loaders.io.recording import CsvFormat, Lead, millivolts, readable
 from toolbox.utils import UserError
 
 HDF5 = b"\x89HDF\r\n\x1a\n"  # at the beginning, or after the 512 bytes that MATLAB 7.3 puts before it
+NPY = b"\x93NUMPY"
 MATLAB_73 = b"MATLAB 7.3"
 # Names of variables that state a rate, a unit or times, without case and punctuation.
 RATE_NAMES = {"fs", "fsamp", "freq", "frequency", "sfreq", "srate", "rate", "hz", "fsecg", "ecgfs"} | {
@@ -41,7 +42,7 @@ def open_array(path: Path, csv: CsvFormat) -> LoadedRecording:
         elif path.suffix.lower() == ".npz":
             variables = _archive(path)
         else:
-            variables = {"column": np.load(path, mmap_mode="r", allow_pickle=False)}
+            variables = {"column": _array(path)}
     signals, notes = _signals(path, variables)
     fs = _rate(path, variables, csv.fs, notes)
     unit, scale = _unit(variables, csv.gain, notes)
@@ -62,6 +63,15 @@ def _matlab(path: Path) -> Mapping[str, Any]:
     if sum(int(np.prod(shape, dtype=np.float64)) for name, shape, _ in listed if name in wanted) > LARGEST:
         raise UserError(f"{path} has more than {LARGEST} numbers: split it, or save it as .npy")
     return io.loadmat(path, variable_names=wanted, chars_as_strings=True) if wanted else {}
+
+
+def _array(path: Path) -> np.ndarray:
+    """The array of an .npy file, read from it where it is used."""
+    with open(path, "rb") as handle:
+        if not handle.read(len(NPY)) == NPY:  # np.load would advise to run its code
+            raise UserError(f"{path} is no NumPy file: expected {NPY!r} at its beginning")
+    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _archive(path: Path) -> Mapping[str, Any]:

@@ -96,7 +96,7 @@ def test_an_experiment_that_is_stopped_goes_on(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(training, "train_run", stopped)
     with pytest.raises(Interrupted, match=r"go on by python commander.py --resume latest --seeds 3 --root-dir"):
         run(tmp_path / "b", *FLAGS, "--seeds", "3")
-    with pytest.raises(UserError, match="is trained for 1 of 3 seeds; go on with it by --resume latest --seeds 3"):
+    with pytest.raises(UserError, match="is trained for 1 of 3 seeds; resume it by --resume latest --seeds 3"):
         run(tmp_path / "b", "--test", "--seeds", "3")
     again = run(tmp_path / "b", "--resume", "latest", "--seeds", "3")
     assert calls == [42, 43, 42, 43, 44]

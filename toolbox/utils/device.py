@@ -55,11 +55,13 @@ def make_deterministic(deterministic: bool) -> None:
 def use_bf16(precision: str, device: torch.device) -> bool:
     """Whether --precision means bfloat16 on `device`: "auto" takes it where the hardware multiplies it.
 
-    That is AMX-BF16 or AVX512-BF16 on CPUs, compute capability 8.0 (Ampere) and newer on GPUs.
+    That is AMX-BF16 or AVX512-BF16 on CPUs, compute capability 8.0 (Ampere) and newer on NVIDIA's GPUs; not on Apple's.
     """
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "mps":
+        return False
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch have none
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_tile"))

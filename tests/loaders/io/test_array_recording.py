@@ -127,7 +127,7 @@ def test_no_code_in_a_file_is_run(tmp_path: Path) -> None:
     np.save(tmp_path / "r.npy", evil, allow_pickle=True)
     np.savez(tmp_path / "z.npz", ecg=evil, allow_pickle=True)
     (tmp_path / "p.npy").write_bytes(pickle.dumps(evil))
-    for name, said in (("r.npy", "Python objects"), ("z.npz", "allow_pickle=False"), ("p.npy", "llow_pickle=False")):
+    for name, said in (("r.npy", "Python objects"), ("z.npz", "allow_pickle=False"), ("p.npy", "is no NumPy file")):
         assert said in refused(tmp_path / name, CsvFormat(360.0))
     assert not (tmp_path / "ran").exists()
 

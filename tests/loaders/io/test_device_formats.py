@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
-from inference.annotate import AnnotateOptions, predict
 
+from inference.files import AnnotateOptions, annotate_file
 from loaders.io import device_recording
 from loaders.io.discovery import Item
 from loaders.io.leads import choose_lead
@@ -63,7 +63,7 @@ def test_the_beats_are_those_of_the_plain_record(record: Record, tmp_path: Path,
     plain = write_format(tmp_path, "plain", record.digital, "16")
     path = write(tmp_path / f"r{suffix}", record.digital)
     settings = AnnotateOptions(csv=CsvFormat(360.0) if suffix == ".csv.gz" else CsvFormat())
-    first, second = (predict(Item(each), Rule(), settings) for each in (plain, path))
+    first, second = (annotate_file(Item(each), Rule(), settings) for each in (plain, path))
     assert (first["lead"], second["lead"], second["unit"], second["fs"]) == ("MLII", "II", "mV", 360.0)
     assert second["warnings"] == first["warnings"]
     expected, found = (wfdb.rdann(str(tmp_path / name), "ecg") for name in ("plain", "r"))
@@ -75,9 +75,9 @@ def test_an_ishne_file_is_not_overwritten_by_its_annotations(record: Record, tmp
     path = write(tmp_path / "r.ecg", record.digital)
     before = path.read_bytes()
     with pytest.raises(Exception, match=r"r.ecg .*--annotator.*--out"):
-        predict(Item(path), Rule(), AnnotateOptions())
+        annotate_file(Item(path), Rule(), AnnotateOptions())
     assert path.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["r.ecg"]
-    predict(Item(path), Rule(), AnnotateOptions(annotator="net"))
+    annotate_file(Item(path), Rule(), AnnotateOptions(annotator="net"))
     assert (tmp_path / "r.net").is_file() and path.read_bytes() == before
 
 
