@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from inference.classifier import Classifier
 from loaders.beats.segmenter import LeadSegmenter, SegmentedChunk
-from loaders.beats.window_segmenter import other_leads, read_windows
+from loaders.beats.window_segmenter import read_windows
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
+from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.trace import CompressedTrace
