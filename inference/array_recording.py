@@ -42,25 +42,30 @@ def array_recording(signal: Any, fs: float | None, names: Sequence[str] | None) 
     Raises:
         UserError: the signal, its rate or the names are not those of an ECG.
     """
+    if fs is None:
+        raise UserError("fs is missing: the samples per second of the signal")
+    if not (np.isfinite(fs) and fs >= LOWEST_RATE):
+        raise UserError(f"fs={fs}: expected samples per second, at least {LOWEST_RATE:g} for an ECG")
+    values = _millivolts(signal)
+    samples, leads = values.shape
+    if samples < SHORTEST * fs:
+        raise UserError(f"a signal of {samples} samples at {fs:g} Hz: expected at least {SHORTEST:g} s")
+    titles = [f"column {k}" for k in range(leads)] if names is None else [str(name) for name in names]
+    if len(titles) != leads or len(set(titles)) != leads:
+        raise UserError(f"leads={titles}: expected {leads} different names, one for each column of the signal")
+    own_leads = [Lead(title, "mV", 1.0, float(fs)) for title in titles]
+    return ArrayRecording(Path("signal"), "signal", "array", own_leads, [], [], values)
+
+
+def _millivolts(signal: Any) -> np.ndarray:
+    """(samples, leads) float32, NaN where missing; UserError for anything else than a signal."""
     try:
         values = np.asarray(signal, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise UserError(f"the signal is not an array of real numbers in mV: {error}") from error
     values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2:
+    if values.ndim != 2 or values.shape[1] == 0:
         raise UserError(f"a signal of shape {values.shape}: expected (samples,) or (samples, leads)")
-    samples, leads = values.shape
-    if leads > samples > 0:
+    if values.shape[1] > len(values) > 0:
         raise UserError(f"a signal of shape {values.shape}: expected (samples, leads); turn it by signal.T")
-    if fs is None:
-        raise UserError("fs is missing: the samples per second of the signal")
-    if not (np.isfinite(fs) and fs >= LOWEST_RATE):
-        raise UserError(f"fs={fs}: expected samples per second, at least {LOWEST_RATE:g} for an ECG")
-    if samples < SHORTEST * fs or not leads:
-        raise UserError(f"a signal of {samples} samples at {fs:g} Hz: expected at least {SHORTEST:g} s of one lead")
-    titles = [f"column {k}" for k in range(leads)] if names is None else [str(name) for name in names]
-    if len(titles) != leads or len(set(titles)) != leads:
-        raise UserError(f"leads={titles}: expected {leads} different names, one for each column of the signal")
-    values = np.where(np.isfinite(values), values, np.nan)
-    own_leads = [Lead(title, "mV", 1.0, float(fs)) for title in titles]
-    return ArrayRecording(Path("signal"), "signal", "array", own_leads, [], [], values)
+    return np.where(np.isfinite(values), values, np.nan)

@@ -11,10 +11,11 @@ import numpy as np
 from tqdm import tqdm
 
 from inference.classifier import Classifier
-from loaders.beats.segmenter import Reading
-from loaders.beats.window_segmenter import other_leads, read_windows
+from loaders.beats.segmenter import LeadSegmenter, SegmentedChunk
+from loaders.beats.window_segmenter import read_windows
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
+from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.trace import CompressedTrace
@@ -67,42 +68,58 @@ def annotate_lead(
     """
     spec = classifier.input_spec
     # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
-    windows_after = spec is not None and not live
-    leads = other_leads(recording, position, spec.leads) if spec and windows_after else [position]
-    reading = Reading(recording, position, peaks, polarity, live, None if windows_after else spec)
-    name = recording.name if show_progress and sys.stderr.isatty() else ""
-    trace, trace_scale = CompressedTrace(), 0.0
-    samples, begins, probabilities, skipped = [], [], [], []
-    for chunk in _with_bar(reading, name, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
-        trace_scale = trace_scale or _trace_scale(reading)
-        trace.add(chunk.shown * trace_scale)
-        skipped += chunk.skipped
-        if len(chunk.sample):
-            samples.append(chunk.sample)
-            begins.append(chunk.begins)
-            if not windows_after:
-                probabilities.append(classifier.probabilities(chunk.rows, chunk.features))
-    skipped = merge_intervals(skipped)
-    if not samples:
+    two_passes = spec is not None and not live
+    leads = other_leads(recording, position, spec.leads) if spec and two_passes else [position]
+    reading = LeadSegmenter(recording, position, peaks, polarity, live, None if two_passes else spec)
+    title = recording.name if show_progress and sys.stderr.isatty() else ""
+    collected = _Pass(None if two_passes else classifier)
+    for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
+        collected.add(chunk, reading)
+    skipped = merge_intervals(collected.skipped)
+    if not collected.samples:
         raise UserError(_no_beats(recording, reading, skipped))
-    sample = np.concatenate(samples)
-    if spec and windows_after:
+    sample = np.concatenate(collected.samples)
+    if spec and two_passes:
         windows = read_windows(recording, leads, reading.inverted, sample, spec)
-        windows = _with_bar(windows, name, "beats", len(sample), lambda part: len(part[0]))
-        probabilities = [classifier.probabilities(x, features) for x, features in windows]
+        bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
+        collected.probabilities = [classifier.probabilities(x, features) for x, features in bar]
     beats = AnnotatedRecording(
         sample,
-        np.concatenate(begins),
-        np.concatenate(probabilities),
+        np.concatenate(collected.begins),
+        np.concatenate(collected.probabilities),
         classifier.class_names,
         reading.lead.fs,
         reading.samples,
         skipped,
-        trace.finish(),
+        collected.trace.finish(),
     )
     unit = "mV" if reading.in_millivolts else "QRS height"
     doubts = _doubts(reading, polarity)
     return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts)
+
+
+class _Pass:
+    """Beats, trace and skipped intervals of a lead, chunk by chunk; a classifier classifies the beats at once."""
+
+    def __init__(self, classifier: Classifier | None) -> None:
+        self.classifier = classifier
+        self.samples: list[np.ndarray] = []
+        self.begins: list[np.ndarray] = []
+        self.probabilities: list[np.ndarray] = []
+        self.skipped: list[BadInterval] = []
+        self.trace = CompressedTrace()
+        self._trace_scale = 0.0
+
+    def add(self, chunk: SegmentedChunk, reading: LeadSegmenter) -> None:
+        """Take the next chunk."""
+        self._trace_scale = self._trace_scale or _trace_scale(reading)
+        self.trace.add(chunk.shown * self._trace_scale)
+        self.skipped += chunk.skipped
+        if len(chunk.sample):
+            self.samples.append(chunk.sample)
+            self.begins.append(chunk.begins)
+            if self.classifier is not None:
+                self.probabilities.append(self.classifier.probabilities(chunk.rows, chunk.features))
 
 
 def _with_bar(
@@ -123,19 +140,19 @@ def _with_bar(
             bar.update(int(done) - bar.n)
 
 
-def _trace_scale(reading: Reading) -> float:
+def _trace_scale(reading: LeadSegmenter) -> float:
     """The factor of the displayed trace: in an unknown unit, the average beat is drawn as high as 1 mV."""
     return 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
 
 
-def _no_beats(recording: Recording, reading: Reading, skipped: list[BadInterval]) -> str:
+def _no_beats(recording: Recording, reading: LeadSegmenter, skipped: list[BadInterval]) -> str:
     """The error message for a lead without beats."""
     lost = sum(interval.stop - interval.start for interval in skipped)
     share = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
     return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
 
 
-def _doubts(reading: Reading, polarity: str) -> list[str]:
+def _doubts(reading: LeadSegmenter, polarity: str) -> list[str]:
     """Warnings about the unit and the polarity of the signal."""
     doubts = []
     if reading.lead.scale is None:

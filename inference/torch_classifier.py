@@ -125,5 +125,5 @@ def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
     defaults: dict[str, Any] = {}
     for options in (ModelOptions(), InputOptions(), SyntheticPatientOptions()):
         defaults.update(asdict(options))
-    known = {key: value for key, value in stored.items() if key in defaults}
-    return Namespace(**{**defaults, **known, "num_classes": len(state["class_names"])})
+    used = {key: value for key, value in stored.items() if key in defaults}
+    return Namespace(**{**defaults, **used, "num_classes": len(state["class_names"])})

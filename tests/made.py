@@ -13,11 +13,23 @@ import wfdb
 from scipy.signal import resample_poly
 
 import commander
+from loaders.io.discovery import Item
 from loaders.io.wfdb_record import Record
 from loaders.sources.synthetic import patient_record
 from tests.conftest import SMALL
 
 GAIN = 40  # units per mV: everything fits into 8 bits
+# Python that makes torch and the onnx package look as if they were not installed.
+FORBID_TORCH = """
+import sys
+
+class Forbidding:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "onnx"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Forbidding())
+"""
 CLASSES = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
 
 
@@ -152,6 +164,17 @@ def note_bytes(text: str) -> bytes:
     """A note at the sample of the annotation before it."""
     padded = text.encode().ljust(len(text) + len(text) % 2, b"\0")
     return annotation_bytes(22, 0) + annotation_bytes(63, len(text)) + padded
+
+
+def several_recordings(folder: Path) -> list[Item]:
+    """Four recordings in a folder, the second of them cut off, and one of the same name elsewhere."""
+    record = small_record()
+    for k in range(4):
+        write_format(folder / "in", f"r{k}", record.digital[: 12000 + 1200 * k], "16")
+    data = folder / "in" / "r1.dat"
+    data.write_bytes(data.read_bytes()[:1000])
+    shutil.copytree(folder / "in", folder / "too", ignore=lambda *_: ["r1.hea", "r2.hea", "r3.hea"])
+    return [Item(folder / "in" / f"r{k}.hea") for k in range(4)] + [Item(folder / "too" / "r0.hea")]
 
 
 def make_workplace(folder: Path) -> Path:

@@ -27,8 +27,8 @@ DOCS = ROOT / "docs"
 def blocks(name: str, language: str) -> list[tuple[int, str]]:
     """(line number, text) of the code blocks of a page."""
     text = (DOCS / name).read_text(encoding="utf-8")
-    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [(text[: match.start(1)].count("\n"), match[1]) for match in found]
+    matches = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(text[: match.start(1)].count("\n"), match[1]) for match in matches]
 
 
 def run_blocks(name: str, variables: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,21 +12,18 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-import commander
-from commands import predict as recordings
 from inference.files import AnnotateOptions, annotate_file
-from inference.lines import annotate_lines
 from inference.stream import Beat, Stream
 from loaders.beats.features.base import FeatureInput
 from loaders.beats.features.table import compute
 from loaders.beats.input_spec import InputSpec
-from loaders.beats.segmenter import Reader
+from loaders.beats.segmenter import Segmenter
 from loaders.dsp.chunks import Chunker, iter_chunks
 from loaders.io.discovery import Item
 from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record, read_wfdb
-from tests.conftest import RECORDS, ROOT, needs_records
-from tests.made import GAIN, Rule, small_record, write_format
+from tests.conftest import RECORDS, needs_records
+from tests.made import Rule, small_record, write_format
 from toolbox.utils import UserError
 
 
@@ -56,14 +49,14 @@ def streamed(
 ) -> list[Beat]:
     """All beats of a signal that is pushed `size` samples at a time."""
     stream = Stream(network or Rule(), fs, **options)
-    found = [beat for k in range(0, len(signal), size) for beat in stream.push(signal[k : k + size])]
-    return found + stream.finish()
+    beats = [beat for k in range(0, len(signal), size) for beat in stream.push(signal[k : k + size])]
+    return beats + stream.finish()
 
 
 def offline(signal: np.ndarray, fs: float = 360) -> tuple[np.ndarray, np.ndarray]:
     """Samples and probabilities of the beats as --predict finds them in the whole."""
-    reader = Reader(fs, "keep")
-    parts = [reader.part(piece) for piece in iter_chunks([signal], Chunker(fs))]
+    segmenter = Segmenter(fs, "keep")
+    parts = [segmenter.segment(piece) for piece in iter_chunks([signal], Chunker(fs))]
     rows = np.concatenate([part.rows for part in parts])
     return np.concatenate([part.sample for part in parts]), Rule().probabilities(rows)
 
@@ -129,15 +122,15 @@ def test_the_beats_of_real_records_are_those_of_the_whole(name: str) -> None:
 
 @pytest.mark.parametrize("fs", [250, 360])
 def test_a_beat_is_as_if_the_recording_had_ended_when_it_came(lead: np.ndarray, fs: int) -> None:
-    """So nothing is known but the past and those 3 s; and all of them are made use of."""
+    """So nothing is heard but the past and those 3 s; and all of them are made use of."""
     signal = resample_poly(lead[: 360 * 25], fs, 360).astype(np.float32)
     stream = Stream(Rule(), fs)
     step = fs // 10
     for k in range(0, len(signal), step):
         for beat in stream.push(signal[k : k + step]):
             # the quarter of a second that was complete last: what came behind it is not looked at yet
-            known = (k + step - int(2.75 * fs)) // int(0.25 * fs) * int(0.25 * fs) + int(2.75 * fs)
-            sample, probabilities = offline(signal[:known], fs)
+            heard = (k + step - int(2.75 * fs)) // int(0.25 * fs) * int(0.25 * fs) + int(2.75 * fs)
+            sample, probabilities = offline(signal[:heard], fs)
             at = int(np.flatnonzero(sample == beat.sample)[0])
             assert np.allclose(probabilities[at], beat.probabilities, atol=1e-5)
             assert beat.seen == min(len(sample) - 1 - at, 2)
@@ -176,27 +169,27 @@ def test_gaps_flat_and_saturated_stretches(lead: np.ndarray, beats: list[Beat]) 
     signal[5000:6000] = np.nan
     signal[9000:10500] = 0.2
     signal[14000:14400] = 3.0
-    stream, found, told = Stream(Rule(), 360, high=3.0), [], []
+    stream, streamed_beats, qualities = Stream(Rule(), 360, high=3.0), [], []
     for k in range(0, len(signal), 360):
-        found += stream.push(signal[k : k + 360])
-        told += [stream.quality] if not told or stream.quality != told[-1] else []
-    found += stream.finish()
-    assert told == ["", "gap", "", "flat", "", "saturated", ""]
-    at = np.array([beat.sample for beat in found])
+        streamed_beats += stream.push(signal[k : k + 360])
+        qualities += [stream.quality] if not qualities or stream.quality != qualities[-1] else []
+    streamed_beats += stream.finish()
+    assert qualities == ["", "gap", "", "flat", "", "saturated", ""]
+    at = np.array([beat.sample for beat in streamed_beats])
     for start, stop in ((5000, 6000), (9000, 10500), (14000, 14400)):
         assert not ((at >= start - 36) & (at < stop + 36)).any()
-    assert sum(beat.rr is None for beat in found) == 4
+    assert sum(beat.rr is None for beat in streamed_beats) == 4
     away = np.abs(at[:, None] - [beat.sample for beat in beats]).min(axis=1)
-    assert (away <= 18).sum() >= len(at) - 1  # nothing is found that is not there without them
+    assert (away <= 18).sum() >= len(at) - 1  # nothing is streamed_beats that is not there without them
 
 
 def test_single_missing_samples_are_bridged(lead: np.ndarray, beats: list[Beat]) -> None:
     signal = lead.copy()
     signal[500::1009] = np.nan
     signal[501::1009] = np.inf
-    found = streamed(signal)
-    assert len(found) == len(beats)
-    assert np.abs([a.sample - b.sample for a, b in zip(found, beats, strict=True)]).max() <= 2
+    bridged = streamed(signal)
+    assert len(bridged) == len(beats)
+    assert np.abs([a.sample - b.sample for a, b in zip(bridged, beats, strict=True)]).max() <= 2
 
 
 def test_units_and_polarity(lead: np.ndarray) -> None:
@@ -287,17 +280,17 @@ def test_windows_of_real_records_are_those_of_the_whole(name: str) -> None:
     beats = streamed(signal, network=live)
     sample = np.array([beat.sample for beat in beats])
     x, features = recipe.values(recipe.clean(signal[:, None], 360.0), sample, sample / 360)
-    rows, told = live.shown()
+    rows, shown = live.shown()
     assert np.abs(rows - x).max() < 1e-3
-    assert features is not None and np.mean(np.abs(told - features).max(axis=1) < 1e-3) > 0.98
+    assert features is not None and np.mean(np.abs(shown - features).max(axis=1) < 1e-3) > 0.98
 
 
 def test_the_first_beats_have_the_past_that_there_is(lead: np.ndarray) -> None:
     """Their rhythm is told as at the start of a record in training, wherever the stream is cut."""
     live = Looker(CAUSAL["medians"])
     stream = Stream(live, 360)
-    found = [beat for k in range(0, 8000, 400) for beat in stream.push(lead[k : k + 400])]
-    times = np.array([beat.time for beat in found])
+    first_beats = [beat for k in range(0, 8000, 400) for beat in stream.push(lead[k : k + 400])]
+    times = np.array([beat.time for beat in first_beats])
     expected = compute(("rr_past",), FeatureInput(times, np.zeros((1, 1)), np.zeros(0, int), 120.0))
     assert len(times) > 15 and np.allclose(live.shown()[1], expected, atol=1e-6)
 
@@ -321,107 +314,3 @@ def test_the_first_beats_have_the_past_that_there_is(lead: np.ndarray) -> None:
 def test_windows_that_a_stream_cannot_know(recipe: InputSpec, said: str) -> None:
     with pytest.raises(UserError, match=f"reads windows {said}"):
         Stream(Looker(recipe), 360)
-
-
-# lines of standard input
-
-
-def lines_of(record: Record, header: str = "time,MLII [uV],V1 [uV]\n") -> io.StringIO:
-    signal = record.digital[: 360 * 20] / GAIN * 1000
-    return io.StringIO(header + "".join(f"{k / 360:.4f},{a:.1f},{b:.1f}\n" for k, (a, b) in enumerate(signal)))
-
-
-def test_lines_give_lines(record: Record) -> None:
-    out = io.StringIO()
-    found = annotate_lines(lines_of(record), out, Rule(), CsvFormat(360.0), None, "keep")
-    head, *rows = out.getvalue().splitlines()
-    assert head == "time_s,sample,rr_s,class,p_N,p_S,p_V,p_F,p_Q"
-    beats = streamed(record.digital[: 360 * 20, 0], gain=GAIN)
-    assert found == {"samples": 360 * 20, "beats": len(beats)} and len(rows) == len(beats)
-    for row, beat in zip(rows, beats, strict=True):
-        time, sample, rr, letter, *likely = row.split(",")
-        assert int(sample) == beat.sample and float(time) == pytest.approx(beat.time, abs=1e-4)
-        assert letter == beat.letter and np.allclose([float(cell) for cell in likely], beat.probabilities, atol=1e-4)
-        assert rr == "" if beat.rr is None else float(rr) == pytest.approx(beat.rr, abs=1e-4)
-
-
-def test_beats_are_told_before_the_lines_end(record: Record) -> None:
-    out, told = io.StringIO(), []
-
-    class Lines(io.StringIO):
-        def __next__(self) -> str:
-            told.append(out.getvalue().count("\n") - 1)
-            return super().__next__()
-
-    annotate_lines(Lines(lines_of(record).getvalue()), out, Rule(), CsvFormat(360.0), None, "keep")
-    first = streamed(record.digital[: 360 * 20, 0], gain=GAIN)[0]
-    shown = int(np.argmax(np.array(told) == 1))  # the line that was read when the first beat stood there
-    assert first.sample + 2.5 * 360 < shown <= first.sample + 3 * 360 + 2
-
-
-def test_cells_that_are_no_numbers_are_missing_samples(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
-    text = lines_of(record).getvalue().splitlines(keepends=True)
-    text[1000] = "#?!\n"
-    text[3000:4000] = [",\n"] * 1000
-    out = io.StringIO()
-    found = annotate_lines(io.StringIO("".join(text)), out, Rule(), CsvFormat(360.0), None, "keep")
-    said = capsys.readouterr().err.splitlines()
-    assert found["samples"] == 360 * 20 and len(said) == 3
-    assert said[0].startswith("warning: line 1001 of standard input, '#?!', has no number in column 2")
-    assert said[1].endswith("gap, no beats are annotated") and said[2].endswith("the signal is usable again")
-
-
-@pytest.mark.parametrize(
-    ("text", "csv_format", "lead", "said"),
-    [
-        ("", CsvFormat(360.0), None, "standard input is empty"),
-        ("hello\n", CsvFormat(360.0), None, "holds no numbers"),
-        ("a,b\n1,2\n2,1\n", CsvFormat(360.0), "V9", "no lead V9"),
-        ("a,b\n1,2\n2,1\n", CsvFormat(360.0, ("c",)), None, "no column c"),
-        ("1\n2\n1\n", CsvFormat(20.0), None, "20 samples per second"),
-    ],
-)
-def test_lines_that_are_no_recording(text: str, csv_format: CsvFormat, lead: str | None, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        annotate_lines(io.StringIO(text), io.StringIO(), Rule(), csv_format, lead, "keep")
-
-
-def test_the_command_line_takes_lines(
-    record: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(recordings, "load_classifier", lambda args: Rule())
-    monkeypatch.setattr("sys.stdin", lines_of(record))
-    found = commander.main(["--predict", "-", "--fs", "360"])
-    assert capsys.readouterr().out.count("\n") == found["beats"] + 1 > 20
-
-
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        ([], "--fs"),
-        (["--fs", "360", "--out", "x"], "leave out --out"),
-        (["--fs", "360", "--peaks", "atr"], "leave out --peaks"),
-        (["--fs", "360", "-j", "2"], "leave out --workers"),
-    ],
-)
-def test_flags_that_lines_do_not_go_with(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        commander.main(["--predict", "-", *flags])
-    assert stop.value.code == 2 and said in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        commander.main(["--predict", "-", "other", "--fs", "360"])
-
-
-def test_nobody_reading_any_more_ends_it_quietly(record: Record) -> None:
-    program = (
-        "import sys; from loaders.io.recording import CsvFormat; from inference.lines import annotate_lines; "
-        "from tests.made import Rule; annotate_lines(sys.stdin, sys.stdout, Rule(), CsvFormat(360.0), None, 'keep')"
-    )
-    reading, writing = os.pipe()
-    os.close(reading)
-    answer = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, input=lines_of(record).getvalue(), text=True, stdout=writing,
-        stderr=subprocess.PIPE, timeout=120, check=False,
-    )  # fmt: skip
-    os.close(writing)
-    assert (answer.returncode, answer.stderr) == (0, "")

@@ -70,13 +70,13 @@ def test_a_signal_ends_it_in_one_line_and_the_same_command_goes_on(
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    rest, told = process.communicate(timeout=120)
-    assert process.returncode == 128 + number, told
+    rest, messages = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, messages
     line = re.fullmatch(
         rf"{number.name}: stopped; (\d) of {COUNT} recordings are finished; the same command skips them and goes on\n",
-        told,
+        messages,
     )
-    assert line is not None, told
+    assert line is not None, messages
     finished = int(line[1])
     assert nobody_left(process.pid)
     whole = {path.name.partition(".")[0] for path in out.glob("*.json") if json.loads(path.read_text())["outputs"]}
@@ -87,7 +87,7 @@ def test_a_signal_ends_it_in_one_line_and_the_same_command_goes_on(
         assert name.partition(".")[0] in whole or f"{name.partition('.')[0]}.ecg" in names, names
 
     again = start(folder, out, 0)
-    lines, told = again.communicate(timeout=120)
-    assert (again.returncode, told) == (0, "")
+    lines, messages = again.communicate(timeout=120)
+    assert (again.returncode, messages) == (0, "")
     assert lines.count("done before") == len(whole) and lines.count("\n") == COUNT
     assert {path.name for path in out.iterdir()} == {f"r{k}.ecg{end}" for k in range(COUNT) for end in ENDINGS}
