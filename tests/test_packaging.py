@@ -176,9 +176,9 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
 PROGRAM = """
 import sys
 import pytorch_ecg.toolbox.metrics
-from pytorch_ecg import Stream, load_classifier
+from pytorch_ecg import Stream, annotate, load_classifier
 from pytorch_ecg.models import MODELS
-print(pytorch_ecg.__version__, Stream.__module__, load_classifier.__module__, MODELS["mlp"].__module__)
+print(pytorch_ecg.__version__, *(one.__module__ for one in (Stream, load_classifier, annotate, MODELS["mlp"])))
 print(sorted(set(sys.modules) & {*TOP_LEVEL}))
 """.replace("TOP_LEVEL", repr(TOP_LEVEL)[1:-1])
 
@@ -192,7 +192,8 @@ def import_beside_the_user(interpreter: Path | str, user: Path, *places: Path) -
     return answer.stdout
 
 
-EXPECTED = f"{project_version()} pytorch_ecg.inference.stream pytorch_ecg.inference.load pytorch_ecg.models.mlp\n[]\n"
+HOMES = ("inference.stream", "inference.load", "inference.beat_table", "models.mlp")
+EXPECTED = f"{project_version()} {' '.join(f'pytorch_ecg.{home}' for home in HOMES)}\n[]\n"
 
 
 def test_a_program_imports_names_of_the_package(installed: Path, user: Path) -> None:
