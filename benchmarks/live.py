@@ -25,7 +25,7 @@ from benchmarks.markdown import table  # noqa: E402
 from commands.predict import load_classifier  # noqa: E402
 from inference.classifier import Classifier  # noqa: E402
 from inference.stream import Stream  # noqa: E402
-from loaders.beats.segmenter import Reader  # noqa: E402
+from loaders.beats.segmenter import Segmenter  # noqa: E402
 from loaders.datasets.splits import DS2  # noqa: E402
 from loaders.dsp.chunks import Chunker, iter_chunks  # noqa: E402
 from loaders.dsp.resample import positions  # noqa: E402
@@ -38,8 +38,8 @@ ALIKE = 1e-4
 
 def compared(signal: np.ndarray, fs: float, classifier: Classifier) -> np.ndarray:
     """What a row of the table counts, for one lead."""
-    reader, recipe = Reader(fs, "keep"), classifier.input_spec
-    parts = [reader.part(piece) for piece in iter_chunks([signal], Chunker(fs))]
+    segmenter, recipe = Segmenter(fs, "keep"), classifier.input_spec
+    parts = [segmenter.segment(piece) for piece in iter_chunks([signal], Chunker(fs))]
     sample = np.concatenate([part.sample for part in parts])
     if recipe is None:
         whole = classifier.probabilities(np.concatenate([part.rows for part in parts]))

@@ -11,10 +11,11 @@ import numpy as np
 from tqdm import tqdm
 
 from inference.classifier import Classifier
-from loaders.beats.segmenter import Reading, SegmentedChunk
-from loaders.beats.window_segmenter import other_leads, read_windows
+from loaders.beats.segmenter import LeadSegmenter, SegmentedChunk
+from loaders.beats.window_segmenter import read_windows
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
+from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.trace import CompressedTrace
@@ -69,7 +70,7 @@ def annotate_lead(
     # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
     two_passes = spec is not None and not live
     leads = other_leads(recording, position, spec.leads) if spec and two_passes else [position]
-    reading = Reading(recording, position, peaks, polarity, live, None if two_passes else spec)
+    reading = LeadSegmenter(recording, position, peaks, polarity, live, None if two_passes else spec)
     title = recording.name if show_progress and sys.stderr.isatty() else ""
     collected = _Pass(None if two_passes else classifier)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
@@ -109,7 +110,7 @@ class _Pass:
         self.trace = CompressedTrace()
         self._trace_scale = 0.0
 
-    def add(self, chunk: SegmentedChunk, reading: Reading) -> None:
+    def add(self, chunk: SegmentedChunk, reading: LeadSegmenter) -> None:
         """Take the next chunk."""
         self._trace_scale = self._trace_scale or _trace_scale(reading)
         self.trace.add(chunk.shown * self._trace_scale)
@@ -139,19 +140,19 @@ def _with_bar(
             bar.update(int(done) - bar.n)
 
 
-def _trace_scale(reading: Reading) -> float:
+def _trace_scale(reading: LeadSegmenter) -> float:
     """The factor of the displayed trace: in an unknown unit, the average beat is drawn as high as 1 mV."""
     return 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
 
 
-def _no_beats(recording: Recording, reading: Reading, skipped: list[BadInterval]) -> str:
+def _no_beats(recording: Recording, reading: LeadSegmenter, skipped: list[BadInterval]) -> str:
     """The error message for a lead without beats."""
     lost = sum(interval.stop - interval.start for interval in skipped)
     share = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
     return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
 
 
-def _doubts(reading: Reading, polarity: str) -> list[str]:
+def _doubts(reading: LeadSegmenter, polarity: str) -> list[str]:
     """Warnings about the unit and the polarity of the signal."""
     doubts = []
     if reading.lead.scale is None:
@@ -159,7 +160,13 @@ def _doubts(reading: Reading, polarity: str) -> list[str]:
     elif not reading.in_millivolts:
         doubts.append(
             f"QRS complexes of {abs(reading.height):.3g} mV: the signal is not in mV"
-            f"{'; --gain tells how much 1 mV is' if reading.recording.kind == 'CSV' else ''}"
+            f"{'; --gain tells how much 1 mV is' if reading.recording.kind in ('CSV', 'MATLAB', 'NumPy') else ''}"
+        )
+    beyond = 0 if reading.given is None else int((reading.given >= reading.samples).sum())
+    if beyond and reading.given is not None:
+        doubts.append(
+            f"{beyond} beat(s) of --peaks lie beyond its {reading.samples} samples, the last at {reading.given[-1]}; "
+            "they are left out"
         )
     if reading.inverted and polarity == "auto":
         doubts.append("the lead is upside down (P waves and QRS complexes point down) and was turned around")

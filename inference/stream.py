@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inference.classifier import Classifier
-from loaders.beats.segmenter import Reader
+from loaders.beats.segmenter import Segmenter
 from loaders.dsp.chunks import Chunk, Chunker
 from loaders.io.recording import LOWEST_RATE
 from toolbox.utils import UserError
@@ -104,7 +104,7 @@ class Stream:
         self.names = tuple(LETTERS[name] for name in classifier.class_names)
         self.quality = ""
         self._chunker = Chunker(fs, low / gain, high / gain, live=True)
-        self._reader = Reader(fs, polarity, input_spec=classifier.input_spec)
+        self._segmenter = Segmenter(fs, polarity, input_spec=classifier.input_spec)
         self._last_sample = 0
         self._finished = False
 
@@ -138,7 +138,7 @@ class Stream:
         for chunk in chunks:
             at_the_end = [interval.kind for interval in chunk.bad if interval.stop >= len(chunk.signal)]
             self.quality = at_the_end[-1] if at_the_end else ""
-            part = self._reader.part(chunk)
+            part = self._segmenter.segment(chunk)
             if not len(part.sample):
                 continue
             columns = (part.sample.tolist(), part.begins.tolist(), part.seen.tolist())

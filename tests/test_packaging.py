@@ -101,7 +101,7 @@ def test_the_wheel_holds_one_package_with_every_file(wheel: Path) -> None:
     assert set(names) == own | {f"pytorch_ecg/{path.as_posix()}" for path in project_files()}
     tracked = subprocess.run(["git", "ls-files", *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {f"pytorch_ecg/{name}" for name in tracked.splitlines() if (ROOT / name).is_file()} <= set(names)
-    assert {Path(name).suffix for name in names} >= {".py", ".npz", ".js", ".yaml"}
+    assert {Path(name).suffix for name in names} >= {".py", ".npz", ".js", ".html", ".css", ".yaml"}
     assert metadata["top_level.txt"].split() == ["pytorch_ecg"]
     assert "pytorch-ecg = pytorch_ecg.__main__:run" in metadata["entry_points.txt"]
     assert "License-Expression: MIT" in metadata["METADATA"] and "LICENSE" in metadata
@@ -176,9 +176,9 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
 PROGRAM = """
 import sys
 import pytorch_ecg.toolbox.metrics
-from pytorch_ecg import Stream, load_classifier
+from pytorch_ecg import Stream, annotate, load_classifier
 from pytorch_ecg.models import MODELS
-print(pytorch_ecg.__version__, Stream.__module__, load_classifier.__module__, MODELS["mlp"].__module__)
+print(pytorch_ecg.__version__, *(one.__module__ for one in (Stream, load_classifier, annotate, MODELS["mlp"])))
 print(sorted(set(sys.modules) & {*TOP_LEVEL}))
 """.replace("TOP_LEVEL", repr(TOP_LEVEL)[1:-1])
 
@@ -192,7 +192,8 @@ def import_beside_the_user(interpreter: Path | str, user: Path, *places: Path) -
     return answer.stdout
 
 
-EXPECTED = f"{project_version()} pytorch_ecg.inference.stream pytorch_ecg.inference.load pytorch_ecg.models.mlp\n[]\n"
+HOMES = ("inference.stream", "inference.load", "inference.beat_table", "models.mlp")
+EXPECTED = f"{project_version()} {' '.join(f'pytorch_ecg.{home}' for home in HOMES)}\n[]\n"
 
 
 def test_a_program_imports_names_of_the_package(installed: Path, user: Path) -> None:

@@ -118,15 +118,17 @@ class InputSpec:
 
     def future(self) -> list[str]:
         """Text: how far ahead of the R peak each part of a row looks."""
-        lines = ["", "what a row knows of the time after its R peak"]
+        lines = ["", "how far a row reaches behind its R peak"]
         if self.context == "kaggle":
             lines.append("row: 1.56 s at most; its end and its scale reach 0.2 RR intervals behind the next annotation")
         else:
             scale = {"record": "; its scale is the whole recording's", "window": "", "none": ""}[self.scale]
-            smooth = f"; the high-pass filter feels about {self._filter_reach():.2g} s more" if self.highpass else ""
+            smooth = (
+                f"; the high-pass filter reaches about {self._filter_reach():.2g} s further" if self.highpass else ""
+            )
             if self.baseline == "median":
-                smooth = f"; the medians and the low-pass feel {self._filter_reach():g} s more"
-            lines.append(f"row: {self.after:g} s{smooth}; resampling, {10 / self.rate:.2g} s more{scale}")
+                smooth = f"; the medians and the low-pass reach {self._filter_reach():g} s further"
+            lines.append(f"row: {self.after:g} s{smooth}; resampling, {10 / self.rate:.2g} s further{scale}")
         return lines + [f"{name}: {group(name).future}" for name in self.features]
 
     def _filter_reach(self) -> float:
@@ -145,7 +147,7 @@ class InputSpec:
             why = "in units of the whole recording, which a stream does not know (--scale window)"
         elif late:
             live = ", ".join(name for name, each in FEATURES.items() if each.live)
-            why = f"and {', '.join(late)}, which take what comes long after; a stream knows {live} (--features)"
+            why = f"and {', '.join(late)}, which depend on beats long after; a stream knows {live} (--features)"
         elif ahead > LIVE_AHEAD:
             why = f"that depend on {ahead:.3g} s after an R peak; a stream knows {LIVE_AHEAD:g} s (--window-after)"
         elif back > CONTEXT:

@@ -82,7 +82,7 @@ def segment_chunk(
     return np.concatenate(kept), np.concatenate(rows), np.concatenate(begins)
 
 
-class Reader:
+class Segmenter:
     """Segments the chunks of one lead, in order; memory does not grow with its length.
 
     Args:
@@ -111,7 +111,7 @@ class Reader:
         self._spec = input_spec
         self._before = np.zeros(0, dtype=np.int64)  # the last beats, which features compare one with
 
-    def part(self, chunk: Chunk) -> SegmentedChunk:
+    def segment(self, chunk: Chunk) -> SegmentedChunk:
         """Beats and model inputs of the next chunk."""
         self.samples += chunk.own
         peaks, own, begin = self._peaks(chunk)
@@ -159,16 +159,16 @@ class Reader:
         return at, np.minimum(chunk.to_own(at), self.samples - 1 + round(len(chunk.signal) * chunk.step)), begin
 
 
-class Reading(Reader):
+class LeadSegmenter(Segmenter):
     """One lead of a recording, to be iterated over once.
 
     Args:
         recording: the file.
         lead: the position of the lead.
         peaks: "detect", or the annotator whose beats are taken.
-        polarity: see `Reader`.
+        polarity: see `Segmenter`.
         live: read it as if it came live: a beat is segmented with the 3 s after its R peak.
-        input_spec: see `Reader`.
+        input_spec: see `Segmenter`.
 
     Raises:
         UserError: the signal or the annotations are damaged.
@@ -199,7 +199,7 @@ class Reading(Reader):
     def __iter__(self) -> Iterator[SegmentedChunk]:
         stream = self.recording.stream(self.position, BLOCK)
         for chunk in iter_chunks(stream, Chunker(self.lead.fs, self.lead.low, self.lead.high, self.live)):
-            yield self.part(chunk)
+            yield self.segment(chunk)
 
 
 def _skipped(chunk: Chunk) -> list[BadInterval]:

@@ -87,12 +87,13 @@ class Data:
 
 @dataclass
 class Parts:
-    """The rows of each part, and the words to say about them.
+    """The rows of each part, with warnings and text about the split.
 
     Attributes:
         division: their numbers among all beats.
         kind: the dataset that they make.
-        warnings, lines: see `Data`.
+        warnings: to be read with the scores.
+        lines: more for --prepare to print.
     """
 
     division: splits.Division
@@ -195,21 +196,24 @@ def make_data(split: SplitOptions, seed: int, cache: Cache, kind: type[ECGLoader
     if split.validate_on == "test":
         whole = kind(test)
         return Data(kind(train), whole, whole, cache, [*warnings, LEAK_WARNING])
+    rest, held = held_out(kind(train).labels().numpy(), split, seed)
     if split.validate_on == "train":
-        return Data(kind(train), kind(train), kind(test), cache, [*warnings, LEARNED_WARNING])
-    rest, held = splits.stratified(kind(train).y.numpy(), split.val_fraction, np.random.default_rng(seed))
+        warnings = [*warnings, LEARNED_WARNING]
     return Data(kind(train, rest), kind(train, held), kind(test), cache, warnings)
+
+
+def held_out(labels: np.ndarray, split: SplitOptions, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows that train and that validate, of rows with these labels (n,), when patients are mixed."""
+    if split.validate_on == "train":
+        return np.arange(len(labels)), np.arange(len(labels))
+    return splits.stratified(labels, split.val_fraction, np.random.default_rng(seed))
 
 
 def mixed(beats: Beats, options: DataOptions, kind: type[ECGLoader]) -> Parts:
     """Kaggle's split, or for synthetic recordings one like it; validation is a stratified part of train."""
     source = options.source
     train, test = splits.mixed_rows(beats, source.synthetic_seed if source.is_synthetic else None)
-    labels = kind(beats, train).labels().numpy()
-    if options.split.validate_on == "train":
-        rest = held = np.arange(len(train))
-    else:
-        rest, held = splits.stratified(labels, options.split.val_fraction, np.random.default_rng(options.seed))
+    rest, held = held_out(kind(beats, train).labels().numpy(), options.split, options.seed)
     division = splits.Division({"train": train[rest], "val": train[held], "test": test})
     return Parts(division, kind, [SYNTHETIC_WARNING if source.is_synthetic else KAGGLE_WARNING], [])
 

@@ -17,7 +17,7 @@ from inference.stream import Beat, Stream
 from loaders.beats.features.base import FeatureInput
 from loaders.beats.features.table import compute
 from loaders.beats.input_spec import InputSpec
-from loaders.beats.segmenter import Reader
+from loaders.beats.segmenter import Segmenter
 from loaders.dsp.chunks import Chunker, iter_chunks
 from loaders.io.discovery import Item
 from loaders.io.recording import CsvFormat
@@ -55,8 +55,8 @@ def streamed(
 
 def offline(signal: np.ndarray, fs: float = 360) -> tuple[np.ndarray, np.ndarray]:
     """Samples and probabilities of the beats as --predict finds them in the whole."""
-    reader = Reader(fs, "keep")
-    parts = [reader.part(piece) for piece in iter_chunks([signal], Chunker(fs))]
+    segmenter = Segmenter(fs, "keep")
+    parts = [segmenter.segment(piece) for piece in iter_chunks([signal], Chunker(fs))]
     rows = np.concatenate([part.rows for part in parts])
     return np.concatenate([part.sample for part in parts]), Rule().probabilities(rows)
 

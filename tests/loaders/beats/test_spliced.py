@@ -28,7 +28,7 @@ from loaders.beats.spliced import (
 )
 from loaders.datasets.build import Data
 from loaders.io.wfdb_record import Record
-from loaders.names import parse_spliced
+from loaders.names import SPLICE_NAMES, parse_spliced
 from tests.conftest import RECORDS, needs_records
 from toolbox.utils import UserError
 
@@ -110,6 +110,7 @@ def test_noise_comes_in_bursts_and_leaves_the_beats_where_they_are() -> None:
 def test_every_kind_is_made_of_a_record_that_has_what_it_takes() -> None:
     made = {one.name for one in splices(*source(), RATE, dict.fromkeys(SPLICES, 1))}
     assert made == {f"r+{kind}0" for kind in SPLICES}
+    assert tuple(SPLICES) == SPLICE_NAMES
 
 
 def test_the_same_record_gives_the_same_patients_and_those_of_a_kind_differ() -> None:

@@ -131,8 +131,8 @@ def test_batches_bring_features_along_whatever_gathers_them(tmp_path: Path) -> N
 def test_prepare_says_what_a_row_knows_of_the_future(tmp_path: Path) -> None:
     lines = data(tmp_path, "--context window --features rr rhythm").lines
     assert (
-        "row: 0.5 s; the high-pass filter feels about 1 s more; resampling, 0.083 s more; its scale is the whole "
-        "recording's" in lines
+        "row: 0.5 s; the high-pass filter reaches about 1 s further; resampling, 0.083 s further; its scale is the "
+        "whole recording's" in lines
     )
     assert "rr: the next beat's time" in lines
 

@@ -11,7 +11,7 @@ import wfdb
 from scipy.signal import resample_poly
 
 import loaders.dsp.chunks
-from loaders.beats.segmenter import Reading, segment_chunk
+from loaders.beats.segmenter import LeadSegmenter, segment_chunk
 from loaders.beats.table import cut_kaggle_rows, extend_peaks, kaggle_beats
 from loaders.dsp.chunks import Chunk, Chunker, bridged, iter_chunks
 from loaders.dsp.quality import BadInterval, fill_gaps, find_bad_intervals, merge_intervals, polarity
@@ -181,9 +181,9 @@ def test_a_beat_that_stands_alone_has_a_row() -> None:
 # reading
 
 
-def parts_of(path: Path, peaks: str = "detect", polarity: str = "auto") -> tuple[list, Reading]:
+def parts_of(path: Path, peaks: str = "detect", polarity: str = "auto") -> tuple[list, LeadSegmenter]:
     recording = open_recording(path, CsvFormat())
-    reading = Reading(recording, 0, peaks, polarity)
+    reading = LeadSegmenter(recording, 0, peaks, polarity)
     return list(reading), reading
 
 
