@@ -43,7 +43,7 @@ TOPICS = {
             ("--model-name cnn1d_3 --dataset synthetic --epochs 8", "synthetic recordings: needs no data"),
             ("--config fast", "flags of recipes/fast.yaml"),
             ("--config fast --seeds 5", "five seeds, with mean and spread of each score"),
-            ("--resume latest --epochs 40", "the newest run goes on"),
+            ("--resume latest --epochs 40", "resume the newest run"),
         ),
         ("model", "training", "batches", "rare classes", "optimizer", "learning rate", "loss", "device"),
         ("dataset", "root_dir", "split", "resume", "version", "pretrained", "import_weights", "short_run", "seeds",

@@ -1,25 +1,20 @@
 """Data that many tests share, made once a session: small, synthetic, offline."""
 
-import signal
+from __future__ import annotations
 
-from toolbox.utils import tune_process
+import os
+from pathlib import Path
 
-tune_process()  # as commander does, before anything imports torch
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; tests send Ctrl-C
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
 
-from pathlib import Path  # noqa: E402
-
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-
-from loaders.beats.input_spec import InputSpec  # noqa: E402
-from loaders.beats.segment_record import rows_of  # noqa: E402
-from loaders.beats.table import Beats  # noqa: E402
-from loaders.datasets.build import kaggle_files  # noqa: E402
-from loaders.sources.kaggle_csv import FILES  # noqa: E402
-from loaders.sources.synthetic import synthesize  # noqa: E402
+from loaders.beats.input_spec import InputSpec
+from loaders.beats.segment_record import rows_of
+from loaders.beats.table import Beats
+from loaders.datasets.build import kaggle_files
+from loaders.sources.kaggle_csv import FILES
+from loaders.sources.synthetic import synthesize
 
 SMALL = ["--synthetic-patients", "4", "--synthetic-minutes", "4"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +23,14 @@ RECORDS = ROOT.parent / "shared" / "mitdb"
 needs_records = pytest.mark.skipif(
     not RECORDS.is_dir(), reason="needs the MIT-BIH records in ../shared/mitdb beside the checkout"
 )
+
+MOST_WORKERS = 8  # more than this wait for each other's disk
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The processes of `-n auto` (pyproject.toml): one per core for the whole suite, none for the files of a path."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return min(os.cpu_count() or 1, MOST_WORKERS) if whole else 0
 
 
 @pytest.fixture(scope="session")
