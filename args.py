@@ -126,11 +126,11 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
 
 
 def _hint(word: str, parser: argparse.ArgumentParser) -> str:
-    """The flag that was meant by an unknown word."""
+    """A suggestion for an unknown word."""
     flag = f"--{word.partition('=')[0].lstrip('-').replace('_', '-').lower()}"
-    known = [name for name in parser._option_string_actions if name.startswith("--")]
-    meant = ELSEWHERE.get(flag) or (flag if flag in known else "")
-    return f", did you mean {meant!r}?" if meant else nearest(flag, known) or "; --help all lists the flags"
+    names = [name for name in parser._option_string_actions if name.startswith("--")]
+    meant = ELSEWHERE.get(flag) or (flag if flag in names else "")
+    return f", did you mean {meant!r}?" if meant else nearest(flag, names) or "; --help all lists the flags"
 
 
 def find_recipe(name: str) -> Path:

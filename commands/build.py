@@ -31,7 +31,7 @@ from toolbox.schedulers import get_scheduler
 from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError, warn
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
-from toolbox.utils.options import pick
+from toolbox.utils.options import pick_groups
 from toolbox.utils.seeding import seed_everything
 from trainer import TrainContext, Training
 
@@ -53,14 +53,7 @@ class Options:
     @classmethod
     def of(cls, args: Namespace) -> Options:
         """Split the flags of a command line."""
-        return cls(
-            pick(CommandOptions, args),
-            pick(ModelOptions, args),
-            pick(TrainingOptions, args),
-            pick(BatchOptions, args),
-            pick(BalanceOptions, args),
-            pick(DeviceOptions, args),
-        )
+        return pick_groups(cls, args)
 
 
 @dataclass

@@ -184,6 +184,6 @@ CONFLICTS = (
     ),
     Conflict(
         lambda args: args.starts and args.version == "latest",
-        "--version latest is a run there is: add --resume latest to go on with it, or --test to score it",
+        "--version latest names a trained run: add --resume latest to resume it, or --test to score it",
     ),
 )

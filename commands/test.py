@@ -68,7 +68,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
     patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
-    board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves go on behind this epoch
+    board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves may reach beyond this epoch
     board.scalars("test", scores, epoch)
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
     board.close()

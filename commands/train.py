@@ -80,8 +80,8 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
 
 
 def start_run(built: BuiltRun, training: Training, path: Path, version: int, experiment: str | None) -> Run:
-    """Fill the folder of a new run, now that everything it needs is known to be good: a checkpoint of its start, and
-    last its config.json, which makes it a run."""
+    """Fill the folder of a new run, after all that may fail: first a checkpoint of its start, last its config.json,
+    which makes it a run."""
     config = {
         "name": path.name,
         "version": version,

@@ -14,9 +14,10 @@ from inference.array_recording import array_recording
 from inference.classifier import Classifier
 from inference.load import load_classifier
 from inference.recording import AnnotatedLead, annotate_lead
+from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.discovery import find_recordings
 from loaders.io.open import open_recording
-from loaders.io.recording import CsvFormat, Recording, choose_lead
+from loaders.io.recording import CsvFormat, Recording
 from toolbox.utils import UserError, os_error_text
 
 NO_CLASSIFIER = (
@@ -135,4 +136,4 @@ def _position(recording: Recording, lead: str | int | None, named: bool) -> tupl
         lead = recording.leads[lead].name
     if lead is None and not named:
         return 0, ""
-    return choose_lead(recording, lead)
+    return choose_lead_by_signal(recording, lead)

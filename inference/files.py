@@ -10,10 +10,11 @@ from typing import Any
 
 from inference.classifier import Classifier
 from inference.recording import AnnotatedLead, annotate_lead
+from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.annotations import write_beats, write_table
 from loaders.io.discovery import Item
 from loaders.io.open import open_recording
-from loaders.io.recording import CsvFormat, Recording, choose_lead
+from loaders.io.recording import CsvFormat, Recording
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
@@ -79,7 +80,7 @@ def annotate_file(
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_json(summary_file, {"fingerprint": fingerprint, "outputs": None})  # marks the other files as ours
-            position, warning = choose_lead(recording, options.lead)
+            position, warning = choose_lead_by_signal(recording, options.lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
                 show_progress=show_progress,

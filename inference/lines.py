@@ -13,7 +13,9 @@ import numpy as np
 from inference.classifier import Classifier
 from inference.stream import Beat, Stream
 from loaders.io.csv_recording import CsvLayout, CsvRecording, detect_layout, parse_cell
-from loaders.io.recording import CsvFormat, choose_lead
+from loaders.io.csv_time import GapFiller
+from loaders.io.leads import choose_lead
+from loaders.io.recording import CsvFormat
 from toolbox.utils import note, warn
 from toolbox.utils.signals import Ended
 
@@ -38,17 +40,17 @@ def annotate_lines(
     layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
     recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)
     position, warning = choose_lead(recording, lead)
-    if warning:
-        warn(warning)
+    for each in (*layout.notes, *([warning] if warning else [])):
+        warn(each)
     column = layout.names.index(leads[position].name)
-    stream = Stream(classifier, csv.fs or 0.0, 1 / (leads[position].scale or 1.0), polarity)
+    stream = Stream(classifier, leads[position].fs, 1 / (leads[position].scale or 1.0), polarity)
     counts = {"samples": 0, "beats": 0}
     try:
         print("time_s,sample,rr_s,class", *(f"p_{name}" for name in stream.names), sep=",", file=out, flush=True)
-        for value in _samples(chain(first[layout.header :], lines), layout, column):
+        for values in _samples(chain(first[layout.header :], lines), layout, column):
             quality = stream.quality
-            counts["samples"] += 1
-            counts["beats"] += _write(stream.push(value), out)
+            counts["samples"] += len(values)
+            counts["beats"] += _write(stream.push(values), out)
             if stream.quality != quality:
                 seconds = f"{counts['samples'] / stream.fs:.1f} s"
                 judged = f"{stream.quality}, no beats are annotated" if stream.quality else "the signal is usable again"
@@ -57,23 +59,35 @@ def annotate_lines(
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # Python flushes it once more at its end
     except Ended as stop:
-        stop.told = f"{counts['beats']} beats annotated in {counts['samples'] / stream.fs:.0f} s"
+        stop.advice = f"{counts['beats']} beats annotated in {counts['samples'] / stream.fs:.0f} s"
         raise
     return counts
 
 
-def _samples(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[float]:
-    """The samples in a column of `lines`; NaN for cells that are not numbers, the first of which is warned of."""
+def _samples(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[np.ndarray]:
+    """The samples in a column of `lines`: one a line, and those that its column of times says are missing before it.
+
+    Cells that are not numbers are NaN; the first one is warned of, and so is the first gap.
+    """
     warned = False
+    filler = GapFiller(layout.time, "standard input") if layout.time is not None else None
     for number, line in enumerate(lines, start=layout.header + 1):
         if not line.strip():
+            if layout.blank_is_missing:
+                yield np.array([np.nan])
             continue
         value = parse_cell(line, column, layout)
         if value is None and not warned:
             warned = True
             place = f"line {number} of standard input, {line.strip()[:60]!r}"
             warn(f"{place}, has no number in column {column + 1}; such samples count as missing")
-        yield np.nan if value is None else value
+        values = np.array([np.nan if value is None else value])
+        time = parse_cell(line, layout.time.column, layout) if filler is not None and layout.time is not None else None
+        if filler is not None:
+            values = filler.fill(np.array([np.nan if time is None else time]), values)
+            if len(values) > 1 and filler.gaps == 1:
+                warn(f"line {number} of standard input comes {len(values) - 1} samples late; gaps count as missing")
+        yield values
 
 
 def _write(beats: list[Beat], out: IO[str]) -> int:

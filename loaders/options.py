@@ -20,7 +20,7 @@ from loaders.names import (
     parse_spliced,
 )  # fmt: skip
 from toolbox.utils.aami import KAGGLE_ROW
-from toolbox.utils.options import listed, number, one_of, option, pick
+from toolbox.utils.options import listed, number, one_of, option, pick_groups
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,4 @@ class DataOptions:
     @classmethod
     def of(cls, args: Namespace) -> DataOptions:
         """Those in a namespace that holds them among others."""
-        return cls(
-            pick(SourceOptions, args),
-            pick(SplitOptions, args),
-            pick(InputOptions, args),
-            pick(SyntheticPatientOptions, args),
-            args.seed,
-        )
+        return pick_groups(cls, args)

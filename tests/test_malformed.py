@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from args import parse_args
 from loaders.beats.table import Beats
 from loaders.io.annotations import read_beats, read_pair
+from loaders.io.leads import choose_lead
 from loaders.io.open import open_recording
-from loaders.io.recording import CsvFormat, choose_lead
+from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import list_records
 from loaders.sources import cache, google_drive, physionet
 from loaders.sources.cache import Source

@@ -16,28 +16,11 @@ from loaders.beats.input_spec import InputSpec
 from loaders.beats.segmenter import BLOCK
 from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
 from loaders.io.recording import Recording
-from toolbox.utils import UserError, one_blas_thread
+from toolbox.utils import one_blas_thread
 
 WHOLE = 3600.0  # s; a recording up to that length is one chunk
 LENGTH, CONTEXT = 1680.0, 60.0  # s of a chunk of a longer one, and before and after it
 THREADS = 2  # chunks at once; each takes some 100 MB
-
-
-def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
-    """The positions of `count` leads: the chosen one, then the others of the same rate, in their order.
-
-    Raises:
-        UserError: there are too few.
-    """
-    fs = recording.leads[chosen].fs
-    rest = [k for k, lead in enumerate(recording.leads) if k != chosen and lead.fs == fs]
-    if len(rest) < count - 1:
-        alike = "" if len(recording.leads) < count else f" of {fs:g} samples per second"
-        raise UserError(
-            f"{recording.path} has {len(rest) + 1} lead(s){alike}; the network reads {count}. Take one trained with "
-            "--leads 1"
-        )
-    return [chosen, *rest[: count - 1]]
 
 
 def read_windows(

@@ -1,203 +1,210 @@
-"""CSV files to annotate: a column per lead, a line per sample, with or without a header."""
+"""CSV files to annotate: a column per lead, a line per sample, however the device wrote them."""
 
 from __future__ import annotations
 
-import re
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv as arrow_csv
+import pandas as pd
 
 from loaders.io.annotations import TABLE_OF_BEATS
+from loaders.io.csv_cells import cells_of, encoding_of, kind_of
+from loaders.io.csv_layout import CsvLayout, find_layout
+from loaders.io.csv_text import numbers_of, read_frames, unfinished_lines
+from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, regular_columns
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 
-BLOCK = 4 << 20  # bytes parsed at a time
-HEAD = 200  # lines that show the layout
-MISSING = ["", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-"]
-NO_LEAD = re.compile(r"(elapsed.*|date.*|time.*|t|s|sec.*|ms|sample.*|index|no|nr|n|#)", re.IGNORECASE)
-UNIT = re.compile(r"(.*?)\s*[\[(/]\s*([a-zµμA-Z]*[vV])\s*[\])]?")  # "MLII (mV)", "II [uV]", "V5/mV"
-NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
-
-
-@dataclass(frozen=True)
-class CsvLayout:
-    """Separator, decimal point and header of a CSV file.
-
-    Attributes:
-        separator: between cells.
-        point: the decimal point.
-        header: lines before the first sample.
-        names, units: one of each column; a unit is "" where the header has none.
-    """
-
-    separator: str
-    point: str
-    header: int
-    names: tuple[str, ...]
-    units: tuple[str, ...]
+LOOKED_AT = 200  # lines that the layout is read off
+TIMED = 20_000  # lines that the sampling rate is read off
+HEAD = 1 << 18  # bytes that the encoding is read off
+MOST_STRANGE = 0.05  # share of a lead's cells that may be no numbers
+NOTED = 1e-4  # relative difference of two rates that is worth a word
+CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
+MANY_COLUMNS = 16  # shown in a message
 
 
 @dataclass
 class CsvRecording(Recording):
-    """A CSV file; its cells that are empty or NaN are missing samples."""
+    """A CSV file; its cells that are empty or NaN are missing samples, and so are jumps of its column of times.
 
-    layout: CsvLayout = CsvLayout(",", ".", 0, (), ())
+    Attributes:
+        layout: how its lines are read.
+        end: bytes before the lines at the end that are cut off, or no samples.
+        strange: cells amid the samples that are no numbers, counted while it is read.
+    """
+
+    layout: CsvLayout = field(default_factory=lambda: CsvLayout(",", ".", 0, (), ()))
+    end: int = sys.maxsize
+    strange: int = 0
 
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
-        name, scale, layout = self.leads[lead].name, self.leads[lead].scale or 1.0, self.layout
-        reading = arrow_csv.ReadOptions(
-            column_names=list(layout.names), skip_rows=layout.header, block_size=BLOCK, use_threads=False
-        )
-        parsing = arrow_csv.ParseOptions(delimiter=layout.separator)
-        converting = arrow_csv.ConvertOptions(
-            column_types={name: pa.float64()},
-            include_columns=[name],
-            null_values=MISSING,
-            decimal_point=layout.point,
-        )
-        try:
-            for batch in arrow_csv.open_csv(self.path, reading, parsing, converting):
-                values = batch.column(0).to_numpy(zero_copy_only=False) * scale
-                values[~np.isfinite(values)] = np.nan
-                for start in range(0, len(values), size):
-                    yield values[start : start + size].astype(np.float32)
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{self.path}: {' '.join(str(error).split())[:200]}") from error
+        column, scale = self.layout.names.index(self.leads[lead].name), self.leads[lead].scale or 1.0
+        time = self.layout.time
+        timed = [time.column] if time is not None else []
+        filler = GapFiller(time, str(self.path)) if time is not None else None
+        self.strange = 0
+        for block, *times in self._columns([column, *timed]):
+            values = block if filler is None else filler.fill(times[0], block)
+            for start in range(0, len(values), size):
+                yield (values[start : start + size] * scale).astype(np.float32)
+        self._note_what_was_read(lead, filler)
+
+    def _note_what_was_read(self, lead: int, filler: GapFiller | None) -> None:
+        """Note gaps and cells that are no numbers, which only a whole reading shows."""
+        notes = []
+        if self.strange:
+            notes.append(
+                f"{self.strange} cell(s) of lead {self.leads[lead].name} are no numbers; they count as missing"
+            )
+        if filler is not None and filler.gaps:
+            column = self.layout.names[filler.time.column]
+            notes.append(f"column {column} jumps {filler.gaps} time(s): {filler.missing} samples are missing there")
+        if filler is not None and filler.backward:
+            notes.append(f"column {self.layout.names[filler.time.column]} goes back {filler.backward} time(s)")
+        self.notes += [note for note in notes if note not in self.notes]
+
+    def _columns(self, columns: list[int]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Numbers (n,) of each of `columns`, block by block; NaN for cells that hold none.
+
+        Raises:
+            UserError: a line has more cells than the others.
+        """
+        lines = 0
+        for frame in read_frames(self.path, self.layout, columns, end=self.end):
+            block = [numbers_of(frame[k], self.layout, k == columns[0]) for k in columns]
+            self.strange += block[0][1]
+            lines += len(frame)
+            if self.strange > MOST_STRANGE * lines:
+                name = self.layout.names[columns[0]]
+                raise UserError(f"{self.path}: column {name} holds text in {self.strange} of its first {lines} lines")
+            yield tuple(each for each, _ in block)
 
 
 def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
-    """Open the CSV file `path`.
+    """The CSV file `path`.
 
     Raises:
         UserError: its rate is not known, it is empty, or it lacks the columns that were asked for.
     """
     try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as handle:
-            lines = [line.rstrip("\r\n") for line in islice(handle, HEAD)]
+        with open(path, "rb") as binary:
+            encoding = encoding_of(binary.read(HEAD))
+        with open(path, encoding=encoding, errors="replace", newline="") as handle:
+            lines = [line.rstrip("\r\n") for line in islice(handle, LOOKED_AT)]
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    layout, leads = detect_layout(str(path), lines, csv)
-    return CsvRecording(path, path.stem, "CSV", leads, [path], [], layout)
+    layout = layout_of(str(path), lines, encoding)
+    numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
+    unfinished, end = unfinished_lines(path, layout)
+    frame = next(read_frames(path, layout, numeric, TIMED, end), pd.DataFrame(columns=numeric))
+    times = regular_columns(layout.names, {k: numbers_of(frame[k], layout, False)[0] for k in numeric})
+    time = times[0] if times else None
+    fs, notes = settle_rate(str(path), csv.fs, layout, time)
+    if unfinished:
+        notes.append(f"{unfinished} line{'s' * (unfinished > 1)} at its end, cut off or without numbers, left out")
+    leads = leads_of(str(path), layout, csv, fs, times)
+    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end)
 
 
-def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayout, list[Lead]]:
-    """Detect separator, decimal point, header and leads of a CSV file from its first `lines`.
+def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> CsvLayout:
+    """The layout of a file or stream that begins with `lines`.
 
     Raises:
-        UserError: see `open_csv`.
+        UserError: it is a table of beats, empty, or holds no numbers.
     """
     if lines and lines[0].startswith(TABLE_OF_BEATS):
         raise UserError(f"{path} is a table of beats that --predict wrote, no recording")
-    if csv.fs is None:
-        raise UserError(f"{path}: a CSV file does not state its sampling rate: give it by --fs")
-    layout = _layout(lines)
+    layout = find_layout(lines, encoding)
     if layout is None:
         raise UserError(f"{path} is empty or holds no numbers; expected a line per sample, a column per lead")
-    columns = _named_columns(path, csv.columns, layout) if csv.columns else _lead_columns(path, layout, lines)
-    return layout, [_lead(layout, column, csv) for column in columns]
+    return layout
+
+
+def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayout, list[Lead]]:
+    """Detect how the lines of a stream that begins with `lines` are read, and its leads.
+
+    Raises:
+        UserError: see `layout_of`, `settle_rate` and `leads_of`.
+    """
+    layout = layout_of(path, lines)
+    rows = [row for line in lines[layout.header :] if len(row := cells_of(line, layout.separator)) == len(layout.names)]
+    table = pd.DataFrame(rows, columns=range(len(layout.names)), dtype="string")
+    numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
+    times = regular_columns(layout.names, {k: numbers_of(table[k], layout, False)[0] for k in numeric})
+    time = times[0] if times else None
+    fs, notes = settle_rate(path, csv.fs, layout, time)
+    return replace(layout, time=time, notes=tuple(notes)), leads_of(path, layout, csv, fs, times)
+
+
+def settle_rate(path: str, given: float | None, layout: CsvLayout, time: TimeColumn | None) -> tuple[float, list[str]]:
+    """The sampling rate of a file: of its column of times, else of its header, else the one `given` by --fs.
+
+    Returns:
+        The rate, and notes where the sources differ.
+
+    Raises:
+        UserError: none of them tells it.
+    """
+    measured = time.settled_rate(given or layout.rate) if time is not None else None
+    column = f"its column {layout.names[time.column]}" if time is not None else ""
+    stated = [(f"{measured:.6g} by {column}", measured)] if measured else []
+    stated += [(f"{layout.rate:.6g} by its header", layout.rate)] if layout.rate else []
+    stated += [(f"{given:.6g} by --fs", given)] if given else []
+    if not stated:
+        raise UserError(f"{path}: neither a column of times nor its header gives its sampling rate: give it by --fs")
+    (said, rate), *others = stated
+    notes = []
+    for other, different in others:
+        if abs(different / rate - 1) > CONTRADICTED:
+            notes.append(f"sampling rates contradict each other: {said}, {other}; took {rate:.6g} samples per second")
+        elif abs(different / rate - 1) > NOTED:
+            notes.append(f"sampling rates differ a little: {said}, {other}; took {rate:.6g} samples per second")
+    return rate, notes
+
+
+def leads_of(path: str, layout: CsvLayout, csv: CsvFormat, fs: float, times: Sequence[TimeColumn]) -> list[Lead]:
+    """The leads: the columns that --columns names, else all that hold numbers but times and numbers of samples.
+
+    Raises:
+        UserError: a column is not there, or none looks like a lead.
+    """
+    names = list(layout.names)
+    shown = ", ".join(names[:MANY_COLUMNS]) + (" ..." if len(names) > MANY_COLUMNS else "")
+    chosen = []
+    for name in csv.columns:
+        if name not in names and not (name.isascii() and name.isdigit() and 1 <= int(name) <= len(names)):
+            raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {shown}")
+        chosen.append(names.index(name) if name in names else int(name) - 1)
+    if not csv.columns:
+        taken = {time.column for time in times}
+        chosen = [k for k in layout.numeric() if k not in taken and not _is_time_name(names[k])]
+    if not chosen:
+        raise UserError(f"{path}: none of its columns looks like a lead ({shown}); name them by --columns")
+    return [_lead(layout, k, csv, fs) for k in chosen]
+
+
+def _is_time_name(name: str) -> bool:
+    return TIME_NAME.match(name) is not None or COUNTER_NAME.fullmatch(name) is not None
+
+
+def _lead(layout: CsvLayout, k: int, csv: CsvFormat, fs: float) -> Lead:
+    unit = layout.units[k] or "mV"
+    if csv.gain is not None:
+        return Lead(layout.names[k], f"1/{csv.gain:g} mV", 1 / csv.gain, fs)
+    return Lead(layout.names[k], unit, millivolts(unit), fs)
 
 
 def parse_cell(line: str, column: int, layout: CsvLayout) -> float | None:
-    """The number in a line's column; NaN for a missing sample, None for anything else."""
-    cells = line.rstrip("\r\n").split(layout.separator)
-    cell = cells[column].strip() if column < len(cells) else "?"
-    if cell in MISSING:
+    """The number in a line's column; NaN where it is missing, None where there is something else."""
+    cells = cells_of(line, layout.separator)
+    cell = cells[column] if column < len(cells) else "?"
+    kind = kind_of(cell, layout.point) if column < len(cells) else "text"
+    if kind == "missing":
         return float("nan")
-    return float(cell.replace(",", ".")) if NUMBER.fullmatch(cell) else None
-
-
-def _lead(layout: CsvLayout, column: int, csv: CsvFormat) -> Lead:
-    name, fs = layout.names[column], csv.fs or 0.0
-    if csv.gain is not None:
-        return Lead(name, f"1/{csv.gain:g} mV", 1 / csv.gain, fs)
-    unit = layout.units[column] or "mV"
-    return Lead(name, unit, millivolts(unit), fs)
-
-
-def _layout(lines: list[str]) -> CsvLayout | None:
-    """The layout of the first lines; None when none of them holds numbers."""
-    for number, line in enumerate(lines):
-        punctuation = _punctuation(line)
-        if punctuation is not None and _is_data(next((after for after in lines[number + 1 :] if after.strip()), line)):
-            separator, point = punctuation
-            names, units = _header(lines[:number], separator, len(line.split(separator)))
-            return CsvLayout(separator, point, number, names, units)
-    return None
-
-
-def _header(lines: list[str], separator: str, width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The name and the unit of each of `width` columns, from the lines before the first sample."""
-    heads = [[cell.strip().strip("'\"") for cell in line.split(separator)] for line in lines]
-    heads = [cells for cells in heads if len(cells) == width]
-    names = heads[0] if heads else [""] * width
-    units = heads[1] if len(heads) > 1 else [""] * width  # as PhysioNet's rdsamp writes them
-    for column, name in enumerate(names):
-        if match := UNIT.fullmatch(name):
-            names[column], units[column] = match[1], match[2]
-    unique = [
-        name if name and name not in names[:column] else f"{name} {column + 1}".strip()
-        for column, name in enumerate(names)
-    ]
-    return tuple(unique), tuple(unit if millivolts(unit) else "" for unit in units)
-
-
-def _is_data(line: str) -> bool:
-    """Whether a line holds samples, perhaps missing ones: no more than one of its cells is a text."""
-    texts = [cell for cell in re.split("[;,\t ]", line) if cell.strip() not in MISSING]
-    return _punctuation(line) is not None or len(texts) < 2
-
-
-def _punctuation(line: str) -> tuple[str, str] | None:
-    """The separator and the decimal point of a line of numbers (one cell may be a time), None for any other line."""
-    if NUMBER.fullmatch(line) and "," not in line:
-        return ",", "."
-    for separator in ";\t, ":
-        cells = line.split(separator)
-        numbers = [cell for cell in cells if NUMBER.fullmatch(cell)]
-        filled = sum(cell.strip() in MISSING for cell in cells) + len(numbers)
-        if len(cells) > 1 and numbers and filled >= len(cells) - 1:
-            text = "".join(numbers)
-            return separator, "," if "," in text and "." not in text else "."
-    return None
-
-
-def _named_columns(path: str, wanted: tuple[str, ...], layout: CsvLayout) -> list[int]:
-    """The columns `wanted`, by their names or their numbers from 1."""
-    names = list(layout.names)
-    columns = []
-    for name in wanted:
-        is_number = name.isascii() and name.isdigit() and 1 <= int(name) <= len(names)
-        if name not in names and not is_number:
-            raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {_listed(names)}")
-        columns.append(names.index(name) if name in names else int(name) - 1)
-    return columns
-
-
-def _lead_columns(path: str, layout: CsvLayout, lines: list[str]) -> list[int]:
-    """The columns that look like leads: all but times and numbers of samples."""
-    names = layout.names
-    rows = [line.split(layout.separator) for line in lines[layout.header :] if line.strip()]
-    columns = [k for k, name in enumerate(names) if not NO_LEAD.fullmatch(name) and not _is_time(rows, k)]
-    if not columns:
-        raise UserError(f"{path}: none of its columns looks like a lead ({_listed(names)}); name them by --columns")
-    return columns
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first names, for messages."""
-    return ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
-
-
-def _is_time(rows: list[list[str]], column: int) -> bool:
-    """Whether a column holds times or numbers of samples: no numbers, or numbers that rise in equal steps."""
-    cells = [row[column] for row in rows if column < len(row) and row[column].strip() not in MISSING]
-    if not all(NUMBER.fullmatch(cell) for cell in cells):
-        return not any(NUMBER.fullmatch(cell) for cell in cells)
-    steps = np.diff([float(cell.replace(",", ".")) for cell in cells])
-    return len(steps) > 2 and bool((steps > 0).all()) and bool(steps.max() < 1.5 * steps.min() + 1e-3)
+    return float(cell.replace(",", ".")) if kind == "number" else None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolbox.utils import UserError, nearest
+from toolbox.utils import UserError
 
 # mV of one unit. Files write them in many ways; letters are folded, brackets dropped, "µ", "μ" and "micro" are "u".
 MILLIVOLTS = {
@@ -20,15 +20,10 @@ MILLIVOLTS = {
     **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-6),
     **dict.fromkeys(("v", "volt", "volts"), 1e3),
 }
-# Modified limb lead II is channel 0 of most MIT-BIH records; it stands for limb lead II, which is called by many names.
-TRAINED_LEADS = ("MLII", "II", "ML2", "DII", "D2")
-# Names of ECG leads in recordings, folded as by `folded`.
-LEAD_NAME = re.compile(
-    r"(ml|md|cm|cc|d)?(i|ii|iii|[1235])|v[1-9]?r?|a?v[rlf]|mcl[1-6]|e[ck]g.*|.*e[ck]g|es|as|ai"  # EASI: the last three
-)
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 LOWEST_RATE = 50.0  # Hz; below, a QRS complex is two samples
 HIGHEST_RATE = 20_000.0  # Hz; no electrocardiograph samples faster: a higher rate is a damaged number
+LONGEST = 366 * 86400.0  # s; a longer recording is a damaged number
 PACKED = ".gz"  # the last suffix of a compressed file, whose format is told by the one before: .csv.gz
 
 
@@ -120,61 +115,6 @@ def millivolts(unit: str) -> float | None:
     """mV of one `unit`; None for an unknown unit, or one of no voltage."""
     plain = unit.strip().strip("'\"[]()").lower()
     return MILLIVOLTS.get(re.sub(r"µ|μ|micro *|&micro;|\\mu *", "u", plain))
-
-
-def folded(name: str) -> str:
-    """A lead's name without case, punctuation and the words "ECG" and "lead": "Lead II" is "ii"."""
-    letters = re.sub(r"[^a-z0-9]", "", name.lower())
-    return re.sub(r"^(ecg|ekg|lead)+(?=.)|(?<=.)(ecg|ekg)$", "", letters)
-
-
-def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ...] = TRAINED_LEADS) -> tuple[int, str]:
-    """Choose the lead to annotate: the one named `wanted`, else one the model was trained on, else the first of an ECG.
-
-    Returns:
-        Its position, and a warning ("" for none).
-
-    Raises:
-        UserError: no lead has the wanted name, or the lead's sampling rate is too low for an ECG.
-    """
-    names = [lead.name for lead in recording.leads]
-    for name in trained if wanted is None else (wanted,):
-        position = _position_of(name, names)
-        if position is not None:
-            _check_rate(recording, position)
-            return position, ""
-    listed = ", ".join(names[:16]) + (" ..." if len(names) > 16 else "")
-    if wanted is not None:
-        raise UserError(f"{recording.path} has no lead {wanted}{nearest(wanted, names) or ';'} it has: {listed}")
-    position = _first_of_an_ecg(recording.leads)
-    _check_rate(recording, position)
-    remedy = "; --lead takes another" if len(names) > 1 else ""
-    return position, (
-        f"no lead {trained[0]}, which the model was trained on; took {names[position]} of {listed}{remedy}"
-    )
-
-
-def _position_of(name: str, names: list[str]) -> int | None:
-    """The position of the lead called `name`, exactly or else by its folded name; None for no lead."""
-    if name in names:
-        return names.index(name)
-    short = [folded(each) for each in names]
-    return short.index(folded(name)) if folded(name) in short else None
-
-
-def _first_of_an_ecg(leads: list[Lead]) -> int:
-    """The first lead with a name of an ECG lead; else the first voltage; else the first of all."""
-    named = (k for k, lead in enumerate(leads) if LEAD_NAME.fullmatch(folded(lead.name)))
-    voltages = (k for k, lead in enumerate(leads) if lead.scale is not None)
-    return next(named, next(voltages, 0))
-
-
-def _check_rate(recording: Recording, position: int) -> None:
-    lead = recording.leads[position]
-    if lead.fs < LOWEST_RATE:
-        raise UserError(
-            f"{recording.path}: lead {lead.name} has {lead.fs:g} samples per second; an ECG takes {LOWEST_RATE:g}"
-        )
 
 
 @dataclass(frozen=True)

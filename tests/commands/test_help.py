@@ -12,6 +12,7 @@ import commander
 from args import GROUPS, get_parser
 from commands.help import TOPICS, flags_page
 from toolbox.utils import UserError
+from toolbox.utils.device import describe_device
 from toolbox.utils.options import spelling
 
 EVERY = {one.name: one for options in GROUPS.values() for one in fields(options)}
@@ -97,6 +98,6 @@ def test_about_says_versions_device_and_where_runs_are(tmp_path: Path, capsys: p
 
     facts = commander.main(["--about", "--root-dir", str(tmp_path), "--device", "cpu"])
     assert re.fullmatch(r"\d+\.\d+\.\d+", facts["pytorch-ecg"]) and facts["torch"] == torch.__version__
-    assert facts["device"] == f"cpu, {torch.get_num_threads()} threads" and facts["runs"] == f"0 in {tmp_path}"
+    assert facts["device"] == describe_device(torch.device("cpu")) and facts["runs"] == f"0 in {tmp_path}"
     printed = capsys.readouterr().out
     assert all(value in printed for value in facts.values())

@@ -36,7 +36,8 @@ def describe_device(device: torch.device) -> str:
     """A device in words, as "cuda, NVIDIA H100" or "cpu, 8 threads"."""
     if device.type == "cuda":
         return f"{device}, {torch.cuda.get_device_name(device)}"
-    return f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    threads = torch.get_num_threads()
+    return f"{device}, {threads} thread{'' if threads == 1 else 's'}" if device.type == "cpu" else str(device)
 
 
 def make_deterministic(deterministic: bool) -> None:

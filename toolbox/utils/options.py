@@ -7,10 +7,10 @@ import math
 import re
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
 from toolbox.utils import Registry, UserError, nearest
 from toolbox.utils.registry import check_name
@@ -119,6 +119,15 @@ def exclusive_pairs(*groups: type) -> list[tuple[str, str]]:
 def pick(options: type[T], args: Any) -> T:
     """The values of a dataclass of options in `args`, a namespace that holds them among others."""
     return options(**{one.name: getattr(args, one.name) for one in fields(options)})  # type: ignore[arg-type]
+
+
+def pick_groups(groups: type[T], args: Any) -> T:
+    """A dataclass whose fields are dataclasses of options, or single flags, with their values in `args`."""
+    values: dict[str, Any] = {}
+    for name, kind in get_type_hints(groups).items():
+        is_group = isinstance(kind, type) and is_dataclass(kind)
+        values[name] = pick(kind, args) if is_group else getattr(args, name)
+    return groups(**values)
 
 
 def with_role(role: str, *groups: type) -> tuple[str, ...]:
@@ -233,13 +242,13 @@ def parse_values(
     Raises:
         UserError: an unknown flag, or a value that it cannot have.
     """
-    known = {flag.dest: flag for flag in parser._actions if flag.dest not in ("help", *without)}
+    flags = {flag.dest: flag for flag in parser._actions if flag.dest not in ("help", *without)}
     argv: list[str] = []
     for key, value in values.items():
         dest = str(key).replace("-", "_")
-        if dest not in known:
-            raise UserError(f"unknown flag {str(key)[:40]!r}{nearest(dest, list(known))}")
-        argv += _as_words(str(key), value, known[dest])
+        if dest not in flags:
+            raise UserError(f"unknown flag {str(key)[:40]!r}{nearest(dest, list(flags))}")
+        argv += _as_words(str(key), value, flags[dest])
     unset = object()
     parsed = parser.parse_args(argv, argparse.Namespace(**{flag.dest: unset for flag in parser._actions}))
     return {key: value for key, value in vars(parsed).items() if value is not unset}

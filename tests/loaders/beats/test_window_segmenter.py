@@ -14,7 +14,8 @@ from args import parse_args
 from loaders import get_loader
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.segment_record import rows_of
-from loaders.beats.window_segmenter import other_leads, read_windows
+from loaders.beats.window_segmenter import read_windows
+from loaders.io.leads import other_leads
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, Recording
 from loaders.io.wfdb_record import Record, read_wfdb

@@ -17,12 +17,12 @@ from tests.made import GAIN
 @pytest.mark.parametrize(
     ("head", "line", "names"),
     [
-        ("", "{0:.4f},{1:.4f}", ["1", "2"]),
+        ("", "{0:.4f},{1:.4f}", ["column 1", "column 2"]),
         ("MLII,V1\n", "{0:.4f},{1:.4f}", ["MLII", "V1"]),
         ("time,MLII (uV),V1 [uV]\n", "{2:.4f},{3:.1f},{4:.1f}", ["MLII", "V1"]),
         ("'Elapsed time','MLII','V1'\n'seconds','uV','uV'\n", "{2:.3f},{3:.1f},{4:.1f}", ["MLII", "V1"]),
         ("Zeit;MLII;V1\n", "0:00,001;{0:.4f};{1:.4f}", ["MLII", "V1"]),
-        ("", "{5}\t {0:.4f}\t{1:.4f}", ["2", "3"]),
+        ("", "{5}\t {0:.4f}\t{1:.4f}", ["column 2", "column 3"]),
         ("\ufeffMLII\tV1\r\n", "{0:.4f}\t{1:.4f}\r", ["MLII", "V1"]),
     ],
     ids=["bare", "header", "units", "rdsamp", "semicolons", "tabs", "bom"],
@@ -58,13 +58,23 @@ def test_empty_cells_are_missing(tmp_path: Path) -> None:
     assert np.isnan(read(tmp_path / "r.csv", 1, csv=CsvFormat(360.0))[-1])
 
 
-def test_bad_csv_is_refused_with_where_it_is_bad(tmp_path: Path) -> None:
+def test_single_cells_that_are_no_numbers_count_as_missing_and_are_noted(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("1,2\n" * 400 + "1,x\n" + "1,2\n")
-    assert "--fs" in refused(path)
-    assert "'x'" in refused(path, CsvFormat(360.0), 1)
-    path.write_text("1,2\n" * 400 + "1\n")
-    assert "2 columns" in refused(path, CsvFormat(360.0)).replace("Expected 2", "2")
+    recording = open_recording(path, CsvFormat(360.0))
+    values = np.concatenate(list(recording.stream(1, 1000)))
+    assert np.flatnonzero(np.isnan(values)).tolist() == [400] and len(values) == 402
+    assert recording.notes == ["1 cell(s) of lead column 2 are no numbers; they count as missing"]
+
+
+def test_bad_csv_is_refused_with_where_it_is_bad(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("1,2\n" * 400)
+    assert "give it by --fs" in refused(path)
+    path.write_text("1,2\n" * 400 + "1,2,3\n" + "1,2\n")
+    assert "line 401 has 3 cells; the others have 2" in refused(path, CsvFormat(360.0))
+    path.write_text("1,2\n" * 400 + "1,x\n" * 40 + "1,2\n")
+    assert "column column 2 holds text in 40 of its first 441 lines" in refused(path, CsvFormat(360.0), 1)
     for content in ("", "\n\n", "hello\n"):
         path.write_text(content)
         assert "no numbers" in refused(path, CsvFormat(360.0))

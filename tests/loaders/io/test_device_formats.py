@@ -13,8 +13,9 @@ import wfdb
 from inference.files import AnnotateOptions, annotate_file
 from loaders.io import device_recording
 from loaders.io.discovery import Item
+from loaders.io.leads import choose_lead
 from loaders.io.open import OPENERS, is_recording, open_recording
-from loaders.io.recording import CsvFormat, choose_lead
+from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record
 from tests.loaders.io import writers
 from tests.loaders.io.reading import read, refused

@@ -8,8 +8,9 @@ import edfio
 import numpy as np
 import pytest
 
+from loaders.io.leads import choose_lead
 from loaders.io.open import open_recording
-from loaders.io.recording import CsvFormat, choose_lead
+from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record
 from tests.loaders.io import writers
 from tests.loaders.io.reading import read, refused

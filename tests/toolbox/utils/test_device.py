@@ -28,6 +28,8 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
         pick_device("cuda:99")
 
 
-def test_a_device_is_described_in_words() -> None:
-    assert describe_device(torch.device("cpu")) == f"cpu, {torch.get_num_threads()} threads"
+def test_a_device_is_described_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    for threads, words in ((1, "cpu, 1 thread"), (3, "cpu, 3 threads")):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert describe_device(torch.device("cpu")) == words
     assert describe_device(torch.device("mps")) == "mps"

@@ -1,0 +1,219 @@
+"""How a CSV file is to be read: separator, decimal mark, header, names and units, settled by most of its lines."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from loaders.io.csv_cells import BLANKS, ONE_COLUMN, cells_of, kind_of
+from loaders.io.csv_header import header_rate, names_and_units
+from loaders.io.csv_time import TimeColumn
+
+
+@dataclass(frozen=True)
+class CsvLayout:
+    """How the lines of a file are to be read.
+
+    Attributes:
+        separator: between cells; `BLANKS` for columns aligned by blanks, `ONE_COLUMN` for a single one.
+        point: the decimal mark.
+        header: lines before the first sample.
+        names, units: one of each column; a unit is "" where the header has none. A column without a name is called
+            "column N" (N from 1).
+        kinds: of each column: "number", "text" or "empty".
+        rate: samples per second as the header gives them; None where it does not.
+        blank_is_missing: an empty line is a missing sample (files of a single column).
+        encoding: of the file's bytes.
+        time: the column of times or sample numbers; None where there is none.
+        notes: what a user is to know of how it is read.
+    """
+
+    separator: str
+    point: str
+    header: int
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+    rate: float | None = None
+    blank_is_missing: bool = False
+    encoding: str = "utf-8"
+    time: TimeColumn | None = None
+    notes: tuple[str, ...] = ()
+
+    def numeric(self) -> list[int]:
+        """The columns that hold numbers."""
+        return [k for k, kind in enumerate(self.kinds) if kind == "number"]
+
+
+def find_layout(lines: list[str], encoding: str = "utf-8") -> CsvLayout | None:
+    """The layout that most of the first `lines` of a file agree with; None when they hold no numbers."""
+    offered, lines = _named_separator(lines)
+    filled = [line for line in lines if line.strip()]
+    if not filled:
+        return None
+    grids = []
+    for separator, point in _candidates(offered):
+        grid = _Grid.of(filled, separator, point)
+        if grid is not None:
+            grids.append(grid)
+            if separator in ";\t" and grid.is_plain(len(filled)):
+                break
+    if not grids:
+        return None
+    best = max(grids, key=lambda grid: grid.quality)
+    if best.separator == "," and best.width == 2 and _is_decimal_comma(filled, best):
+        best = _Grid.of(filled, ONE_COLUMN, ",") or best
+    skipped = 1 if offered else 0
+    start = best.first_sample(lines)
+    if start is None:
+        return None
+    names, units = names_and_units(lines[:start], best.separator, best.kinds)
+    blank = [not line.strip() for line in lines[start:]]
+    double_spaced = sum(blank) > 0.4 * len(blank)
+    return CsvLayout(
+        best.separator, best.point, start + skipped, names, units, best.kinds, header_rate(lines[:start]),
+        best.separator == ONE_COLUMN and not double_spaced, encoding,
+    )  # fmt: skip
+
+
+def _named_separator(lines: list[str]) -> tuple[str, list[str]]:
+    """The separator that the first line names ("sep=;", as spreadsheets write it), and the lines after it."""
+    match = re.fullmatch(r"\s*\"?sep=(.|\\t)\"?\s*", lines[0]) if lines else None
+    if not match:
+        return "", lines
+    return match[1].replace("\\t", "\t"), lines[1:]
+
+
+def _candidates(offered: str) -> list[tuple[str, str]]:
+    """Separators and decimal marks to try, the likeliest first."""
+    separators = [offered] if offered else [";", "\t", ",", BLANKS, ONE_COLUMN]
+    return [(separator, point) for separator in separators for point in ".,"]
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The lines of a file, cut by one separator.
+
+    Attributes:
+        separator, point: see `CsvLayout`.
+        width: cells of most lines.
+        kinds: of each column in most lines: "number", "text" or "empty".
+        shapes: of each column of text the shape of most of its cells, as "0-0-0 0:0:0" of dates; "" for words.
+        fitting: how many lines agree with them.
+        foreign: columns of text that hold another separator, and so are several.
+    """
+
+    separator: str
+    point: str
+    width: int
+    kinds: tuple[str, ...]
+    shapes: tuple[str, ...]
+    fitting: int = 0
+    foreign: int = 0
+
+    @classmethod
+    def of(cls, lines: list[str], separator: str, point: str) -> _Grid | None:
+        """The grid of these lines; None where no column holds numbers in most of them."""
+        rows = [cells_of(line, separator) for line in lines]
+        widths = Counter(len(row) for row in rows)
+        width = max(widths, key=lambda each: (widths[each], each))
+        columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
+        kinds = tuple(_kind_of_column(column, point) for column in columns)
+        if "number" not in kinds:
+            return None
+        texts = [column if kind == "text" else () for column, kind in zip(columns, kinds, strict=True)]
+        others = [other for other in ";\t" if other != separator]
+        foreign = sum(sum(any(o in cell for o in others) for cell in column) > len(column) / 2 for column in texts)
+        separator = ONE_COLUMN if width == 1 else separator
+        grid = cls(separator, point, width, kinds, tuple(map(_shape_of_column, texts)), 0, foreign)
+        fitting = sum(grid.fits(row) for row in rows)
+        return replace(grid, fitting=fitting) if fitting >= max(1, 0.4 * len(rows)) else None
+
+    @property
+    def quality(self) -> tuple[float, ...]:
+        """Larger for a likelier grid: lines that fit, columns of text, decimal comma only where it is needed."""
+        return (self.fitting - 1000 * self.foreign, -self.kinds.count("text"), self.point == ".", self.width > 1)
+
+    def is_plain(self, lines: int) -> bool:
+        """Whether nearly all lines are numbers in several columns: no other separator can do better."""
+        return self.width > 1 and self.fitting >= lines - 8 and "text" not in self.kinds
+
+    def fits(self, row: list[str]) -> bool:
+        """Whether a line's cells are of the columns' kinds."""
+        if len(row) != self.width:
+            return False
+        for cell, kind, shape in zip(row, self.kinds, self.shapes, strict=True):
+            own = kind_of(cell, self.point)
+            if own == "missing":
+                continue
+            if own != kind or (shape and _shape(cell) != shape):
+                return False
+        return True
+
+    def first_sample(self, lines: list[str]) -> int | None:
+        """The number of the first line (from 0) that most lines after it are like."""
+        rows = [cells_of(line, self.separator) if line.strip() else None for line in lines]
+        fitting = [row is not None and self.fits(row) for row in rows]
+        for k, row in enumerate(rows):
+            after = [
+                fits for fits, other in zip(fitting[k : k + 24], rows[k : k + 24], strict=True) if other is not None
+            ]
+            if row is not None and fitting[k] and sum(after) >= 0.6 * len(after):
+                following = next((other for other in rows[k + 1 :] if other is not None), None)
+                return k + self._is_numbered_header(row, following)
+        return None
+
+    def _is_numbered_header(self, row: list[str], following: list[str] | None) -> bool:
+        """Whether a line of numbers is a header all the same: columns numbered by a data-frame library."""
+        if following is None or len(following) != len(row):
+            return False
+        if row[0] == "" and following[0] != "":  # ",0": an index without a name
+            return True
+        wanted = ([str(k) for k in range(len(row))], [str(k + 1) for k in range(len(row))])
+        return len(row) > 2 and row in wanted and following not in wanted
+
+
+def _kind_of_column(column: tuple[str, ...], point: str) -> str:
+    """What a column holds: "number", "text" or "empty"."""
+    counts = Counter(kind_of(cell, point) for cell in column)
+    number, text, missing = counts["number"], counts["text"], counts["missing"]
+    if number == 0 and missing > 0 and text <= max(2, 0.1 * missing):  # the only text is the header's
+        return "empty"
+    return "number" if number >= text else "text"
+
+
+def _shape(cell: str) -> str:
+    """A cell with each number in it as 0: the shape of a date or a clock time."""
+    return re.sub(r"\d+", "0", cell)
+
+
+def _shape_of_column(column: tuple[str, ...]) -> str:
+    """The shape that most cells have, if it holds a number; "" for words and for an empty column."""
+    shapes = Counter(map(_shape, column))
+    shape, count = shapes.most_common(1)[0] if shapes else ("", 0)
+    return shape if "0" in shape and count > 0.6 * len(column) else ""
+
+
+def _is_decimal_comma(lines: list[str], grid: _Grid) -> bool:
+    """Whether lines such as "0,002" are one column with a decimal comma rather than two columns of whole numbers."""
+    rows = [cells_of(line, ",") for line in lines]
+    start = grid.first_sample(lines)
+    if start is None:
+        return False
+    pairs = [row for row in rows[start:] if len(row) == 2 and grid.fits(row)]
+    if any(not re.fullmatch(r"[+-]?\d+", left) or not re.fullmatch(r"\d+", right) for left, right in pairs):
+        return False
+    lefts = [int(left) for left, _ in pairs]
+    steps = {after - before for before, after in pairwise(lefts)}
+    if len(lefts) > 2 and len(steps) == 1 and steps != {0}:
+        return False  # samples that are numbered
+    padded = any(re.match(r"[+-]?0\d", left) for left, _ in pairs)
+    if not padded and any(left.startswith("-0") or re.match(r"0\d", right) for left, right in pairs):
+        return True
+    heads = [line for line in lines[:start] if not re.match(r"\s*[#%;]", line)]
+    if heads:
+        return "," not in heads[-1]
+    lengths = {len(right) for _, right in pairs}
+    return len(lengths) == 1 and min(lengths) >= 2 and max(map(abs, lefts), default=0) <= 20

@@ -1,0 +1,184 @@
+"""Which channel of a recording is a lead of the ECG, and which is certainly none, by its name and its unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from loaders.io.recording import HIGHEST_RATE, LOWEST_RATE, Lead, Recording
+from toolbox.utils import UserError, nearest
+
+# Modified limb lead II is channel 0 of most MIT-BIH records; it stands for limb lead II, which is called by many names.
+TRAINED_LEADS = ("MLII", "II", "ML2", "DII", "D2")
+# Pairs of electrodes that make the limb leads.
+ELECTRODES = {"lara": "i", "rala": "i", "llra": "ii", "rall": "ii", "llla": "iii", "lall": "iii"}
+LEAD_NAME = re.compile(
+    r"(ml|md|cm|cc|d)?(i|ii|iii)|(ml|md|d)[123]|c[mc][1-9]|c[1256]|v[1-9]?r?|v[789]|a?v[rlf]|mcl[1-6]|es|as|ai|"
+    r"modv[1-6]?|lead[123]|[1235]"  # es, as, ai: EASI's three
+)
+# Words of names that say "ECG" without saying which lead.
+ECG_WORD = re.compile(r"(ecg|ekg|electrocardio\w*|elektrokardio\w*|cardio\w*|holter)\d*[a-z]?")
+FILLER = set(
+    """
+    lead leads modified derivation derivacion ableitung channel chan ch pol signal raw mv uv filtered filt data
+    value values voltage amplitude ref
+    """.split()
+)
+# Words and beginnings of words of channels that are no ECG.
+OTHER_WORDS = set(
+    """
+    abp art bp ibp nibp cvp pap icp rap lap uap ap sap dap map co2 etco2 o2 spo2 sao2 osat sat hr bpm ihr rr rri
+    ibi nn hrv eeg eog loc roc emg chin gsr eda scr scl eggg egg ppg bvp gps lat lon alt acc accx accy accz ax
+    ay az gx gy gz mx my mz imu nu flow cflow vent tidal leak snore mic sound light lux battery batt bat marker
+    event events trigger trig status flag label labels class annotation annotations note rpeak rpeaks peak peaks
+    beat beats quality sqi contact hum humidity rssi crc checksum stim dc body position pos stage hypnogram rate
+    sv co svr z0 dzdt icg pcg bcg scg abdo abd tho thor thx rip cannula nasal therm gyro mag heartrate error err
+    gain offset steps activity angle pitch roll yaw
+    """.split()
+)
+OTHER_BEGINNINGS = tuple(
+    """
+    accel gyros magnet resp temp press puls pleth thorac thorax abdom airflow impedan oxim satur breath motion
+    acceler blood arterial capno skin galvan electrooc electroenc electromy annot marker batter
+    """.split()
+)
+MOTION = set(
+    """
+    acc accel accelerometer accelerometers acceleration gyro gyroscope mag magnetometer imu motion g gps
+    """.split()
+)
+EEG_ELECTRODE = re.compile(
+    r"(fp[12z]|af[3478z]|f[1-9z]|f10|fc[1-6z]|c[3456z]|t[3-8]|cp[1-6z]|p[3-8z]|po[3478z]|o[12z]|[am][12])"
+)
+OTHER_UNITS = set(
+    """
+    mmhg cmh2o kpa pa hpa bpm beats/min /min 1/min min-1 hz % °c degc c °f degf f k g mg m/s2 m/s^2 m/s² °/s dps
+    deg/s rad/s ut µt gauss l/min l/s ml l ohm kohm ω kω s ms sec ppm lux db us µs siemens m km/h deg mm
+    """.split()
+)
+
+
+def folded(name: str) -> str:
+    """A lead's name without case, punctuation and words that only say that it is one: "ECG Lead II" is "ii"."""
+    every = _words(name)
+    words = [word for word in every if word not in FILLER and not re.fullmatch(r"e[ck]g", word)]
+    letters = ELECTRODES.get("".join(words), "".join(words))
+    if letters.isdigit() and len(every) > 1:  # "Lead 2" is limb lead II, "ECG 2" and "Channel 2" are just the second
+        letters = {"1": "i", "2": "ii", "3": "iii"}.get(letters, "") if every[0] == "lead" else ""
+    return letters if LEAD_NAME.fullmatch(letters) else re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def kind_of(lead: Lead) -> str:
+    """What a channel is by its name and unit.
+
+    Returns:
+        "named" for a lead by its name (II, V5, aVR), "ecg" for an ECG of no named lead, "other" for what is certainly
+        none (pressure, respiration, EEG, acceleration, pulse, intervals), "unknown" for the rest.
+    """
+    words = _words(lead.name)
+    unit = lead.unit.strip().strip("[]()").lower().replace("μ", "µ")
+    says_ecg = any(ECG_WORD.fullmatch(word) for word in words)
+    if unit in OTHER_UNITS and not lead.scale:
+        return "other"
+    if says_ecg and not set(words) & {"hr", "rate", "rr", "rri", "quality", "sqi", "contact", "heartrate"}:
+        return "named" if LEAD_NAME.fullmatch(folded(lead.name)) else "ecg"
+    if set(words) & (OTHER_WORDS | MOTION) or any(word.startswith(OTHER_BEGINNINGS) for word in words):
+        return "other"
+    if LEAD_NAME.fullmatch(folded(lead.name)):
+        return "named"
+    return "other" if words and all(EEG_ELECTRODE.fullmatch(word) for word in words) else "unknown"
+
+
+def likely_leads(leads: Sequence[Lead]) -> tuple[list[int], list[int]]:
+    """The positions of the channels that are leads by name, named ones first, and of those that may be leads.
+
+    Channels without a name that are no voltage may only be leads where none is a voltage.
+    """
+    kinds = [kind_of(lead) for lead in leads]
+    sure = [k for k, kind in enumerate(kinds) if kind == "named"] + [k for k, kind in enumerate(kinds) if kind == "ecg"]
+    maybe = [k for k, kind in enumerate(kinds) if kind == "unknown"]
+    voltages = [k for k in maybe if leads[k].scale is not None]
+    return sure, voltages or maybe
+
+
+def position_of(name: str, names: Sequence[str]) -> int | None:
+    """The position of the lead called `name`, exactly or else by its folded name; None for no lead."""
+    if name in names:
+        return list(names).index(name)
+    short = [folded(each) for each in names]
+    return short.index(folded(name)) if folded(name) in short else None
+
+
+def check_rate(recording: Recording, position: int) -> None:
+    """Raise UserError where a lead's sampling rate is too low, or too high, for an ECG."""
+    lead = recording.leads[position]
+    if not LOWEST_RATE <= lead.fs <= HIGHEST_RATE:
+        raise UserError(
+            f"{recording.path}: lead {lead.name} has {lead.fs:g} samples per second; an ECG takes {LOWEST_RATE:g} to "
+            f"{HIGHEST_RATE:,.0f}"
+        )
+
+
+def listed(names: Sequence[str], most: int = 16) -> str:
+    """The first names, for messages."""
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+
+
+def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ...] = TRAINED_LEADS) -> tuple[int, str]:
+    """Choose the lead to annotate: the one named `wanted`, else one the model was trained on, else the first of an ECG.
+
+    Returns:
+        Its position, and a warning ("" for none).
+
+    Raises:
+        UserError: no lead has the wanted name, no channel is a lead by name and several may be one, or none is.
+    """
+    names = [lead.name for lead in recording.leads]
+    if wanted is not None:
+        position = position_of(wanted, names)
+        if position is None:
+            hint = nearest(wanted, names) or ";"
+            raise UserError(f"{recording.path} has no lead {wanted}{hint} it has: {listed(names)}")
+        check_rate(recording, position)
+        return position, ""
+    sure, maybe = likely_leads(recording.leads)
+    at = (position_of(name, names) for name in trained)
+    position = next((k for k in at if k is not None and k in sure), None)
+    if position is not None:
+        check_rate(recording, position)
+        return position, ""
+    if not sure and len(maybe) != 1:
+        problem = "several channels may be the ECG" if maybe else "none of its channels is an ECG"
+        raise UserError(f"{recording.path}: {problem} by name and unit ({listed(names)}); choose one by --lead NAME")
+    position = (sure or maybe)[0]
+    check_rate(recording, position)
+    remedy = "; --lead takes another" if len(names) > 1 else ""
+    among = f" of {listed(names)}" if len(names) > 1 else ""
+    return position, f"no lead {trained[0]}, which the model was trained on; took {names[position]}{among}{remedy}"
+
+
+def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
+    """The positions of `count` leads: the chosen one, then the others of the same rate, ECG leads by name only.
+
+    Raises:
+        UserError: there are too few.
+    """
+    fs = recording.leads[chosen].fs
+    sure, maybe = likely_leads(recording.leads)
+    certain = sorted(sure) if sure else sorted(maybe)
+    rest = [k for k in certain if k != chosen and recording.leads[k].fs == fs]
+    if len(rest) < count - 1:
+        left_out = [lead.name for k, lead in enumerate(recording.leads) if k != chosen and k not in rest]
+        why = f" ({listed(left_out)}: no ECG lead by name and unit, or of another rate)" if left_out else ""
+        raise UserError(
+            f"{recording.path} has {len(rest) + 1} lead(s){why}; the network reads {count}. Take one trained with "
+            "--leads 1"
+        )
+    return [chosen, *rest[: count - 1]]
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in lower case: runs of letters and the numbers at their ends."""
+    spread = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower().replace("μ", "µ")
+    spread = re.sub(r"\b(lead|channel|e[ck]g)(?=[a-z0-9])(?!\w*gramm?\b)", r"\1 ", spread)
+    return re.findall(r"[a-zµ°]+\d*|\d+", spread)
