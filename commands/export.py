@@ -7,11 +7,11 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from args import FREE_FLAGS, stored_options
+from args import stored_options
 from commands.build import build
 from commands.imported import imported_run
 from commands.options import imports_weights
-from commands.runs import find_run
+from commands.runs import find_run, merge_run_options
 from loaders.datasets.summary import describe_row
 from models.layers import fold_batch_norm
 from toolbox.export.onnx_export import export, model_metadata
@@ -19,7 +19,7 @@ from toolbox.export.onnx_file import FOLDER
 from toolbox.export.onnx_graph import check_installed
 from toolbox.runs.checkpoint import checkpoint_name, load_checkpoint
 from toolbox.runs.checkpoint_checks import check_whole
-from toolbox.runs.folders import Run, merge_run_options, run_of_file
+from toolbox.runs.folders import Run, run_of_file
 from toolbox.runs.resume import load_resume_checkpoint
 
 
@@ -32,7 +32,7 @@ def run(args: Namespace) -> dict[str, Any]:
         origin.config["options"] = stored_options(origin.options, path)
         if origin.path == path.parent and "root_dir" not in args.given:
             args.root_dir = str(origin.path.parents[2])
-    args = merge_run_options(args, origin, FREE_FLAGS)
+    args = merge_run_options(args, origin)
     args.test, args.device, args.compile = True, "cpu", False  # as it is scored, on the CPU
     built = build(args)
     built.load_model(state, origin)

@@ -13,7 +13,6 @@ from toolbox.runs.folders import (
     checkpoint_name,
     fits,
     list_runs,
-    merge_run_options,
     runs_without_config,
     select,
 )
@@ -31,7 +30,25 @@ def open_run(args: Namespace) -> tuple[Namespace, Run]:
         UserError: no run fits, or a flag was given that would make it another run.
     """
     run = find_run(args)
-    return merge_run_options(args, run, FREE_FLAGS), run
+    return merge_run_options(args, run), run
+
+
+def merge_run_options(args: Namespace, run: Run) -> Namespace:
+    """`args` with the run's own flags where none were given; only FREE_FLAGS may differ from them.
+
+    Raises:
+        UserError: a flag was given that would make it another run.
+    """
+    merged = Namespace(**vars(args))
+    for key, value in run.options.items():
+        if key not in args.given:
+            setattr(merged, key, value)
+        elif key not in FREE_FLAGS and getattr(args, key) != value:
+            raise UserError(
+                f"--{key.replace('_', '-')} {getattr(args, key)}: {run.name} was started with {value}; "
+                f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
+            )
+    return merged
 
 
 def find_run(args: Namespace) -> Run:

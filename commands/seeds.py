@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
+from args import NAME_FLAGS, extract_name, run_options
 from commands import test, train
+from commands.runs import merge_run_options
 from toolbox.logger import Experiment
 from toolbox.runs.claim import claim_file
-from toolbox.runs.folders import Run, list_runs, merge_run_options
+from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError, read_json, write_json
 from toolbox.utils.program import program_words
@@ -51,7 +52,7 @@ def run(args: Namespace) -> dict[str, Any]:
         print(f"{state['name']}: seed {seed}, {number} of {len(seeds)}", flush=True)
         run = runs_of(args, state["name"]).get(seed)
         if args.test and run is not None:
-            results.append(test.test_run(merge_run_options(args, run, FREE_FLAGS), run))
+            results.append(test.test_run(merge_run_options(args, run), run))
             continue
         results.append(train_seed(args, experiment, run, seed))
         state["runs"] = [Path(result["run"]).name for result in results]
@@ -76,7 +77,7 @@ def train_seed(args: Namespace, experiment: Run, run: Run | None, seed: int) -> 
     """Train the run of one seed to its end; its result, with the validation scores of its best epoch under "val"."""
     own = Namespace(**{**vars(args), "resume": "latest" if run else ""})
     if args.resume:  # the experiment's flags, for runs that had not been started
-        own = merge_run_options(own, run or experiment, FREE_FLAGS)
+        own = merge_run_options(own, run or experiment)
     own.seed = seed
     try:
         result = train.train_run(own, run, experiment.config["name"])

@@ -79,11 +79,11 @@ PREDICTING = ("lead", "peaks", "polarity", "live", "annotator", "png", "fs", "co
 CONFLICTS = (
     Conflict(
         lambda args: "-" in (args.predict or ()) and len(args.predict) > 1,
-        "--predict - reads standard input; annotate other recordings by a command of their own",
+        "--predict - reads standard input; annotate other recordings with another command",
     ),
     Conflict(
         lambda args: "-" in (args.predict or ()) and args.fs is None,
-        "--predict -: lines of numbers do not tell their sampling rate; give it by --fs",
+        "--predict -: lines of numbers do not state their sampling rate; give it by --fs",
     ),
     *conflicts_of_each(
         ("peaks", "annotator", "png", "out", "workers"),

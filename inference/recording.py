@@ -160,7 +160,13 @@ def _doubts(reading: LeadSegmenter, polarity: str) -> list[str]:
     elif not reading.in_millivolts:
         doubts.append(
             f"QRS complexes of {abs(reading.height):.3g} mV: the signal is not in mV"
-            f"{'; --gain tells how much 1 mV is' if reading.recording.kind == 'CSV' else ''}"
+            f"{'; --gain tells how much 1 mV is' if reading.recording.kind in ('CSV', 'MATLAB', 'NumPy') else ''}"
+        )
+    beyond = 0 if reading.given is None else int((reading.given >= reading.samples).sum())
+    if beyond and reading.given is not None:
+        doubts.append(
+            f"{beyond} beat(s) of --peaks lie beyond its {reading.samples} samples, the last at {reading.given[-1]}; "
+            "they are left out"
         )
     if reading.inverted and polarity == "auto":
         doubts.append("the lead is upside down (P waves and QRS complexes point down) and was turned around")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from loaders.io.recording import readable
-from loaders.io.wfdb_files import read_header
+from loaders.io.wfdb_header import read_header
 from loaders.io.wfdb_private import parse_annotations
 from toolbox.utils import UserError, atomic_write
 

@@ -14,7 +14,7 @@ from typing import Any
 import edfio
 import numpy as np
 
-from loaders.io.recording import Lead, Recording, millivolts, readable
+from loaders.io.recording import LONGEST, Lead, Recording, millivolts, readable
 from loaders.io.wfdb_private import timekeeping_samples
 from toolbox.utils import UserError
 
@@ -79,7 +79,7 @@ class EdfRecording(Recording):
     @property
     def seconds(self) -> float:
         """See `Recording.seconds`; without what is missing between data records."""
-        return self.edf.num_data_records * self.edf.data_record_duration
+        return self.header.held * self.header.duration
 
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
@@ -220,4 +220,6 @@ def _starts(path: Path, header: EdfHeader, edf: Any) -> np.ndarray:
     starts = np.array([float(onset[1]) if onset else np.nan for onset in onsets])
     if not (np.diff(starts) >= 0.999 * header.duration).all():
         raise UserError(f"{path}: data records without a time, or not in its order")
+    if starts[-1] - starts[0] > LONGEST:
+        raise UserError(f"{path}: its data records are {(starts[-1] - starts[0]) / 86400:.0f} days apart")
     return starts

@@ -33,6 +33,11 @@ class IshneRecording(Recording):
     offset: int = 0
     frames: int = 0
 
+    @property
+    def seconds(self) -> float:
+        """See `Recording.seconds`."""
+        return self.frames / self.leads[0].fs
+
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         width, scale = len(self.leads), self.leads[lead].scale or 1.0

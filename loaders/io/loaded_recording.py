@@ -20,6 +20,11 @@ class LoadedRecording(Recording):
 
     signals: list[np.ndarray] = field(default_factory=list)
 
+    @property
+    def seconds(self) -> float:
+        """See `Recording.seconds`."""
+        return max(len(signal) / lead.fs for signal, lead in zip(self.signals, self.leads, strict=True))
+
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         signal, scale = self.signals[lead], self.leads[lead].scale or 1.0

@@ -31,6 +31,11 @@ class PackedRecording(Recording):
 
     plain: Recording
 
+    @property
+    def seconds(self) -> float | None:
+        """See `Recording.seconds`."""
+        return self.plain.seconds
+
     def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
         """See `Recording.stream`."""
         try:

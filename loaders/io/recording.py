@@ -23,6 +23,7 @@ MILLIVOLTS = {
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 LOWEST_RATE = 50.0  # Hz; below, a QRS complex is two samples
 HIGHEST_RATE = 20_000.0  # Hz; no electrocardiograph samples faster: a higher rate is a damaged number
+LONGEST = 366 * 86400.0  # s; a longer recording is a damaged number
 PACKED = ".gz"  # the last suffix of a compressed file, whose format is told by the one before: .csv.gz
 
 

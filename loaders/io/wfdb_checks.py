@@ -11,6 +11,7 @@ from loaders.io.wfdb_files import SAMPLE_BYTES, missing_value, signal_file
 from toolbox.utils import UserError
 from toolbox.utils.errors import warn
 
+MATLAB_5_HEADER = 128  # bytes; PhysioNet's challenges use MATLAB files of version 4, whose samples begin at byte 24
 FLAC = ("508", "516", "524")
 
 
@@ -63,6 +64,13 @@ def _check_length(path: Path, file: Path, n: int, form: str, leads: tuple[int, i
     Args:
         leads: the number of leads in the file, and the number of samples of all of them in a frame.
     """
+    with open(file, "rb") as handle:
+        head = handle.read(8)
+    if offset < MATLAB_5_HEADER and head.startswith((b"MATLAB 5", b"MATLAB 7", b"\x89HDF")):
+        raise UserError(
+            f"record {path}: {file.name} is a MATLAB file of version 5 or later, the header says {form}+{offset}; "
+            f"save it with '-v4', or annotate it in a folder without {path.name}.hea"
+        )
     if form not in SAMPLE_BYTES:
         raise UserError(f"record {path}: {file.name} has signal format {form}, which is not known")
     expected, stored = int(SAMPLE_BYTES[form] * leads[1] * n) + offset, file.stat().st_size

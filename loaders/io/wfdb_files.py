@@ -1,4 +1,4 @@
-"""Headers and samples of WFDB records, the same for training and for prediction.
+"""Files and samples of WFDB records, the same for training and for prediction.
 
 Formats and headers: signal(5) and header(5) of the WFDB Applications Guide.
 """
@@ -20,19 +20,6 @@ SAMPLE_BYTES = {"8": 1, "80": 1, "212": 1.5, "310": 4 / 3, "311": 4 / 3, "16": 2
 BITS = {"80": 8, "508": 8, "310": 10, "311": 10, "212": 12, "24": 24, "524": 24, "32": 32}
 BITS |= dict.fromkeys(("16", "61", "160", "516"), 16)  # format 8 stores differences and has no missing ones
 DEFAULT_GAIN = 200.0  # header(5): units per mV where a header states none
-
-
-def read_header(path: Path) -> Any:
-    """The header of the WFDB record `path` (without extension), as wfdb reads it; UserError when it is damaged."""
-    import wfdb  # here: it brings pandas, which takes most of a second
-
-    header = path.with_name(f"{path.name}.hea")
-    if not header.is_file():
-        if (upper := header.with_suffix(".HEA")).is_file():
-            raise UserError(f"{upper}: names of WFDB files end in lower case: rename it to {header.name}")
-        raise UserError(f"record {path}: {header.name} is missing")
-    with readable(f"record {path}: {path.name}.hea"):
-        return wfdb.rdheader(str(path))
 
 
 def signal_file(path: Path, name: str) -> Path:

@@ -9,7 +9,8 @@ import numpy as np
 
 from loaders.io.annotations import annotation_file, read_annotations
 from loaders.io.wfdb_checks import check_gaps, check_header, check_sums
-from loaders.io.wfdb_files import calibration, read_header, read_samples
+from loaders.io.wfdb_files import calibration, read_samples
+from loaders.io.wfdb_header import read_header
 from toolbox.utils import UserError
 
 # The 48 records of the MIT-BIH Arrhythmia Database.
@@ -138,7 +139,8 @@ def list_records(folder: str | Path, annotator: str = "atr") -> list[Path]:
         if odd:
             raise UserError(f"{index} names {odd[0][:80]!r}, which cannot be a record of this folder")
     else:
-        names = [path.stem for path in folder.glob(f"*.{annotator}") if path.with_suffix(".hea").is_file()]
+        files = [path for path in folder.glob(f"*.{annotator}") if not path.name.startswith(".")]  # "._100.atr" of Macs
+        names = [path.stem for path in files if path.with_suffix(".hea").is_file()]
     if not names:
         raise UserError(f"no annotated WFDB record in {folder} (NAME.hea, NAME.dat, NAME.{annotator})")
     return [folder / name for name in sorted(names)]

@@ -13,18 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from loaders.io.recording import Lead, Recording, millivolts
+from loaders.io.recording import LONGEST, Lead, Recording, millivolts, readable
 from loaders.io.wfdb_checks import check_files
 from loaders.io.wfdb_files import (
     BITS,
     SAMPLE_BYTES,
     calibration,
     missing_value,
-    read_header,
     read_samples,
     signal_file,
 )
+from loaders.io.wfdb_header import read_header
 from toolbox.utils import UserError
+
+MOST_NOTES = 4  # of a record of many segments
+MOST_BITS = 32  # of an analog-to-digital converter; a header that states more is wrong there
 
 
 @dataclass
@@ -49,9 +52,11 @@ class Segment:
         header = self.header
         unit = header.units[k] or "mV"
         scale = millivolts(unit)
-        bits = header.adc_res[k] or BITS.get(header.fmt[k], 16)
+        bits = header.adc_res[k] if 0 < (header.adc_res[k] or 0) <= MOST_BITS else BITS.get(header.fmt[k], 16)
         rails = (header.adc_zero[k] or 0) + np.array([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1])
         gain, baseline = calibration(header, k)
+        if not np.isfinite(gain):
+            raise UserError(f"record {self.path}: its header states a gain of {gain:g} units per {unit}")
         low, high = np.sort((rails - baseline) / gain * (scale or 1.0)).tolist()
         fs = header.fs * header.samps_per_frame[k]
         return Lead(header.sig_name[k] or f"signal {k}", unit, scale, fs, low, high)
@@ -132,20 +137,30 @@ def open_wfdb(path: Path) -> WfdbRecording:
         layout, segments = _segments(path, header)
     files = [path.with_name(f"{path.name}.hea")]
     leads: dict[str, Lead] = {}
+    notes = list(header.notes)
     for segment in segments:
         if segment.header is None:
             continue
         _check(segment)
+        notes += [note for note in segment.header.notes if note not in notes]
         files += [signal_file(segment.path, name) for name in dict.fromkeys(segment.header.file_name)]
         files += [segment.path.with_name(f"{segment.path.name}.hea")] if segment.path != path else []
-        for lead in segment.leads():
-            leads.setdefault(lead.name, lead)
+        with readable(f"record {segment.path}"):
+            for lead in segment.leads():
+                leads.setdefault(lead.name, lead)
     if not leads:
         raise UserError(f"record {path} has no signal")
     if layout is not None:  # its order, which segments need not keep
         leads = {name: leads[name] for name in [*filter(None, layout.sig_name or ()), *leads] if name in leads}
     return WfdbRecording(
-        path.with_name(f"{path.name}.hea"), path.name, "WFDB", list(leads.values()), files, [], segments, header.fs
+        path.with_name(f"{path.name}.hea"),
+        path.name,
+        "WFDB",
+        list(leads.values()),
+        files,
+        notes[:MOST_NOTES],
+        segments,
+        header.fs,
     )
 
 
@@ -153,6 +168,8 @@ def _segments(path: Path, header: Any) -> tuple[Any, list[Segment]]:
     """The layout (None where all segments are alike) and the segments of a multi-segment record."""
     if sum(header.seg_len) != header.sig_len:
         raise UserError(f"record {path}: {header.sig_len} samples, its segments have {sum(header.seg_len)}")
+    if header.sig_len > LONGEST * header.fs:
+        raise UserError(f"record {path}: its header states a length of {header.sig_len / header.fs / 86400:.0f} days")
     layout, segments = None, []
     for name, frames in zip(header.seg_name, header.seg_len, strict=True):
         if name == "~":

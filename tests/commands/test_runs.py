@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from args import extract_name, parse_args, run_options
-from commands.runs import find_run, open_run
+from commands.runs import find_run, merge_run_options, open_run
+from toolbox.runs.folders import Run
 from toolbox.utils import UserError, write_json
 
 BEST, LATEST = "model_best.pth.tar", "checkpoint.pth.tar"
@@ -109,3 +111,25 @@ def test_a_run_of_before_there_was_a_device_flag_opens(root: Path) -> None:
     path.write_text(text)
     args, _ = open_run(parse_args(["--test", "--version", "1", "--root-dir", str(root)]))
     assert '"device"' not in text and args.device == "auto"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of ecg without a sampler."""
+    options = {"dataset": "ecg", "model_name": "cnn1d_3", "sampler": None}
+    return Run(tmp_path / "ecg_cnn1d_3_1", {"options": options})
+
+
+def test_a_run_brings_its_flags_along(run: Run) -> None:
+    args = Namespace(model_name=None, sampler="importance", epochs=30, given=frozenset({"epochs"}))
+    merged = merge_run_options(args, run)
+    assert (merged.model_name, merged.sampler, merged.epochs) == ("cnn1d_3", None, 30)
+    assert args.model_name is None  # the given ones are left alone
+
+
+def test_flags_that_make_another_run_are_refused(run: Run) -> None:
+    args = Namespace(model_name="cnn1d_3", dataset="ecg_bin", given=frozenset({"model_name", "dataset"}))
+    with pytest.raises(UserError, match=r"^--dataset ecg_bin: ecg_cnn1d_3_1 was started with ecg; leave the flag out"):
+        merge_run_options(args, run)
+    args.dataset = "ecg"  # said again, but the same
+    assert merge_run_options(args, run).dataset == "ecg"

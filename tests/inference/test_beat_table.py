@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import edfio
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
 from inference import annotate
+from inference.array_recording import array_recording
 from inference.files import AnnotateOptions, annotate_file
 from loaders.beats.input_spec import InputSpec
 from loaders.io.discovery import Item
+from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record
 from tests.made import GAIN, Rule, small_record, write_format
@@ -164,3 +167,17 @@ def test_files_that_cannot_be_annotated(header: Path, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("1\n2\n")
     with pytest.raises(UserError, match="sampling rate"):
         annotate(tmp_path / "x.csv", classifier=Rule())
+
+
+def test_how_long_a_recording_is(header: Path, signal: np.ndarray, tmp_path: Path) -> None:
+    """Progress is shown in these seconds."""
+    length = len(signal) / 360
+    assert open_recording(header, CsvFormat()).seconds == pytest.approx(length)
+    assert array_recording(signal, 360, None).seconds == pytest.approx(length)
+    samples = np.rint(1000 * signal[: 360 * 30, 0]).astype(np.int16)
+    limits = {"physical_range": (-32768, 32767), "digital_range": (-32768, 32767)}
+    edf = edfio.EdfSignal.from_digital(samples, 360, label="ECG II", physical_dimension="uV", **limits)
+    edfio.Edf([edf]).write(tmp_path / "r.edf")
+    assert open_recording(tmp_path / "r.edf", CsvFormat()).seconds == 30
+    (tmp_path / "r.csv").write_text("1\n2\n")
+    assert open_recording(tmp_path / "r.csv", CsvFormat(360.0)).seconds is None

@@ -1,4 +1,4 @@
-"""What files must hold before anything in them is used: names, kinds of values, the model and the classes."""
+"""Validate checkpoints and configs before use: names, kinds of values, the model and the classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from toolbox.logger import LOG
 from toolbox.utils import UserError, schema_error
 
-# What a resume takes up: name -> type. A checkpoint may lack them (a file of weights alone), not have them wrong.
+# The parts that a resume restores. A checkpoint may lack them (a file of weights alone), but not have them wrong.
 PARTS: dict[str, type | tuple[type, ...]] = {
     "epoch": int,
     "model": dict,
@@ -42,11 +42,11 @@ BEST = {"epoch": int, "monitor": str, "score": (*NUMBER, type(None))}
 
 
 class SizeError(ValueError):
-    """What a file holds would be larger than the file."""
+    """The content of a file would be larger than the file."""
 
 
 def check_sizes(file: IO[bytes]) -> None:
-    """SizeError for a zip archive that would unpack to more than itself; torch packs nothing."""
+    """Raise SizeError for a zip archive that would unpack to more than itself; torch does not compress."""
     size = file.seek(0, os.SEEK_END)
     if not zipfile.is_zipfile(file):
         return
@@ -59,7 +59,7 @@ def check_sizes(file: IO[bytes]) -> None:
 
 
 def check_tensors(value: Any, most: int) -> None:
-    """SizeError for a tensor of more than `most` bytes, such as one number that stands for millions of them."""
+    """Raise SizeError for a tensor of more than `most` bytes, as one that repeats a number millions of times."""
     if isinstance(value, Tensor):
         if value.numel() * value.element_size() > most:
             raise SizeError(f"a tensor of shape {tuple(value.shape)} in a file of {most} bytes")
@@ -97,7 +97,7 @@ def check_state(state: Mapping[str, Any], path: str | Path) -> None:
     """Refuse a checkpoint with parts of the wrong kind.
 
     Raises:
-        UserError: which part of `path` is what, and what was expected.
+        UserError: with the part of `path`, its kind, and the expected one.
     """
     for name, kind in PARTS.items():
         if name in state and (not isinstance(state[name], kind) or isinstance(state[name], bool)):
@@ -111,10 +111,10 @@ def check_state(state: Mapping[str, Any], path: str | Path) -> None:
 
 
 def check_whole(state: Mapping[str, Any], path: str | Path) -> None:
-    """Refuse a checkpoint that a run cannot go on from, or be tested by.
+    """Refuse a checkpoint that a run cannot be resumed from or tested by.
 
     Raises:
-        UserError: with what `path` lacks.
+        UserError: with the parts that `path` lacks.
     """
     lacks = [name for name in PARTS if name not in (*state, "losses")]  # these came later
     if lacks:
@@ -128,7 +128,7 @@ def check_fits(state: Mapping[str, Any], model_name: str | None, class_names: Se
     """Refuse a checkpoint of another model, or one whose logits stand for other classes.
 
     Raises:
-        UserError: what `path` was trained as, and what it is to be used for.
+        UserError: with the model or the classes that `path` was trained for, and those it is to be used for.
     """
     log = state.get("log")
     options = log.get("options") if isinstance(log, dict) else None
@@ -144,7 +144,7 @@ def check_fits(state: Mapping[str, Any], model_name: str | None, class_names: Se
 
 
 def check_options(state: Mapping[str, Any], options: Mapping[str, Any], free: Iterable[str], path: Path) -> None:
-    """Refuse to go on by a config.json at `path` that says other flags than the checkpoint was trained with.
+    """Refuse a config.json at `path` whose flags are not those that the checkpoint was trained with.
 
     Args:
         state: the checkpoint.
@@ -152,7 +152,7 @@ def check_options(state: Mapping[str, Any], options: Mapping[str, Any], free: It
         free: names of those that may differ.
 
     Raises:
-        UserError: which flag was trained with what.
+        UserError: with the flag and both values.
     """
     trained = state["log"]["options"]
     for key in sorted(trained.keys() & options.keys() - set(free)):

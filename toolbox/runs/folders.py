@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,26 +140,8 @@ def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> 
     raise UserError(f"no version {version} fits {flags or 'these flags'}{have}")
 
 
-def merge_run_options(args: Namespace, run: Run, free: Iterable[str]) -> Namespace:
-    """`args` with the run's own flags where none were given; only the `free` ones may differ from them.
-
-    Raises:
-        UserError: a flag was given that would make it another run.
-    """
-    merged = Namespace(**vars(args))
-    for key, value in run.options.items():
-        if key not in args.given:
-            setattr(merged, key, value)
-        elif key not in free and getattr(args, key) != value:
-            raise UserError(
-                f"--{key.replace('_', '-')} {getattr(args, key)}: {run.name} was started with {value}; "
-                f"leave the flag out, or start a new run (from these weights by --pretrained {run.path})"
-            )
-    return merged
-
-
 def resume_command(run: Run, keys: Iterable[str]) -> str:
-    """The command line that goes on with `run`: as few of the flags `keys` as name it among the runs there are."""
+    """The command line that resumes `run`, with as few of the flags `keys` as tell it from the other runs."""
     root = run.path.parents[2]
     runs = list_runs(root)
     words = [*program_words(), "--resume", "latest", "--version", str(run.version)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toolbox.runs.folders import Run, list_runs, merge_run_options, read_run, resume_command, select, versions
+from toolbox.runs.folders import Run, list_runs, read_run, resume_command, select, versions
 from toolbox.utils import UserError
 
 PREFIX = "ecg_cnn1d_3_opadam_StepLR_lr0.01_nll_bs128_"
@@ -192,21 +191,6 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
 
 
 # going on with a run
-
-
-def test_a_run_brings_its_flags_along(runs: list[Run]) -> None:
-    args = Namespace(model_name=None, sampler="importance", epochs=30, given=frozenset({"epochs"}))
-    found = merge_run_options(args, runs[0], free=("epochs",))
-    assert (found.model_name, found.sampler, found.epochs) == ("cnn1d_3", None, 30)
-    assert args.model_name is None  # the given ones are left alone
-
-
-def test_flags_that_make_another_run_are_refused(runs: list[Run]) -> None:
-    args = Namespace(model_name="cnn1d_3", dataset="ecg_bin", given=frozenset({"model_name", "dataset"}))
-    with pytest.raises(UserError, match=r"^--dataset ecg_bin: ecg_cnn1d_3_1 was started with ecg; leave the flag out"):
-        merge_run_options(args, runs[0], free=("epochs",))
-    args.dataset = "ecg"  # said again, but the same
-    assert merge_run_options(args, runs[0], free=("epochs",)).dataset == "ecg"
 
 
 def test_the_command_that_goes_on_names_one_run_with_as_few_flags_as_it_can(tmp_path: Path) -> None:
