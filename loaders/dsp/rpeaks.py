@@ -116,7 +116,7 @@ def detect(
         signal: (n,) mV.
         fs: sampling rate in Hz.
         threshold: least probability of a beat, from 0 to 1.
-        weights: of another network, as benchmarks/train_peaks.py writes them.
+        weights: of another network, as benchmarks/train_rpeaks.py writes them.
 
     Returns:
         (peaks,) int64, rising sample numbers.
