@@ -1,4 +1,4 @@
-"""What each speed-up does to the scores: the same training with and without it, over several seeds.
+"""Compare scores with and without each speed-up: the same training, over several seeds.
 
 python -m benchmarks.accuracy --records-dir DIR
 
@@ -39,8 +39,8 @@ def scores(root: str, flags: dict[str, Any], plain: bool, seed: int) -> tuple[fl
     training = session.training()
     while training.epoch < args.epochs:
         training.run_epoch(args.epochs)
-    found = training.log.logged["val"][-1]
-    return found["acc1"], found["macro_f1"]
+    last = training.log.logged["val"][-1]
+    return last["acc1"], last["macro_f1"]
 
 
 def main() -> None:
@@ -51,9 +51,9 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as root:
         prepare.run(training_flags(prepare=True, root_dir=root, records_dir=str(args.records_dir)))
-        for what, flags, plain in VARIANTS:
-            found = [scores(root, flags, plain, seed) for seed in range(args.seeds)]
-            rows.append([what, *(mean_and_spread(part) for part in zip(*found, strict=True))])
+        for label, flags, plain in VARIANTS:
+            results = [scores(root, flags, plain, seed) for seed in range(args.seeds)]
+            rows.append([label, *(mean_and_spread(part) for part in zip(*results, strict=True))])
             print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
     print(table(["training", "validation accuracy", "validation macro F1"], rows))
 

@@ -1,4 +1,4 @@
-"""How a recipe does on patients that it has not learned from, by leave-patients-out over DS1; DS2 is not looked at.
+"""Score a recipe on patients that it has not learned from, by leave-patients-out over DS1; DS2 is not looked at.
 
 python -m benchmarks.cross_validate --records-dir DIR --config recipes/interpatient.yaml [--folds 7] [--seeds 3] [FLAGS]
 
@@ -38,7 +38,7 @@ def fold_outcome(flags: list[str]) -> tuple[tuple[str, ...], tuple[np.ndarray, n
 
 def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
     """Every figure by seed, and the confusion counts of each record, summed over the seeds."""
-    found: dict[str, list[float]] = {}
+    by_seed: dict[str, list[float]] = {}
     of_record: dict[str, Any] = {}
     for seed in range(seeds):
         parts = []
@@ -51,8 +51,8 @@ def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[fl
             of_record[name] = of_record.get(name, 0) + one
         for name, value in confusion_scores(confusion.sum(axis=0), names).items():
             kind, _, group = name.partition(" ")
-            found.setdefault(f"{kind} {group[0]}" if group else name, []).append(float(value))
-    return found, of_record
+            by_seed.setdefault(f"{kind} {group[0]}" if group else name, []).append(float(value))
+    return by_seed, of_record
 
 
 def main() -> None:
@@ -62,20 +62,24 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=7)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--log", help="a file of JSON lines that the result is added to")
-    parser.add_argument("--name", default="", help="what is tried, for the log")
+    parser.add_argument("--name", default="", help="title of the try, for the log")
     parser.add_argument("--by-record", action="store_true", help="print each record's confusion counts, too")
     args, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as scratch:
         places = ["--root-dir", args.root_dir or scratch, "--records-dir", str(args.records_dir)]
         held_out = ["--validate-on", "val", "--monitor", "j_kappa"]
-        found, of_record = measure([*flags, *places, *held_out], args.folds, args.seeds)
-    told = {name: [round(float(np.mean(found[name])), 4), round(float(np.std(found[name])), 4)] for name in SHOWN}
-    print(f"{args.name:50}", *(f"{name} {mean:.3f} ±{spread:.3f}" for name, (mean, spread) in told.items()), sep="  ")
+        by_seed, of_record = measure([*flags, *places, *held_out], args.folds, args.seeds)
+    summary = {
+        name: [round(float(np.mean(by_seed[name])), 4), round(float(np.std(by_seed[name])), 4)] for name in SHOWN
+    }
+    print(
+        f"{args.name:50}", *(f"{name} {mean:.3f} ±{spread:.3f}" for name, (mean, spread) in summary.items()), sep="  "
+    )
     if args.by_record:
         for name, confusion in of_record.items():
             print(name, np.round(confusion / args.seeds).astype(int).tolist())
     if args.log:
-        entry = {"name": args.name, "flags": shlex.join(flags), "folds": args.folds, "seeds": args.seeds, **told}
+        entry = {"name": args.name, "flags": shlex.join(flags), "folds": args.folds, "seeds": args.seeds, **summary}
         with open(args.log, "a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
 

@@ -1,4 +1,4 @@
-"""Beats per second of torch, and of onnxruntime in floats and in 8 bits, side by side on one core.
+"""Measure beats per second of torch, and of onnxruntime in floats and in 8 bits, side by side on one core.
 
 python -m benchmarks.engines RUN     (the folder of a run with an export)
 

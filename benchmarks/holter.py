@@ -1,7 +1,7 @@
-"""A recording of 24 hours and a thousand short ones, annotated by --predict: time and memory.
+"""Measure time and memory of --predict over a recording of 24 hours and over a thousand short ones.
 
 python -m benchmarks.holter [--hours 24] [--count 1000] [--processes 2] [--repeats 3]
-    and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+    and the flags that name a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 
 The long one is a synthetic half hour of two leads over and over. Measured in turn: the whole command, the same
 recording through the R-peak detector alone, and importing torch, whose memory is what the command's is counted above.
@@ -75,18 +75,18 @@ def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> N
     half = patient_record(1, 30, np.random.SeedSequence(1)).digital[:HALF_HOUR]
     day = write(folder / "day.hea", half, round(2 * hours))
     predict = [sys.executable, "commander.py", "--predict", str(day), *model, "--out"]
-    what = {
+    commands = {
         "--predict, the whole command": lambda k: [*predict, str(folder / f"out{k}")],
         "of it, R peaks (a process of their own)": lambda k: [sys.executable, "-c", DETECTOR, str(day)],
         "import torch": lambda k: [sys.executable, "-c", "import torch"],
     }
-    found: dict[str, list[Cost]] = {name: [] for name in what}
+    measured: dict[str, list[Cost]] = {name: [] for name in commands}
     for k in range(repeats):
-        for name, command in what.items():
-            found[name].append(cost(command(k)))
-    bare = statistics.median(one.memory for one in found["import torch"])
+        for name, command in commands.items():
+            measured[name].append(cost(command(k)))
+    bare = statistics.median(one.memory for one in measured["import torch"])
     rows = []
-    for name, costs in found.items():
+    for name, costs in measured.items():
         wall, cpu, memory = (statistics.median(column) for column in zip(*costs, strict=True))
         rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}", f"{memory - bare:.0f}"])
     print(table([f"{hours:g} h, two leads, 360 Hz", "wall s", "CPU s", "peak MB", "MB above torch"], rows))
@@ -104,10 +104,10 @@ def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> 
     command += ["-j", str(processes)]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    told = 0
+    printed = 0
     for _ in process.stdout or ():
-        told += 1
-        if told == count // 2:
+        printed += 1
+        if printed == count // 2:
             os.killpg(process.pid, signal.SIGKILL)
             break
     process.wait()
@@ -115,7 +115,7 @@ def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> 
     start = time.perf_counter()
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     skipped = sum("done before" in line for line in again)
-    print(f"\n{count} recordings of a minute, -j {processes}: killed after {told} ({first:.0f} s); the same command")
+    print(f"\n{count} recordings of a minute, -j {processes}: killed after {printed} ({first:.0f} s); the same command")
     print(f"again skipped {skipped} and annotated {len(again) - skipped} ({time.perf_counter() - start:.0f} s)")
 
 

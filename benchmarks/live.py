@@ -1,7 +1,7 @@
-"""What a live stream tells of recordings, beside what --predict tells of the whole: beats, classes, delay, time.
+"""Compare a live stream with --predict of the whole recording: beats, classes, delay, time.
 
 python -m benchmarks.live --records-dir DIR [--records 100 103 ...] [--minutes 5]
-    and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+    and the flags that name a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def compared(signal: np.ndarray, fs: float, classifier: Classifier) -> np.ndarra
     stream, beats, latest = Stream(classifier, fs), [], 0.0
     start = time.process_time()
     for k in range(0, len(signal), CHUNK):
-        found = stream.push(signal[k : k + CHUNK])
-        latest = max([latest, *((k + CHUNK - 1 - beat.sample) / fs for beat in found)])
-        beats += found
+        new = stream.push(signal[k : k + CHUNK])
+        latest = max([latest, *((k + CHUNK - 1 - beat.sample) / fs for beat in new)])
+        beats += new
     beats += stream.finish()
     seconds = time.process_time() - start
     _, mine, theirs = np.intersect1d([beat.sample for beat in beats], sample, return_indices=True)
-    told, there = np.array([beats[k].probabilities for k in mine]), whole[theirs]
-    same = np.abs(told - there).max(axis=1) < ALIKE
-    other = told.argmax(axis=1) != there.argmax(axis=1)
+    streamed, whole_record = np.array([beats[k].probabilities for k in mine]), whole[theirs]
+    same = np.abs(streamed - whole_record).max(axis=1) < ALIKE
+    other = streamed.argmax(axis=1) != whole_record.argmax(axis=1)
     return np.array([len(sample), len(beats), len(mine), same.sum(), other.sum(), latest, seconds, len(signal) / fs])
 
 

@@ -1,7 +1,7 @@
-"""How annotations of a run degrade with electrode-motion noise, as the noise stress test does it (WFDB's nst).
+"""Measure how annotations degrade with electrode-motion noise, by the noise stress test (WFDB's nst).
 
 python -m benchmarks.noise --records-dir DIR [--records 118 119] [--snr 24 18 12 6 0] [--out results/noise.json]
-    and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+    and the flags that name a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 
 The noise is made here: record em of the MIT-BIH Noise Stress Test Database is not among the data. What em is, is
 described in nst(1) of the WFDB Applications Guide: intermittent forces on the electrodes, which can mimic beats, with
@@ -35,7 +35,7 @@ def electrode_motion(n: int, rng: np.random.Generator) -> np.ndarray:
     in bouts of movement; under them baseline wander and muscle noise. The leads share the forces, not their sizes."""
     moving = np.exp(0.9 * band_noise(rng, n, 0.01, 0.1))  # bouts of some 20 s
     forces = np.flatnonzero(rng.random(n) < FORCES / FS * np.minimum(moving, 3))
-    found = np.zeros((n, 2))
+    noise = np.zeros((n, 2))
     reach = round(3 * FS)
     seconds = np.arange(reach) / FS
     padded = np.zeros((n + reach, 2))
@@ -47,10 +47,10 @@ def electrode_motion(n: int, rng: np.random.Generator) -> np.ndarray:
             wave = np.gradient(wave)
             wave = wave / np.abs(wave).max()
         padded[at : at + reach] += wave[:, None] * (rng.laplace(0, 1, 2) * moving[at])
-    found += padded[:n]
+    noise += padded[:n]
     for lead in range(2):
-        found[:, lead] += 0.5 * band_noise(rng, n, 0.05, 0.7) + 0.1 * moving * band_noise(rng, n, 15, 120)
-    return found
+        noise[:, lead] += 0.5 * band_noise(rng, n, 0.05, 0.7) + 0.1 * moving * band_noise(rng, n, 15, 120)
+    return noise
 
 
 def qrs_power(signal: np.ndarray, record: Record) -> float:
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the noise, which is the same at every SNR")
     parser.add_argument("--out", type=Path, help="JSON file with all figures")
     args, model = parser.parse_known_args()
-    rows, found = [], []
+    rows, entries = [], []
     with tempfile.TemporaryDirectory() as folder:
         for name in args.records:
             clean = read_wfdb(args.records_dir / name)
@@ -113,12 +113,12 @@ def main() -> None:
                 result: dict[str, Any] = annotate_and_score([where / name], model, [], where / "out")
                 entry = {"record": name, "snr": None if np.isinf(snr) else snr, **result["gross"]}
                 lost = annotated_share(where / "out" / f"{name}.ecg.json")
-                found.append({**entry, "usable": lost, "model": result["model"]})
+                entries.append({**entry, "usable": lost, "model": result["model"]})
                 shown = "no noise" if np.isinf(snr) else f"{snr:g} dB"
                 rows.append([f"{name}, {shown}", *percent(entry["scores"]), f"{100 * lost:.1f}"])
-    print(f"{found[0]['model']}; per cent, EC57 (escape beats are S), noise of seed {args.seed}\n")
+    print(f"{entries[0]['model']}; per cent, EC57 (escape beats are S), noise of seed {args.seed}\n")
     print(table([*HEADER, "usable"], rows))
-    write_results(args.out, {"noise": "electrode motion, synthetic", "seed": args.seed, "found": found})
+    write_results(args.out, {"noise": "electrode motion, synthetic", "seed": args.seed, "found": entries})
 
 
 def annotated_share(summary: Path) -> float:

@@ -1,4 +1,4 @@
-"""How well R peaks are found, after ANSI/AAMI EC57, and how fast: our detector beside those of libraries.
+"""Score R-peak detectors after ANSI/AAMI EC57 and time them: ours beside those of libraries.
 
 python -m benchmarks.peaks --records-dir DIR [--detectors ours sleepecg xqrs gqrs neurokit2] [--folds FILE] [--each]
 
@@ -86,10 +86,10 @@ def measure(records: list[Record], find: Detector) -> tuple[dict[str, np.ndarray
     for record in records:
         lead = record.signal[:, main_lead(record)]
         start = time.process_time()
-        found = np.asarray(find(record, lead), dtype=np.int64)
+        peaks = np.asarray(find(record, lead), dtype=np.int64)
         seconds.append(time.process_time() - start)
         subtype = np.zeros(len(record.sample), dtype=np.int64)  # a shutdown would make X of O, and both are too many
-        beats = (np.sort(found), ["N"] * len(found), np.zeros(len(found), dtype=np.int64))
+        beats = (np.sort(peaks), ["N"] * len(peaks), np.zeros(len(peaks), dtype=np.int64))
         reference = (record.sample, record.symbol.tolist(), subtype)
         tables[record.name] = compare(reference, beats, record.fs, len(lead)).matrix
     return tables, seconds
@@ -98,15 +98,15 @@ def measure(records: list[Record], find: Detector) -> tuple[dict[str, np.ndarray
 def figures(tables: list[np.ndarray]) -> str:
     """Gross QRS Se and +P of the tables, with the beats missed and those too many."""
     counted = scores(sum(tables[1:], tables[0]))["QRS"]
-    (found, there), (_, called) = counted["Se"], counted["+P"]
-    return f"{100 * found / there:.2f} / {100 * found / called:.2f} ({there - found} + {called - found})"
+    (hits, there), (_, called) = counted["Se"], counted["+P"]
+    return f"{100 * hits / there:.2f} / {100 * hits / called:.2f} ({there - hits} + {called - hits})"
 
 
 def main() -> None:
     """Print the table."""
     parser = make_parser(__doc__)
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=["ours", "sleepecg"])
-    parser.add_argument("--folds", type=Path, help="what benchmarks/train_rpeaks.py --folds wrote")
+    parser.add_argument("--folds", type=Path, help="networks that benchmarks.train_rpeaks --folds wrote")
     parser.add_argument("--each", action="store_true", help="also tell each record's missed and extra beats")
     args = parser.parse_args()
     chosen = {name: DETECTORS[name] for name in args.detectors}

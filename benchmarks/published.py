@@ -1,4 +1,4 @@
-"""A published method, rebuilt to prove the inter-patient protocol: DS1 trains, DS2 tests, four classes N S V F.
+"""Rebuild a published method to prove the inter-patient protocol: DS1 trains, DS2 tests, four classes N S V F.
 
 python -m benchmarks.published --records-dir DIR [--out results/published.json] [--jobs 2]
 
@@ -62,13 +62,13 @@ def load(folder: Path, names: tuple[str, ...]) -> Part:
     missing = sorted(set(names) - {path.name for path in list_records(folder)})
     if missing:
         raise UserError(f"{folder} lacks records of DS1 or DS2: {', '.join(missing)}")
-    found = [features_of(read_wfdb(folder / name)) for name in progress(names, "features")]
-    symbols = np.concatenate([part for _, part in found])
+    parts = [features_of(read_wfdb(folder / name)) for name in progress(names, "features")]
+    symbols = np.concatenate([part for _, part in parts])
     return Part(
-        {kind: np.concatenate([part[kind] for part, _ in found]) for kind in found[0][0]},
+        {kind: np.concatenate([part[kind] for part, _ in parts]) for kind in parts[0][0]},
         relabelled(labels_of(symbols), symbols, NAMES),
         symbols,
-        np.repeat(names, [len(part) for _, part in found]),
+        np.repeat(names, [len(part) for _, part in parts]),
     )
 
 
@@ -90,12 +90,12 @@ def decisions(model: SVC, x: np.ndarray) -> np.ndarray:
 
 def votes(decided: np.ndarray) -> np.ndarray:
     """(n, 4): each decision (n, 6) through the logistic function, added up for the class that it speaks for."""
-    found = np.zeros((len(decided), SCORED))
+    totals = np.zeros((len(decided), SCORED))
     for column, (one, other) in enumerate(PAIRS):
         share = 1 / (1 + np.exp(-decided[:, column]))
-        found[:, one] += share
-        found[:, other] += 1 - share
-    return found
+        totals[:, one] += share
+        totals[:, other] += 1 - share
+    return totals
 
 
 def learned(train: Part, test: Part, kind: str) -> np.ndarray:
@@ -107,10 +107,10 @@ def learned(train: Part, test: Part, kind: str) -> np.ndarray:
     model = SVC(C=C, gamma="auto", class_weight=weights, decision_function_shape="ovo", cache_size=1000)
     model.fit(scaler.transform(train.features[kind]), train.labels)
     fitted = time.perf_counter()
-    found = votes(decisions(model, scaler.transform(test.features[kind])))
+    cast = votes(decisions(model, scaler.transform(test.features[kind])))
     took = f"{fitted - start:.0f} s, decided in {time.perf_counter() - fitted:.0f} s"
     print(f"{kind}: {len(model.support_)} support vectors in {took}", file=sys.stderr, flush=True)
-    return found
+    return cast
 
 
 def scored(test: Part, cast: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -118,37 +118,37 @@ def scored(test: Part, cast: dict[str, np.ndarray]) -> dict[str, Any]:
     called = np.prod(list(cast.values()), axis=0).argmax(axis=1)
     origin = {"patient": test.records, "record": test.records}
     maps = {EC57_MAP: test.labels, DE_CHAZAL: labels_of(test.symbols)}
-    found: dict[str, Any] = {name: map_scores(labels, called, origin, NAMES, False) for name, labels in maps.items()}
+    results: dict[str, Any] = {name: map_scores(labels, called, origin, NAMES, False) for name, labels in maps.items()}
     for name, labels in maps.items():
         records, counts = confusion_by_group(labels, called, test.records, SCORED)
         rest = confusion_scores(counts[records != "232"].sum(axis=0), NAMES)
-        found[name]["without 232"] = {key: float(rest[key]) for key in ("accuracy", "kappa", "j_kappa")}
-        found[name]["by_record"] = dict(zip(records.tolist(), counts.tolist(), strict=True))
+        results[name]["without 232"] = {key: float(rest[key]) for key in ("accuracy", "kappa", "j_kappa")}
+        results[name]["by_record"] = dict(zip(records.tolist(), counts.tolist(), strict=True))
     choices = {}
     for size in range(1, len(cast) + 1):
         for kinds in combinations(cast, size):
             some = np.prod([cast[kind] for kind in kinds], axis=0).argmax(axis=1)
             value = confusion_scores(confusion_by_group(test.labels, some, np.zeros(len(some)), SCORED)[1][0], NAMES)
             choices[" + ".join(kinds)] = {key: float(value[key]) for key in ("accuracy", "kappa", "j_kappa")}
-    return {"maps": found, "choices": choices}
+    return {"maps": results, "choices": choices}
 
 
 def shown(maps: dict[str, Any]) -> list[str]:
     """Lines: what was published, and ours under each map of S, with 95 % intervals over patients."""
     letters = CLASS_LETTERS[:SCORED]
     lines = []
-    for name, found in maps.items():
+    for name, figures in maps.items():
         lines += ["", f"{name:32}{'published':>10}{'here':>8}"]
-        rows = [(row, found[row]) for row in ("accuracy", "kappa", "j_kappa")]
-        for letter, per_class in zip(letters, found["per_class"].values(), strict=True):
+        rows = [(row, figures[row]) for row in ("accuracy", "kappa", "j_kappa")]
+        for letter, per_class in zip(letters, figures["per_class"].values(), strict=True):
             rows += [(f"{row} {letter}", per_class[row]) for row in ("Se", "+P", "F1")]
         for row, figure in rows:
             value, low, high = (np.nan if part is None else part for part in figure.values())
-            known = f"{PUBLISHED[row]:.3f}" if row in PUBLISHED else ""
-            lines.append(f"{row:32}{known:>10}{value:8.4f}  ({low:.3f} to {high:.3f})")
-        lines.append(f"without record 232: {found['without 232']}")
+            published = f"{PUBLISHED[row]:.3f}" if row in PUBLISHED else ""
+            lines.append(f"{row:32}{published:>10}{value:8.4f}  ({low:.3f} to {high:.3f})")
+        lines.append(f"without record 232: {figures['without 232']}")
         lines += [
-            f"true {letter}, called N S V F: {row}" for letter, row in zip(letters, found["confusion"], strict=True)
+            f"true {letter}, called N S V F: {row}" for letter, row in zip(letters, figures["confusion"], strict=True)
         ]
     return lines
 
@@ -165,16 +165,16 @@ def main(argv: list[str] | None = None) -> None:
     print(f"DS2 N, S, V, F: {beats}; in the authors' confusion matrices {list(PUBLISHED_BEATS)}", flush=True)
     with ThreadPoolExecutor(args.jobs) as pool:  # scikit-learn lets go of Python's lock while it learns
         cast = dict(zip(train.features, pool.map(lambda kind: learned(train, test, kind), train.features), strict=True))
-    found = scored(test, cast)
-    print(*shown(found["maps"]), *(f"{name}: {value}" for name, value in found["choices"].items()), sep="\n")
+    results = scored(test, cast)
+    print(*shown(results["maps"]), *(f"{name}: {value}" for name, value in results["choices"].items()), sep="\n")
     beats_of = {"train": np.bincount(train.labels, minlength=SCORED).tolist(), "test": beats}
-    made = {
+    origin = {
         "command": "python -m benchmarks.published --records-dir DIR",
         "processor": processor(),
         "versions": versions(),
     }
     took = {"seconds": round(time.perf_counter() - start), "jobs": args.jobs}
-    write_results(args.out, {**made, **took, "published": PUBLISHED, "beats": beats_of, **found})
+    write_results(args.out, {**origin, **took, "published": PUBLISHED, "beats": beats_of, **results})
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def rr_intervals(at: np.ndarray) -> np.ndarray:
     first = np.maximum(here - 9, 0)
     local = (total[here + 1] - total[first]) / (here + 1 - first)
     oldest = np.minimum(np.searchsorted(np.maximum.accumulate(at), at - RECENT, side="right"), np.maximum(here - 1, 0))
-    known = (total[here] - total[oldest]) / np.maximum(here - oldest, 1)
-    return np.stack([before, after, local, np.where(here > 0, known, before)], axis=1)
+    mean = (total[here] - total[oldest]) / np.maximum(here - oldest, 1)
+    return np.stack([before, after, local, np.where(here > 0, mean, before)], axis=1)
 
 
 def wavelet(beats: np.ndarray) -> np.ndarray:
@@ -64,8 +64,8 @@ def moments(beats: np.ndarray) -> np.ndarray:
     where a stretch is flat."""
     stretches = beats[:, 15:165].reshape(len(beats), 5, 30)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # where a stretch is flat
-        found = [skew(stretches, axis=2), kurtosis(stretches, axis=2, fisher=False)]
-    return np.nan_to_num(np.concatenate(found, axis=1))
+        parts = [skew(stretches, axis=2), kurtosis(stretches, axis=2, fisher=False)]
+    return np.nan_to_num(np.concatenate(parts, axis=1))
 
 
 def amplitudes(beats: np.ndarray) -> np.ndarray:
@@ -100,10 +100,10 @@ def features_of(record: Record) -> tuple[dict[str, np.ndarray], np.ndarray]:
     chosen = (labels >= 0) & (labels < SCORED) & (at > BEFORE) & (at < len(lead) - AFTER)
     intervals_ = rr_intervals(at)[chosen]
     beats = lead[at[chosen, None] + np.arange(-BEFORE, AFTER)].astype(np.float64)
-    found = {
+    features = {
         "RR": np.concatenate([intervals_, intervals_ / intervals_.mean(axis=0)], axis=1),
         "wavelet": wavelet(beats),
         "HOS": moments(beats),
         "amplitudes": amplitudes(beats),
     }
-    return found, record.symbol[chosen]
+    return features, record.symbol[chosen]

@@ -1,8 +1,7 @@
-"""How well a run annotates recordings from the raw signal, after ANSI/AAMI EC57: with the R peaks that it finds itself,
-beside the reference's.
+"""Score annotations of raw recordings after ANSI/AAMI EC57: with detected R peaks, beside the reference's.
 
 python -m benchmarks.raw_signal --records-dir DIR [--out results/raw_signal.json] [--records 100 103 ...] [--ways ...]
-    and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+    and the flags that name a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 
 Everything is done by the command line's own --predict and --score. The records are DS2 of de Chazal et al. (2004)
 unless others are named: a run that was trained on DS1 has seen none of their patients but 202's (who is 201's).
@@ -22,7 +21,7 @@ from commander import main as command
 from loaders.datasets.splits import DS2
 from toolbox.utils import UserError
 
-# What --predict is told besides the model.
+# Way -> its title, and flags of --predict beside those of the model.
 WAYS = {
     "detect": ("R peaks detected", ()),
     "atr": ("R peaks of the reference", ("--peaks", "atr")),
@@ -36,7 +35,7 @@ def annotate_and_score(
     records: Sequence[Path], model: Sequence[str], flags: Sequence[str], out: Path
 ) -> dict[str, Any]:
     """Annotate `records` (paths without extension) into `out`, with `flags` of --predict besides the `model`'s, and
-    compare with their reference; what --score gives, and who annotated."""
+    compare with their reference; the result of --score, and the name of the model."""
     paths = [str(path) for path in records]
     with contextlib.redirect_stdout(io.StringIO()):  # a line per recording
         done = command(["--predict", *paths, *model, *flags, "--out", str(out)])
@@ -60,16 +59,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file with all figures")
     args, model = parser.parse_known_args()
     records = [args.records_dir / name for name in args.records]
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for way in args.ways:
-            what, flags = WAYS[way]
-            found[way] = annotate_and_score(records, model, flags, Path(folder) / way)
-            rows += [[f"{what}, {kind}", *percent(found[way][kind]["scores"])] for kind in ("gross", "average")]
-    print(f"{found[args.ways[0]]['model']}; {len(records)} records, per cent, EC57 (escape beats are S)\n")
+            label, flags = WAYS[way]
+            results[way] = annotate_and_score(records, model, flags, Path(folder) / way)
+            rows += [[f"{label}, {kind}", *percent(results[way][kind]["scores"])] for kind in ("gross", "average")]
+    print(f"{results[args.ways[0]]['model']}; {len(records)} records, per cent, EC57 (escape beats are S)\n")
     print(table(HEADER, rows))
-    write_results(args.out, found)
+    write_results(args.out, results)
 
 
 if __name__ == "__main__":

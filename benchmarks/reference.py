@@ -1,4 +1,4 @@
-"""What the project is measured against: the predecessor's data path and plain one-dimensional layers.
+"""The predecessor's data path and plain one-dimensional layers, which the project is measured against.
 
 Rebuilt from a description of the predecessor: a pandas DataFrame as read_csv gives it, a row looked up and tensors
 made for each beat (its samples and its label are looked up one after the other, as the predecessor did it), a
@@ -36,13 +36,13 @@ READY = 3  # batches that may lie ready when a measurement begins; they are gone
 
 
 def write_csv(root: str | Path, folder: Path) -> dict[str, Path]:
-    """The rows cached in `root` as Kaggle's CSV files in `folder`, by split: what the predecessor reads."""
-    found = cache.find(Path(root) / "ecg" / "cache", kind="records")
-    if found is None:
+    """The rows cached in `root` as Kaggle's CSV files in `folder`, by split, for the predecessor."""
+    built = cache.find(Path(root) / "ecg" / "cache", kind="records")
+    if built is None:
         raise SystemExit(f"no cache of the records was built in {root}")
     folder.mkdir(parents=True)
     for split, name in FILES.items():
-        table = np.concatenate([found.splits[split].x, found.splits[split].y[:, None]], axis=1)
+        table = np.concatenate([built.splits[split].x, built.splits[split].y[:, None]], axis=1)
         np.savetxt(folder / name, table, fmt="%.18e", delimiter=",")
     return {split: folder / name for split, name in FILES.items()}
 

@@ -1,4 +1,4 @@
-"""How fast the project is, each figure a ratio measured side by side in one run.
+"""Measure speed: each figure is a ratio, its two sides measured in turn in one run.
 
 python -m benchmarks.speed --records-dir DIR
 
@@ -82,14 +82,14 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
             twin(x, y)
 
     bare()
-    found: dict[str, list[float]] = {"a": [], "b": [], "c": []}
+    times: dict[str, list[float]] = {"a": [], "b": [], "c": []}
     with Predecessor(model, Path(root) / "csv" / "ecg" / FILES["train"]) as predecessor:
         predecessor.seconds(10)
         for _ in range(repeats):
             measured = seconds(project), seconds(bare), predecessor.seconds(max(steps // 4, 10)) * steps
-            for name, value in zip(found, measured, strict=True):
-                found[name].append(value)
-    a, b, c = (np.array(found[name]) for name in found)
+            for name, value in zip(times, measured, strict=True):
+                times[name].append(value)
+    a, b, c = (np.array(times[name]) for name in times)
     epoch = statistics.median(a) * len(ours.data.train) / (steps * BATCH)
     return [model, f"{epoch:.1f}", *(f"{np.median(ratio):.{digits}f}" for ratio, digits in ((a / b, 3), (c / a, 2)))]
 
@@ -125,11 +125,11 @@ def prediction_rows(root: str, repeats: int) -> list[list[str]]:
 
     works = {"evaluation": lambda: run_epoch(context, batches, ""), "prediction": predict}
     interleaved(works, 1)
-    found = interleaved(works, repeats)
+    medians = interleaved(works, repeats)
     n = len(ours.data.test)
     return [
-        ["evaluation of resnet1d_10 with all scores' counts, beats/s", f"{n / found['evaluation']:,.0f}"],
-        ["prediction with resnet1d_10, batch norm folded, beats/s", f"{n / found['prediction']:,.0f}"],
+        ["evaluation of resnet1d_10 with all scores' counts, beats/s", f"{n / medians['evaluation']:,.0f}"],
+        ["prediction with resnet1d_10, batch norm folded, beats/s", f"{n / medians['prediction']:,.0f}"],
     ]
 
 
@@ -142,8 +142,8 @@ def growth_rows(root: str, repeats: int) -> list[list[str]]:
         part.rows = part.rows[::share]
         training = ours.training()
         train(training.context, training.batches, training.stepper)
-        found = interleaved({"a": partial(train, training.context, training.batches, training.stepper)}, repeats)
-        rows.append([f"training cnn1d_3 on {len(part):,} rows, µs per row", f"{1e6 * found['a'] / len(part):.1f}"])
+        medians = interleaved({"a": partial(train, training.context, training.batches, training.stepper)}, repeats)
+        rows.append([f"training cnn1d_3 on {len(part):,} rows, µs per row", f"{1e6 * medians['a'] / len(part):.1f}"])
     return rows
 
 
@@ -173,12 +173,15 @@ def start_rows(root: str, repeats: int) -> list[list[str]]:
         "step": lambda: child(FIRST_STEP, root),
         "help": lambda: child("import commander; commander.main(['--help'])"),
     }
-    found = interleaved(works, repeats)
+    medians = interleaved(works, repeats)
     return [
-        ["--help, s", f"{found['help']:.2f}"],
-        ["import torch, s", f"{found['torch']:.2f}"],
-        ["cached start to the end of a first step, s beyond import torch", f"{found['step'] - found['torch']:.2f}"],
-        ["of which importing torch._dynamo, as any torch optimizer does", f"{found['compiler'] - found['torch']:.2f}"],
+        ["--help, s", f"{medians['help']:.2f}"],
+        ["import torch, s", f"{medians['torch']:.2f}"],
+        ["cached start to the end of a first step, s beyond import torch", f"{medians['step'] - medians['torch']:.2f}"],
+        [
+            "of which importing torch._dynamo, as any torch optimizer does",
+            f"{medians['compiler'] - medians['torch']:.2f}",
+        ],
     ]
 
 

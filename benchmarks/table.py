@@ -1,4 +1,4 @@
-"""The predecessor's table of results, trained anew: every model with every sampling, by its protocol and honestly.
+"""Train the predecessor's table of results anew: every model with every sampling, by its protocol and honestly.
 
 python -m benchmarks.table --recipe recipes/table.yaml --records-dir DIR
 
@@ -74,13 +74,13 @@ def as_flags(values: dict[str, Any]) -> Iterator[str]:
 
 def cells(recipe: dict[str, Any]) -> list[Cell]:
     """All cells, fast models first as the recipe has them; of each model one sampling after the other."""
-    found = []
+    every = []
     for model, own in recipe["models"].items():
         for sampling in recipe["samplings"]:
             for protocol, of_protocol in recipe["protocols"].items():
                 values = {**recipe["flags"], **own, "sampler": sampling, **of_protocol}
-                found.append(Cell(model, sampling, protocol, (f"--model-name={model}", *as_flags(values))))
-    return found
+                every.append(Cell(model, sampling, protocol, (f"--model-name={model}", *as_flags(values))))
+    return every
 
 
 def started(cell: Cell, places: list[str], root: str) -> Run | None:
@@ -137,14 +137,14 @@ def markdown(recipe: dict[str, Any], lines: list[dict[str, Any]]) -> str:
         *(f"{score}: {what}" for score in scores for what in ("published", *protocols)),
     ]
     rows = []
-    known = {(cell.model, cell.sampling, cell.protocol): find(lines, cell) for cell in cells(recipe)}
+    finished = {(cell.model, cell.sampling, cell.protocol): find(lines, cell) for cell in cells(recipe)}
     for model, own in recipe["models"].items():
         epochs = str({**recipe["flags"], **own}.get("epochs", ""))
         for place, sampling in enumerate(recipe["samplings"]):
             row = [model, sampling, epochs]
             for score in scores:
                 row.append(f"{recipe['published'][score][model][place]:.3f}")
-                row += [number(known[model, sampling, protocol], score) for protocol in protocols]
+                row += [number(finished[model, sampling, protocol], score) for protocol in protocols]
             rows.append(row)
     return table(head, rows)
 

@@ -1,4 +1,4 @@
-"""How long a recipe takes to a test accuracy, over several seeds, beside the predecessor's way to the same.
+"""Measure how long a recipe takes to a test accuracy, over several seeds, beside the predecessor's way to the same.
 
 python -m benchmarks.time_to_quality --records-dir DIR --recipe recipes/fast.yaml --target 0.987
 

@@ -1,4 +1,4 @@
-"""Makes loaders/dsp/rpeaks.npz: trains the R-peak network of loaders/dsp/rpeaks.py on DS1 and writes its weights.
+"""Train the R-peak network of loaders/dsp/rpeaks.py on DS1 and write its weights, loaders/dsp/rpeaks.npz.
 
 python -m benchmarks.train_rpeaks --records-dir DIR --out loaders/dsp/rpeaks.npz
 python -m benchmarks.train_rpeaks --records-dir DIR --out folds.npz --folds 4      (cross-validation within DS1)
