@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
-from toolbox.utils import Registry, UserError, nearest
+from toolbox.utils import Registry, UserError, nearest, printable
 from toolbox.utils.registry import check_name
 
 T = TypeVar("T")
@@ -197,7 +197,7 @@ class Brief(argparse.ArgumentParser):
         flag = self._option_string_actions.get(lacking[1].partition("/")[0]) if lacking else None
         if flag is not None:
             message += f", {flag.metavar or ' or '.join(flag.choices or ())}"
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
 
 
 class Refusing(argparse.ArgumentParser):
