@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from loaders.io.recording import LOWEST_RATE, Lead, Recording
+from loaders.io.recording import HIGHEST_RATE, LOWEST_RATE, Lead, Recording
 from toolbox.utils import UserError
 
 SHORTEST = 2.0  # s; less holds no rhythm
@@ -44,8 +44,8 @@ def array_recording(signal: Any, fs: float | None, names: Sequence[str] | None) 
     """
     if fs is None:
         raise UserError("fs is missing: the samples per second of the signal")
-    if not (np.isfinite(fs) and fs >= LOWEST_RATE):
-        raise UserError(f"fs={fs}: expected samples per second, at least {LOWEST_RATE:g} for an ECG")
+    if not LOWEST_RATE <= fs <= HIGHEST_RATE:
+        raise UserError(f"fs={fs}: expected samples per second, {LOWEST_RATE:g} to {HIGHEST_RATE:g} for an ECG")
     values = _millivolts(signal)
     samples, leads = values.shape
     if samples < SHORTEST * fs:
