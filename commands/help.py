@@ -40,7 +40,7 @@ TOPICS = {
     "train": Topic(
         "Train a network, or resume a training.",
         (
-            ("--model-name cnn1d_3 --dataset synthetic --epochs 8", "synthetic recordings: needs no data"),
+            ("--config first", "recipes/first.yaml: synthetic recordings, needs no data"),
             ("--config fast", "flags of recipes/fast.yaml"),
             ("--config fast --seeds 5", "five seeds, with mean and spread of each score"),
             ("--resume latest --epochs 40", "resume the newest run"),
@@ -148,7 +148,7 @@ def welcome() -> dict[str, Any]:
     """Print what the program does, six examples, and what to do next."""
     program = " ".join(program_words())
     examples = {
-        "train": f"{program} --model-name cnn1d_3 --dataset synthetic --epochs 8",
+        "train": f"{program} --config first",
         "real data": f"{program} --prepare --dataset ecg",
         "test": f"{program} --test",
         "annotate": f"{program} --predict my_recording.csv --fs 250",

@@ -45,7 +45,9 @@ def annotate_files(
     try:
         done, all_failed = run_all(work, named, {**failed, **doubled}, processes, report)
     except Ended as stop:
-        stop.told = f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
+        stop.advice = (
+            f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
+        )
         raise
     return {"recordings": done, "failed": all_failed}
 

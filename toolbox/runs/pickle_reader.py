@@ -1,6 +1,6 @@
-"""Weights out of pickled checkpoints of other projects, the predecessor's among them, without running what is in them.
+"""Read weights from pickled checkpoints of other projects, such as the predecessor's, without running any code in them.
 
-A pickle is a program. This reader follows it, but the only things it calls are the few below that put tensors and plain
+A pickle is a program. This reader follows it, but calls only the few functions below that put tensors and plain
 containers together; every other class or function it names becomes an inert placeholder.
 """
 
@@ -45,7 +45,7 @@ DTYPES = {
 
 
 class Inert:
-    """Stands for an object of a class that is not wanted: takes whatever a pickle does to it and does nothing."""
+    """A placeholder for an object of any other class: it accepts all that a pickle does to it and does nothing."""
 
     def ignore(self, *_: Any) -> None:
         """Nothing."""
@@ -55,7 +55,7 @@ class Inert:
 
 @dataclass(frozen=True)
 class Storage:
-    """Where a tensor's numbers are: `numel` of `dtype`, under `key` in the file."""
+    """The place of a tensor's numbers in the file: `numel` of `dtype`, under `key`."""
 
     key: str
     dtype: torch.dtype
@@ -72,7 +72,7 @@ class View:
     stride: tuple[int, ...]
 
     def read(self, content: bytes) -> Tensor:
-        """The tensor, out of its storage's bytes; ValueError when it reaches beyond them."""
+        """The tensor, read from its storage's bytes; ValueError when it reaches beyond them."""
         numbers = (self.offset, *self.size, *self.stride)
         if not all(type(number) is int and number >= 0 for number in numbers) or len(self.size) != len(self.stride):
             raise ValueError("a tensor's shape is no shape")
@@ -99,7 +99,7 @@ def rebuild_parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-# What a pickle may call, by the name that it knows it by. Everything else is an Inert.
+# The functions that a pickle may call, by module and name. Everything else is an Inert.
 CALLABLE = {
     ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
@@ -109,8 +109,8 @@ CALLABLE = {
 }
 
 
-class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is told to
-    """Follows a pickle; see CALLABLE for all that it ever calls."""
+class Reader(pickle._Unpickler):  # the one in Python: C's reserves as much memory as a pickle asks for
+    """An unpickler that calls nothing but the functions in CALLABLE."""
 
     stack: list[Any]
     append: Callable[[Any], None]
@@ -130,8 +130,8 @@ class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is tol
         return Storage(str(key), dtype, numel)
 
     def call(self, function: Any, arguments: Any) -> Any:
-        """What `function` makes of `arguments`, if it is one of CALLABLE's."""
-        return function(*arguments) if any(function is known for known in CALLABLE.values()) else Inert()
+        """Call `function` with `arguments`, if it is one of CALLABLE's."""
+        return function(*arguments) if any(function is allowed for allowed in CALLABLE.values()) else Inert()
 
     def load_reduce(self) -> None:
         arguments = self.stack.pop()
@@ -142,7 +142,7 @@ class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is tol
         self.load_reduce()
 
     def load_build(self) -> None:
-        self.stack.pop()  # an object's state: tensors and containers have none that is needed
+        self.stack.pop()  # an object's state: that of tensors and containers is not needed
 
     def _instantiate(self, klass: Any, args: Any) -> None:
         self.append(self.call(klass, args))
@@ -154,7 +154,7 @@ class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is tol
 
 
 def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
-    """A file of torch 1.6 or newer: what the pickle holds, and the bytes of its storages by key."""
+    """Read a file of torch 1.6 or newer: the value of the pickle, and the bytes of its storages by key."""
     check_sizes(handle)
     with zipfile.ZipFile(handle) as archive:
         members = {member.filename.partition("/")[2]: member for member in archive.infolist()}
@@ -166,19 +166,19 @@ def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
 
 
 def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
-    """The same of a file that an older torch wrote: five pickles, then each storage's length and numbers."""
+    """Read a file that an older torch wrote: five pickles, then the length and numbers of each storage."""
     dtypes: dict[str, torch.dtype] = {}
 
-    class Noting(Reader):
+    class DtypeReader(Reader):
         def persistent_load(self, pid: Any) -> Any:
-            found = super().persistent_load(pid)
-            if isinstance(found, Storage):
-                dtypes[found.key] = found.dtype
-            return found
+            storage = super().persistent_load(pid)
+            if isinstance(storage, Storage):
+                dtypes[storage.key] = storage.dtype
+            return storage
 
-    magic, protocol, _, value, keys = (Noting(handle, encoding="utf-8").load() for _ in range(5))
+    magic, protocol, _, value, keys = (DtypeReader(handle, encoding="utf-8").load() for _ in range(5))
     if magic != MAGIC or protocol != 1001 or not isinstance(keys, list):
-        raise ValueError("not what torch.save writes")
+        raise ValueError("no file that torch.save wrote")
     contents = {}
     for key in map(str, keys):
         (numel,) = struct.unpack("<q", handle.read(8))
@@ -190,7 +190,7 @@ def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
 
 
 def weights_in(value: Any) -> dict[str, View] | None:
-    """The state_dict in what a checkpoint holds, None when there is none."""
+    """The state_dict in the content of a checkpoint, None when there is none."""
     if not isinstance(value, dict):
         return None
     for candidate in [*(value.get(key) for key in KEYS), value]:
@@ -200,7 +200,7 @@ def weights_in(value: Any) -> dict[str, View] | None:
 
 
 def import_weights(path: str | Path) -> dict[str, Tensor]:
-    """The weights in a checkpoint that may hold pickled objects of any kind; none of them is made, no code is run.
+    """The weights in a checkpoint that may hold pickled objects of any kind; no object is created, no code is run.
 
     Args:
         path: of the checkpoint, or of a run's folder (see `weights_file`).
@@ -220,10 +220,10 @@ def import_weights(path: str | Path) -> dict[str, Tensor]:
             read = read_zip if zipfile.is_zipfile(handle) else read_legacy
             handle.seek(0)
             value, contents = read(handle)
-        found = weights_in(value)
-        if found is None:
+        views = weights_in(value)
+        if views is None:
             raise UserError(f"{path} holds no state_dict: no dictionary of names and tensors, alone or under {KEYS[0]}")
-        weights = {name: view.read(contents[view.storage.key]) for name, view in found.items()}
+        weights = {name: view.read(contents[view.storage.key]) for name, view in views.items()}
     except UserError:
         raise
     except OSError as error:

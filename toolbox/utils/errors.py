@@ -16,9 +16,9 @@ class UnknownNameError(UserError, KeyError):
     __str__ = Exception.__str__  # KeyError would show the message in quotes
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """``", did you mean 'x'?"`` for the known name closest to `name` in any case, else an empty string."""
-    by_lower_case = {each.lower(): each for each in known}
+def nearest(name: str, names: list[str]) -> str:
+    """``", did you mean 'x'?"`` for the one of `names` closest to `name` in any case, else an empty string."""
+    by_lower_case = {each.lower(): each for each in names}
     close = difflib.get_close_matches(name.lower(), list(by_lower_case), n=1)
     return f", did you mean {by_lower_case[close[0]]!r}?" if close else ""
 
