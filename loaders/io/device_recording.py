@@ -18,14 +18,15 @@ from loaders.io.recording import Lead, millivolts, readable
 from toolbox.utils import UserError
 from toolbox.utils.program import missing_package
 
-KINDS = {  # suffix -> the format's name for readers, and ecgdatakit's for it
-    ".dcm": ("DICOM", "DICOM Waveform"),
-    ".scp": ("SCP-ECG", "SCP-ECG"),
-    ".mwf": ("MFER", "MFER"),
-    ".mfer": ("MFER", "MFER"),
-    ".xml": ("HL7 aECG or GE Muse XML", ""),
-    ".json": ("Kardia", "AliveCor Kardia JSON"),
+KINDS = {  # suffix -> the format's name for readers
+    ".dcm": "DICOM",
+    ".scp": "SCP-ECG",
+    ".mwf": "MFER",
+    ".mfer": "MFER",
+    ".xml": "HL7 aECG or GE Muse XML",
+    ".json": "Kardia",
 }
+# ecgdatakit's names of the formats that the tests write; it reads others.
 KNOWN = {"DICOM Waveform", "SCP-ECG", "MFER", "HL7 aECG", "GE MUSE XML", "AliveCor Kardia JSON"}
 # Bytes of a file that is read: numbers as text take some 40 times as much memory, 16-bit samples some 8 times.
 LARGEST = {".xml": 1 << 26, ".json": 1 << 24, ".dcm": 1 << 28, ".mwf": 1 << 28, ".mfer": 1 << 28, ".scp": 1 << 26}
@@ -46,7 +47,7 @@ def open_device(path: Path) -> LoadedRecording:
         UserError: it is damaged, of none of the formats, larger than is read, or ecgdatakit is not installed.
     """
     suffix = path.suffix.lower()
-    kind, _ = KINDS[suffix]
+    kind = KINDS[suffix]
     size = path.stat().st_size
     if size > LARGEST[suffix]:
         raise UserError(
