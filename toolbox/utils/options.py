@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
+import yaml
+
 from toolbox.utils import Registry, UserError, nearest, printable
 from toolbox.utils.registry import check_name
 
@@ -214,8 +216,6 @@ def read_config(path: str) -> dict[Any, Any]:
     Raises:
         UserError: it cannot be read, or holds no flags.
     """
-    import yaml
-
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from threadpoolctl import ThreadpoolController
+from tqdm import tqdm
+
 from toolbox.utils.errors import UserError
 
 
@@ -17,8 +20,6 @@ def progress(items: Iterable[Any], what: str, total: int | None = None, leave: b
     """`items`, with a bar on stderr when that is a terminal; elsewhere nothing is drawn."""
     if not sys.stderr.isatty():
         return items
-    from tqdm import tqdm
-
     return tqdm(items, what, total=total, leave=leave, dynamic_ncols=True)
 
 
@@ -49,8 +50,6 @@ def tune_process() -> None:
 
 @functools.cache
 def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
     return ThreadpoolController().select(user_api="blas")
 
 
