@@ -12,7 +12,7 @@ from tqdm import tqdm
 from inference.classifier import Classifier
 from inference.files import AnnotateOptions, annotate_file
 from loaders.io.discovery import Item
-from toolbox.utils import warn
+from toolbox.utils import printable, warn
 from toolbox.utils.parallel import run_all
 from toolbox.utils.signals import Ended
 
@@ -75,6 +75,6 @@ def _print_summary(summary: dict[str, Any]) -> None:
     silence = summary["without_beats"]["longest"]
     parts += [f"longest without a beat {silence['seconds']:.1f} s ({silence['kind']})"] if silence else []
     again = ", done before" if summary.get("done_before") else ""
-    print(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}", flush=True)
+    print(printable(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}"), flush=True)
     for warning in summary["warnings"]:
         warn(f"{summary['recording']}: {warning}")

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from toolbox.runs.checkpoint_checks import SizeError, check_sizes, check_state, check_tensors
+from toolbox.runs.checkpoint_checks import SizeError, check_numbers, check_sizes, check_state, check_tensors
 from toolbox.runs.folders import BEST, LATEST, PREVIOUS, checkpoint_name
 from toolbox.utils import UserError, atomic_write
 from toolbox.utils.errors import warn
@@ -138,7 +138,7 @@ def load_weights(
     """Load `weights` into `model`; names and shapes must fit, but for the last layer when `new_head` is allowed.
 
     Raises:
-        UserError: they do not fit, with the names that do not.
+        UserError: they do not fit, with the names that do not; or they are no finite numbers.
     """
     own = model.state_dict()
     if new_head:
@@ -165,4 +165,5 @@ def load_weights(
             if names
         ]
         raise UserError(f"{source} does not fit the model: it {'; '.join(problems)}")
+    check_numbers(weights, own, source)
     model.load_state_dict(weights)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import torch
 from torch import Tensor
 
 from toolbox.logger import LOG
@@ -65,6 +66,31 @@ def check_tensors(value: Any, most: int) -> None:
     elif isinstance(value, dict | list | tuple):
         for part in value.values() if isinstance(value, dict) else value:
             check_tensors(part, most)
+
+
+def check_numbers(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], source: str | Path) -> None:
+    """Refuse weights that a network would take and could not count with.
+
+    Args:
+        weights: by name.
+        own: the network's weights of these names, drawn anew.
+        source: the file, for the message.
+
+    Raises:
+        UserError: a weight is stored as another kind of number, is sparse or quantized, or is not finite.
+    """
+    for name, value in weights.items():
+        dense = value.layout == torch.strided and not value.is_quantized and not value.is_meta
+        if not dense or value.is_complex() or value.is_floating_point() != own[name].is_floating_point():
+            kind = f"{'' if dense else 'sparse, quantized or empty '}{value.dtype}".replace("torch.", "")
+            raise UserError(f"{source} does not fit the model: {name} is {kind}, expected {own[name].dtype}")
+        finite = value.to(own[name].dtype).isfinite()
+        if not finite.all():
+            count = int((~finite).sum())
+            raise UserError(
+                f"{source} is of no use: {count} of {value.numel()} weights {name} are NaN or infinite; "
+                "the training diverged, or the file is damaged"
+            )
 
 
 def check_state(state: Mapping[str, Any], path: str | Path) -> None:
