@@ -50,7 +50,9 @@ class SilenceJudge:
         chosen = times[np.unique(np.linspace(0, len(times) - 1, MEASURED_BEATS).astype(int))]
         spans = [_motion(trace, time - AROUND_BEAT, time + AROUND_BEAT) for time in chosen.tolist()]
         spans = [span[:, :1] for span in spans if span.size and not np.isnan(span[:, :1]).any()]
-        self.height, self.rms = np.median(np.concatenate(spans, axis=1), axis=1) if spans else (np.inf, np.inf)
+        usual = np.median(np.concatenate(spans, axis=1), axis=1).tolist() if spans else [np.inf, np.inf]
+        self.height: float = usual[0]
+        self.rms: float = usual[1]
 
     def kind(self, start: float, stop: float, between_beats: bool) -> str:
         """PAUSE, NO_SIGNAL or MOVING, by most of the seconds from `start` to `stop`."""
