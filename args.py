@@ -28,6 +28,7 @@ from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, S
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import classes_of
+from toolbox.utils.addresses import public_address
 from toolbox.utils.options import (
     Brief,
     Conflict,
@@ -177,8 +178,9 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def run_options(args: Namespace) -> dict[str, Any]:
-    """The flags that describe a run, as config.json keeps them."""
-    return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
+    """The flags that describe a run, as config.json keeps them; of addresses, nothing that may be a secret."""
+    kept = {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
+    return {key: public_address(value) if key.endswith("_url") and value else value for key, value in kept.items()}
 
 
 def extract_name(args: Namespace) -> str:

@@ -66,6 +66,7 @@ class SourceFinder:
 
     def csv(self) -> Cache:
         """From CSV files."""
+        google_drive.remove_leftovers(self.folder)
         return open_cache(self.parent, csv_source(self.folder))
 
     def raw(self) -> Cache:

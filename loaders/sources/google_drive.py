@@ -11,7 +11,6 @@ import re
 import stat
 import struct
 import sys
-import tempfile
 import threading
 import zipfile
 import zlib
@@ -24,7 +23,8 @@ from tqdm import tqdm
 
 from loaders.sources.download import check_address, pause, short_message
 from loaders.sources.kaggle_csv import FILES
-from toolbox.utils import UserError, atomic_write
+from toolbox.utils import UserError, atomic_write, remove_abandoned, scratch_folder
+from toolbox.utils.addresses import hide_secrets, public_address
 from toolbox.utils.errors import note
 
 FILE_ID = "17Rd4YpGwssSpk4xZAT5AyYskjvs95dAY"
@@ -36,6 +36,7 @@ LARGEST_MEMBER = 1 << 30  # bytes, unpacked
 HIGHEST_RATIO = 100  # unpacked : packed, for members over SMALL
 SMALL = 1 << 20  # bytes
 CHUNK = 1 << 20  # bytes
+SCRATCH = ".gdd-"  # before the name of a folder that is downloaded to
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
 
@@ -193,6 +194,11 @@ def _fetch(url: str, archive: Path, *, timeout: float, attempts: int, backoff: f
         alarm.cancel()
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed in a download or in unpacking left in `folder`."""
+    remove_abandoned(folder, f"{SCRATCH}*", *(f".{name}.*.tmp" for name in FILES.values()))
+
+
 def download(
     folder: str | Path,
     url: str | None = None,
@@ -218,26 +224,29 @@ def download(
         UserError: the download failed, is not that archive, or cannot be written.
     """
     folder, url = Path(folder), URL if url is None else url
+    shown = url if url == URL else public_address(url)
     train, test = (folder / name for name in FILES.values())
+    remove_leftovers(folder)
     if train.is_file() and test.is_file():
         return train, test
     check_address(url)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
-            tempfile.TemporaryDirectory(prefix=".gdd-", dir=folder) as scratch,
+            scratch_folder(folder, SCRATCH) as scratch,
             tqdm(unit="B", unit_scale=True, leave=False, disable=not (progress and sys.stderr.isatty())) as bar,
         ):
-            archive = Path(scratch) / "archive.zip"
+            archive = scratch / "archive.zip"
             _fetch(url, archive, timeout=timeout, attempts=attempts, backoff=backoff, bar=bar, limit=limit)
             if progress:
-                note(f"{archive.stat().st_size} bytes from {url}, unpacking them to {folder}")
+                note(f"{archive.stat().st_size} bytes from {shown}, unpacking them to {folder}")
             try:
                 return unpack(archive, folder)
             except UserError as error:
-                raise UserError(f"the download from {url} was removed: {error}") from error
+                raise UserError(f"the download from {shown} was removed: {error}") from error
     except UserError as error:
         ways = f"put {train.name} and {test.name} into {folder}, name another address, or take PhysioNet's records"
-        raise UserError(f"{error}; {ways}") from error
+        reason = str(error) if url == URL else hide_secrets(str(error), [url])
+        raise UserError(f"{reason}; {ways}") from None  # whose message may have the whole address
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error}") from error

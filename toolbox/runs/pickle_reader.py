@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import struct
 import sys
@@ -21,12 +22,11 @@ from typing import IO, Any, ClassVar
 import torch
 from torch import Tensor
 
-from toolbox.runs.checkpoint_checks import check_sizes
+from toolbox.runs.checkpoint_checks import check_file, check_sizes
 from toolbox.runs.predecessor import CHECKPOINTS, checkpoint_of
 from toolbox.utils import UserError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # at the beginning of what torch.save wrote before version 1.6
-LARGEST = 4 << 30  # bytes of a file
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and of torch.compile
 KEYS = ("state_dict", "model_state_dict", "model")  # where checkpoints keep their weights
 
@@ -71,19 +71,27 @@ class View:
     size: tuple[int, ...]
     stride: tuple[int, ...]
 
-    def read(self, content: bytes) -> Tensor:
-        """The tensor, out of its storage's bytes; ValueError when it reaches beyond them."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its numbers.
+
+        Raises:
+            ValueError: offset, size or stride are no such numbers.
+        """
         numbers = (self.offset, *self.size, *self.stride)
         if not all(type(number) is int and number >= 0 for number in numbers) or len(self.size) != len(self.stride):
             raise ValueError("a tensor's shape is no shape")
-        count = math.prod(self.size)
+        return math.prod(self.size) * self.storage.dtype.itemsize
+
+    def read(self, content: bytearray) -> Tensor:
+        """The tensor, out of its storage's bytes; ValueError when it reaches beyond them."""
         last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
         have = len(content) // self.storage.dtype.itemsize
-        if count > have or (count and last >= have):
+        if self.nbytes > len(content) or (self.nbytes and last >= have):
             raise ValueError("a tensor is longer than its numbers")
-        if count == 0:
+        if self.nbytes == 0:
             return torch.zeros(self.size, dtype=self.storage.dtype)
-        flat = torch.frombuffer(bytearray(content), dtype=self.storage.dtype)
+        flat = torch.frombuffer(content, dtype=self.storage.dtype, count=have)
         return flat.as_strided(self.size, self.stride, self.offset).clone()
 
 
@@ -153,7 +161,7 @@ class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is tol
     dispatch[pickle.BUILD[0]] = load_build
 
 
-def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
+def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytearray]]:
     """A file of torch 1.6 or newer: what the pickle holds, and the bytes of its storages by key."""
     check_sizes(handle)
     with zipfile.ZipFile(handle) as archive:
@@ -162,10 +170,10 @@ def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
             raise ValueError("numbers of another byte order")
         value = Reader(io.BytesIO(archive.read(members["data.pkl"])), encoding="utf-8").load()
         names = {name.removeprefix("data/"): name for name in members if name.startswith("data/")}
-        return value, {key: archive.read(members[name]) for key, name in names.items()}
+        return value, {key: bytearray(archive.read(members[name])) for key, name in names.items()}
 
 
-def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
+def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytearray]]:
     """The same of a file that an older torch wrote: five pickles, then each storage's length and numbers."""
     dtypes: dict[str, torch.dtype] = {}
 
@@ -179,14 +187,26 @@ def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
     magic, protocol, _, value, keys = (Noting(handle, encoding="utf-8").load() for _ in range(5))
     if magic != MAGIC or protocol != 1001 or not isinstance(keys, list):
         raise ValueError("not what torch.save writes")
-    contents = {}
+    start = handle.tell()
+    left = handle.seek(0, os.SEEK_END) - handle.seek(start)
+    contents: dict[str, bytearray] = {}
     for key in map(str, keys):
         (numel,) = struct.unpack("<q", handle.read(8))
-        size = numel * dtypes[key].itemsize
-        if not 0 <= size <= LARGEST:
+        size, left = numel * dtypes[key].itemsize, left - 8
+        if not 0 <= size <= left or key in contents:
             raise ValueError("a storage of impossible length")
-        contents[key] = handle.read(size)
+        contents[key], left = bytearray(handle.read(size)), left - size
     return value, contents
+
+
+def read_views(views: dict[str, View], contents: dict[str, bytearray]) -> dict[str, Tensor]:
+    """The tensors; names of the same view share one, and together they have no more bytes than their storages."""
+    distinct = dict.fromkeys(views.values())
+    most = sum(map(len, contents.values()))
+    if (total := sum(view.nbytes for view in distinct)) > most:
+        raise ValueError(f"tensors of {total} bytes out of {most}")
+    tensors = {view: view.read(contents[view.storage.key]) for view in distinct}
+    return {name: tensors[view] for name, view in views.items()}
 
 
 def weights_in(value: Any) -> dict[str, View] | None:
@@ -214,20 +234,21 @@ def import_weights(path: str | Path) -> dict[str, Tensor]:
     """
     path = weights_file(path)
     try:
+        check_file(path)
         with open(path, "rb") as handle:
-            if path.stat().st_size > LARGEST:
-                raise UserError(f"{path} has {path.stat().st_size} bytes, at most {LARGEST} are read")
             read = read_zip if zipfile.is_zipfile(handle) else read_legacy
             handle.seek(0)
             value, contents = read(handle)
         found = weights_in(value)
         if found is None:
             raise UserError(f"{path} holds no state_dict: no dictionary of names and tensors, alone or under {KEYS[0]}")
-        weights = {name: view.read(contents[view.storage.key]) for name, view in found.items()}
+        weights = read_views(found, contents)
     except UserError:
         raise
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise UserError(f"cannot read {path}: memory is full") from error
     except Exception as error:  # a damaged pickle raises all kinds
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(f"{path} is damaged or not a checkpoint that torch.save wrote: {reason}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from toolbox.utils.errors import UserError
+from toolbox.utils.temporary import lock
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,6 +39,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes away
         encoding = None if "b" in mode else "utf-8"
+        lock(descriptor)  # so that nobody takes it for a killed process's
         with os.fdopen(descriptor, mode, encoding=encoding) as handle:
             yield handle
             handle.flush()
