@@ -17,6 +17,7 @@ from torch import nn
 
 from toolbox.runs.checkpoint_checks import SizeError, check_file, check_sizes, check_state, check_tensors
 from toolbox.runs.folders import BEST, LATEST, PREVIOUS, checkpoint_name
+from toolbox.runs.pickle_program import check_program
 from toolbox.utils import UserError, atomic_write
 from toolbox.utils.errors import warn
 
@@ -106,6 +107,7 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
         raise DamagedError(f"{path} is damaged: its bytes do not have the SHA-256 that it was written with")
     try:
         check_sizes(io.BytesIO(content))
+        check_program(io.BytesIO(content))
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         check_tensors(state, len(content))
     except MemoryError as error:

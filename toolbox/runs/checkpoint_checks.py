@@ -41,7 +41,7 @@ SCHEDULE = {
 BEST = {"epoch": int, "monitor": str, "score": (*NUMBER, type(None))}
 
 
-LARGEST = 1 << 30  # bytes of a file; the largest network of the predecessor has 50 million
+LARGEST = 1 << 30  # bytes of a file: far more than a network here takes, with its optimizer
 
 
 class SizeError(ValueError):
