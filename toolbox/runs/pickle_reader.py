@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from toolbox.runs.checkpoint_checks import check_file, check_sizes
-from toolbox.runs.pickle_program import Reader, Storage, View
+from toolbox.runs.pickle_program import Reader, Storage, View, is_plain
 from toolbox.runs.predecessor import CHECKPOINTS, checkpoint_of
 from toolbox.utils import UserError
 
