@@ -122,7 +122,7 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
     if args.num_classes is None:
         args.num_classes = classes_of(args.dataset, args.split)
     if not (args.help or args.about):
-        check_conflicts(args, defaults, parser)
+        check_conflicts(args, defaults, parser, frozenset(given))
     return args
 
 
@@ -150,12 +150,14 @@ def find_recipe(name: str) -> Path:
     raise UserError(f"cannot read it: No such file or directory{hint} recipes: {', '.join(recipes)}")
 
 
-def check_conflicts(args: Namespace, defaults: dict[str, Any], parser: argparse.ArgumentParser) -> None:
-    """Refuse flags that make no sense together; exits with code 2."""
+def check_conflicts(
+    args: Namespace, defaults: dict[str, Any], parser: argparse.ArgumentParser, words: frozenset[str]
+) -> None:
+    """Refuse flags that make no sense together; exits with code 2. `words` are those of the command line itself."""
     changed = frozenset(key for key in args.given if getattr(args, key) != defaults[key])
     continues = bool(args.test or args.resume or args.predict or args.export)
     starts = not (continues or args.prepare or args.score)
-    view = Namespace(**vars(args), changed=changed, continues=continues, starts=starts)
+    view = Namespace(**vars(args), changed=changed, typed=changed & words, continues=continues, starts=starts)
     for conflict in CONFLICTS:
         if conflict.when(view):
             parser.error(conflict.text(view))
