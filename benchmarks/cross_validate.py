@@ -1,6 +1,6 @@
 """How a recipe does on patients that it has not learned from, by leave-patients-out over DS1; DS2 is not looked at.
 
-python benchmarks/cross_validate.py --records-dir DIR --config recipes/interpatient.yaml [--folds 7] [--seeds 3] [FLAGS]
+python -m benchmarks.cross_validate --records-dir DIR --config recipes/interpatient.yaml [--folds 7] [--seeds 3] [FLAGS]
 
 FLAGS are commander's and change the recipe. Each fold's patients are scored by what learned from all others, after the
 last epoch; the figures are those of all folds' beats together, mean and standard deviation over the seeds. --log FILE
@@ -9,25 +9,17 @@ adds a line of JSON to it, so that what was tried is kept, with its command.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
-import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from toolbox.utils import tune_process  # noqa: E402
+import numpy as np
 
-tune_process()  # as commander does, before torch is imported
-
-import numpy as np  # noqa: E402
-
-from args import parse_args  # noqa: E402
-from commands.build import build  # noqa: E402
-from toolbox.metrics.confusion import confusion_by_group, confusion_scores  # noqa: E402
+from args import parse_args
+from benchmarks.common import make_parser, run_program
+from commands.build import build
+from toolbox.metrics.confusion import confusion_by_group, confusion_scores
 
 SHOWN = ("accuracy", "F1 S", "Se S", "+P S", "F1 V", "Se V", "+P V", "F1 F", "kappa", "j_kappa")
 
@@ -65,8 +57,7 @@ def measure(flags: list[str], folds: int, seeds: int) -> tuple[dict[str, list[fl
 
 def main() -> None:
     """Measure, print, and keep."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records-dir", required=True, help="the 48 records of MIT-BIH")
+    parser = make_parser(__doc__)
     parser.add_argument("--root-dir", help="where the built data are kept; a scratch folder unless given")
     parser.add_argument("--folds", type=int, default=7)
     parser.add_argument("--seeds", type=int, default=3)
@@ -75,7 +66,7 @@ def main() -> None:
     parser.add_argument("--by-record", action="store_true", help="print each record's confusion counts, too")
     args, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as scratch:
-        places = ["--root-dir", args.root_dir or scratch, "--records-dir", args.records_dir]
+        places = ["--root-dir", args.root_dir or scratch, "--records-dir", str(args.records_dir)]
         held_out = ["--validate-on", "val", "--monitor", "j_kappa"]
         found, of_record = measure([*flags, *places, *held_out], args.folds, args.seeds)
     told = {name: [round(float(np.mean(found[name])), 4), round(float(np.std(found[name])), 4)] for name in SHOWN}
@@ -90,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -7,7 +7,6 @@ Seconds are those that the process had the core for, so that other work on the m
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.markdown import table
+from benchmarks.common import make_parser, run_program, table
 from inference import load_classifier
 from toolbox.export.onnx_file import FOLDER, INT8, MODEL
 from toolbox.runs.provenance import processor
@@ -43,7 +42,7 @@ def rate(classify: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> floa
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, records=False)
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run
     os.environ["OMP_NUM_THREADS"] = "1"  # onnxruntime's too, see open_session
@@ -62,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -1,6 +1,6 @@
 """A recording of 24 hours and a thousand short ones, annotated by --predict: time and memory.
 
-python benchmarks/holter.py [--hours 24] [--count 1000] [--processes 2] [--repeats 3]
+python -m benchmarks.holter [--hours 24] [--count 1000] [--processes 2] [--repeats 3]
     and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 
 The long one is a synthetic half hour of two leads over and over. Measured in turn: the whole command, the same
@@ -10,7 +10,6 @@ Of the short ones, those that are annotated when the command is killed in the mi
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -22,13 +21,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from benchmarks.markdown import table  # noqa: E402
-from loaders.sources.synthetic import patient_record  # noqa: E402
+from benchmarks.common import ROOT, make_parser, run_program, table
+from loaders.sources.synthetic import patient_record
 
 HALF_HOUR = 30 * 60 * 360  # samples
 DETECTOR = """
@@ -125,9 +121,7 @@ def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = make_parser(__doc__, records=False)
     parser.add_argument("--hours", type=float, default=24.0, help="0: leave the long recording out")
     parser.add_argument("--count", type=int, default=1000, help="short recordings; 0: leave them out")
     parser.add_argument("--processes", type=int, default=2)
@@ -141,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

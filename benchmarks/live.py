@@ -1,35 +1,25 @@
 """What a live stream tells of recordings, beside what --predict tells of the whole: beats, classes, delay, time.
 
-python benchmarks/live.py --records-dir DIR [--records 100 103 ...] [--minutes 5]
+python -m benchmarks.live --records-dir DIR [--records 100 103 ...] [--minutes 5]
     and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
 
-from toolbox.utils import tune_process  # noqa: E402
-
-tune_process()  # as commander does, before torch is imported
-
-import numpy as np  # noqa: E402
-
-from args import parse_args  # noqa: E402
-from benchmarks.markdown import table  # noqa: E402
-from commands.predict import load_classifier  # noqa: E402
-from inference.classifier import Classifier  # noqa: E402
-from inference.stream import Stream  # noqa: E402
-from loaders.beats.segmenter import Segmenter  # noqa: E402
-from loaders.datasets.splits import DS2  # noqa: E402
-from loaders.dsp.chunks import Chunker, iter_chunks  # noqa: E402
-from loaders.dsp.resample import positions  # noqa: E402
-from loaders.io.wfdb_record import read_wfdb  # noqa: E402
+from args import parse_args
+from benchmarks.common import main_lead, make_parser, run_program, table
+from commands.predict import load_classifier
+from inference.classifier import Classifier
+from inference.stream import Stream
+from loaders.beats.segmenter import Segmenter
+from loaders.datasets.splits import DS2
+from loaders.dsp.chunks import Chunker, iter_chunks
+from loaders.dsp.resample import positions
+from loaders.io.wfdb_record import read_wfdb
 
 CHUNK = 36  # samples pushed at once, 0.1 s
 HEADER = ["record", "beats", "streamed", "at the same sample", "same probabilities", "other class", "latest, s", "ms/s"]
@@ -64,19 +54,16 @@ def compared(signal: np.ndarray, fs: float, classifier: Classifier) -> np.ndarra
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
+    parser = make_parser(__doc__)
     parser.add_argument("--records", nargs="+", default=DS2, help="DS2 unless given")
     parser.add_argument("--minutes", type=float, default=5.0, help="from the start of each")
     args, model = parser.parse_known_args()
-    classifier = load_classifier(parse_args(["--predict", "x", *model]))
+    paths = [args.records_dir / name for name in args.records]
+    classifier = load_classifier(parse_args(["--predict", *map(str, paths), *model]))
     counts, rows = [], []
-    for name in args.records:
-        record = read_wfdb(args.records_dir / name)
-        lead = record.leads.index("MLII") if "MLII" in record.leads else 0
-        signal = record.signal[: round(60 * args.minutes * record.fs), lead]
+    for path in paths:
+        record = read_wfdb(path)
+        signal = record.signal[: round(60 * args.minutes * record.fs), main_lead(record)]
         counts.append(compared(signal, record.fs, classifier))
     everything = np.array(counts)
     total = np.append(everything[:, :5].sum(axis=0), [everything[:, 5].max(), *everything[:, 6:].sum(axis=0)])
@@ -86,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

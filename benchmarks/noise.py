@@ -1,6 +1,6 @@
 """How annotations of a run degrade with electrode-motion noise, as the noise stress test does it (WFDB's nst).
 
-python benchmarks/noise.py --records-dir DIR [--records 118 119] [--snr 24 18 12 6 0] [--out results/noise.json]
+python -m benchmarks.noise --records-dir DIR [--records 118 119] [--snr 24 18 12 6 0] [--out results/noise.json]
     and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 
 The noise is made here: record em of the MIT-BIH Noise Stress Test Database is not among the data. What em is, is
@@ -12,23 +12,17 @@ detectors", Computers in Cardiology 11:381-384 (1984).
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
 
-from toolbox.utils import tune_process  # noqa: E402
-
-tune_process()  # as commander does, before torch is imported
-
-import numpy as np  # noqa: E402
-
-from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb  # noqa: E402
-from loaders.sources.synthetic import FS, band_noise  # noqa: E402
+from benchmarks.common import make_parser, run_program, table, write_results
+from benchmarks.raw_signal import HEADER, annotate_and_score, percent
+from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
+from loaders.sources.synthetic import FS, band_noise
+from toolbox.utils import read_json
 
 MEASURED = 300  # QRS complexes, and seconds of noise, that amounts are measured over
 TRIMMED = 0.05  # of the measurements, at each end
@@ -103,14 +97,7 @@ def noisy(record: Record, snr: float, rng: np.random.Generator, quiet: float = Q
 
 def main() -> None:
     """Measure, print the table, and write all figures."""
-    from benchmarks.markdown import table
-    from benchmarks.raw_signal import HEADER, annotate_and_score, percent
-    from toolbox.utils import write_json
-
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
+    parser = make_parser(__doc__)
     parser.add_argument("--records", nargs="+", default=["118", "119"])
     parser.add_argument("--snr", nargs="+", type=float, default=[24.0, 18.0, 12.0, 6.0, 0.0], help="dB")
     parser.add_argument("--seed", type=int, default=0, help="of the noise, which is the same at every SNR")
@@ -131,17 +118,13 @@ def main() -> None:
                 rows.append([f"{name}, {shown}", *percent(entry["scores"]), f"{100 * lost:.1f}"])
     print(f"{found[0]['model']}; per cent, EC57 (escape beats are S), noise of seed {args.seed}\n")
     print(table([*HEADER, "usable"], rows))
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(args.out, {"noise": "electrode motion, synthetic", "seed": args.seed, "found": found})
+    write_results(args.out, {"noise": "electrode motion, synthetic", "seed": args.seed, "found": found})
 
 
 def annotated_share(summary: Path) -> float:
     """How much of a recording --predict could judge."""
-    from toolbox.utils import read_json
-
     return read_json(summary)["signal_quality"]["usable"]
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -1,31 +1,25 @@
 """How well R peaks are found, after ANSI/AAMI EC57, and how fast: our detector beside those of libraries.
 
-python benchmarks/peaks.py --records-dir DIR [--detectors ours sleepecg xqrs gqrs neurokit2] [--folds FILE] [--each]
+python -m benchmarks.peaks --records-dir DIR [--detectors ours sleepecg xqrs gqrs neurokit2] [--folds FILE] [--each]
 
 Each gets the raw signal of one lead, MLII by name, of the 44 records without pacemaker. Our network was trained on DS1.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from loaders.datasets.splits import DS1, DS2  # noqa: E402
-from loaders.dsp.rpeaks import detect  # noqa: E402
-from loaders.io.wfdb_record import Record, read_wfdb  # noqa: E402
-from toolbox.metrics.ec57 import compare  # noqa: E402
-from toolbox.metrics.ec57_scores import scores  # noqa: E402
-
-# de Chazal et al., IEEE TBME 51(7), 2004
+from benchmarks.common import main_lead, make_parser, run_program, table
+from loaders.datasets.splits import DS1, DS2
+from loaders.dsp.rpeaks import detect
+from loaders.io.wfdb_record import Record, read_wfdb
+from toolbox.metrics.ec57 import compare
+from toolbox.metrics.ec57_scores import scores
 
 Detector = Callable[[Record, np.ndarray], np.ndarray]
 
@@ -90,7 +84,7 @@ def measure(records: list[Record], find: Detector) -> tuple[dict[str, np.ndarray
     tables, seconds = {}, []
     find(records[0], records[0].signal[:10_000, 0])  # whatever is done once
     for record in records:
-        lead = record.signal[:, record.leads.index("MLII") if "MLII" in record.leads else 0]
+        lead = record.signal[:, main_lead(record)]
         start = time.process_time()
         found = np.asarray(find(record, lead), dtype=np.int64)
         seconds.append(time.process_time() - start)
@@ -110,25 +104,25 @@ def figures(tables: list[np.ndarray]) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
+    parser = make_parser(__doc__)
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=["ours", "sleepecg"])
-    parser.add_argument("--folds", type=Path, help="what benchmarks/train_peaks.py --folds wrote")
+    parser.add_argument("--folds", type=Path, help="what benchmarks/train_rpeaks.py --folds wrote")
     parser.add_argument("--each", action="store_true", help="also tell each record's missed and extra beats")
     args = parser.parse_args()
     chosen = {name: DETECTORS[name] for name in args.detectors}
     if args.folds:
         chosen["ours, records unseen"] = of_folds(args.folds)
     records = [read_wfdb(args.records_dir / name) for name in sorted((*DS1, *DS2))]
-    print("QRS Se / +P in per cent, gross (missed + extra)\n\n| detector | DS1 | DS2 | all 44 | s per half hour |")
-    print("| --- | --- | --- | --- | --- |")
+    rows = []
     for name, find in chosen.items():
         tables, seconds = measure(records, find)
         parts = [figures([tables[record] for record in part]) for part in (DS1, DS2, (*DS1, *DS2))]
-        print(f"| {name} | {' | '.join(parts)} | {statistics.median(seconds):.2f} |", flush=True)
+        rows.append([name, *parts, f"{statistics.median(seconds):.2f}"])
         if args.each:
-            print(*(f"{record}: {figures([table])}" for record, table in tables.items()), sep="\n")
+            print(*(f"{record}: {figures([counts])}" for record, counts in tables.items()), sep="\n", flush=True)
+    head = ["detector", "DS1", "DS2", "all 44", "s per half hour"]
+    print(f"QRS Se / +P in per cent, gross (missed + extra)\n\n{table(head, rows)}")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

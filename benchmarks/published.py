@@ -1,6 +1,6 @@
 """A published method, rebuilt to prove the inter-patient protocol: DS1 trains, DS2 tests, four classes N S V F.
 
-python benchmarks/published.py --records-dir DIR [--out results/published.json] [--jobs 2]
+python -m benchmarks.published --records-dir DIR [--out results/published.json] [--jobs 2]
 
 Mondejar-Guerra V, Novo J, Rouco J, Penedo MG, Ortega M, "Heartbeat classification fusing temporal and morphological
 information of ECGs via ensemble of classifiers", Biomed Signal Process Control 47:41-48, 2019: a support vector machine
@@ -11,7 +11,6 @@ Its S has the escape beats e and j, as in EC57, where de Chazal's N has them: bo
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,23 +18,21 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
-import numpy as np  # noqa: E402
-from sklearn.metrics.pairwise import rbf_kernel  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
-from sklearn.svm import SVC  # noqa: E402
-
-from benchmarks.published_features import features_of  # noqa: E402
-from loaders.beats.table import labels_of  # noqa: E402
-from loaders.datasets.splits import DS1, DS2, SCORED  # noqa: E402
-from loaders.io.wfdb_record import list_records, read_wfdb  # noqa: E402
-from toolbox.metrics.confusion import confusion_by_group, confusion_scores  # noqa: E402
-from toolbox.metrics.patients import DE_CHAZAL, EC57_MAP, map_scores, relabelled  # noqa: E402
-from toolbox.runs.provenance import processor, versions  # noqa: E402
-from toolbox.utils import UserError, progress, write_json  # noqa: E402
-from toolbox.utils.aami import CLASS_LETTERS, CLASS_NAMES  # noqa: E402
+from benchmarks.common import ROOT, make_parser, run_program, write_results
+from benchmarks.published_features import features_of
+from loaders.beats.table import labels_of
+from loaders.datasets.splits import DS1, DS2, SCORED
+from loaders.io.wfdb_record import list_records, read_wfdb
+from toolbox.metrics.confusion import confusion_by_group, confusion_scores
+from toolbox.metrics.patients import DE_CHAZAL, EC57_MAP, map_scores, relabelled
+from toolbox.runs.provenance import processor, versions
+from toolbox.utils import UserError, progress
+from toolbox.utils.aami import CLASS_LETTERS, CLASS_NAMES
 
 NAMES = CLASS_NAMES[:SCORED]
 PAIRS = tuple(combinations(range(SCORED), 2))  # in the order of scikit-learn's one-against-one decisions
@@ -158,32 +155,27 @@ def shown(maps: dict[str, Any]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Learn DS1, score DS2, print and keep."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records-dir", type=Path, required=True, help="the 48 records of MIT-BIH")
+    parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "published.json")
     parser.add_argument("--jobs", type=int, default=2, help="machines that learn at once")
     args = parser.parse_args(argv)
     start = time.perf_counter()
-    try:
-        train, test = load(args.records_dir, DS1), load(args.records_dir, DS2)
-    except UserError as error:
-        parser.error(str(error))
+    train, test = load(args.records_dir, DS1), load(args.records_dir, DS2)
     beats = np.bincount(test.labels, minlength=SCORED).tolist()
     print(f"DS2 N, S, V, F: {beats}; in the authors' confusion matrices {list(PUBLISHED_BEATS)}", flush=True)
     with ThreadPoolExecutor(args.jobs) as pool:  # scikit-learn lets go of Python's lock while it learns
         cast = dict(zip(train.features, pool.map(lambda kind: learned(train, test, kind), train.features), strict=True))
     found = scored(test, cast)
     print(*shown(found["maps"]), *(f"{name}: {value}" for name, value in found["choices"].items()), sep="\n")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     beats_of = {"train": np.bincount(train.labels, minlength=SCORED).tolist(), "test": beats}
     made = {
-        "command": "python benchmarks/published.py --records-dir DIR",
+        "command": "python -m benchmarks.published --records-dir DIR",
         "processor": processor(),
         "versions": versions(),
     }
     took = {"seconds": round(time.perf_counter() - start), "jobs": args.jobs}
-    write_json(args.out, {**made, **took, "published": PUBLISHED, "beats": beats_of, **found})
+    write_results(args.out, {**made, **took, "published": PUBLISHED, "beats": beats_of, **found})
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

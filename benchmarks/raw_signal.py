@@ -1,7 +1,7 @@
 """How well a run annotates recordings from the raw signal, after ANSI/AAMI EC57: with the R peaks that it finds itself,
 beside the reference's.
 
-python benchmarks/raw_signal.py --records-dir DIR [--out results/raw_signal.json] [--records 100 103 ...] [--ways ...]
+python -m benchmarks.raw_signal --records-dir DIR [--out results/raw_signal.json] [--records 100 103 ...] [--ways ...]
     and what names a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 
 Everything is done by the command line's own --predict and --score. The records are DS2 of de Chazal et al. (2004)
@@ -10,26 +10,17 @@ unless others are named: a run that was trained on DS1 has seen none of their pa
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from toolbox.utils import tune_process  # noqa: E402
-
-tune_process()  # as commander does, before torch is imported
-
-from benchmarks.markdown import table  # noqa: E402
-from commander import main as command  # noqa: E402
-from loaders.datasets.splits import DS2  # noqa: E402
-from toolbox.utils import UserError, write_json  # noqa: E402
+from benchmarks.common import make_parser, run_program, table, write_results
+from commander import main as command
+from loaders.datasets.splits import DS2
+from toolbox.utils import UserError
 
 # What --predict is told besides the model.
 WAYS = {
@@ -63,10 +54,7 @@ def percent(scores: dict[str, dict[str, float | None]]) -> list[str]:
 
 def main() -> None:
     """Measure, print the table, and write every record's figures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
+    parser = make_parser(__doc__)
     parser.add_argument("--records", nargs="+", default=DS2, help="DS2 unless given")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["detect", "atr"])
     parser.add_argument("--out", type=Path, help="JSON file with all figures")
@@ -81,13 +69,8 @@ def main() -> None:
             rows += [[f"{what}, {kind}", *percent(found[way][kind]["scores"])] for kind in ("gross", "average")]
     print(f"{found[args.ways[0]]['model']}; {len(records)} records, per cent, EC57 (escape beats are S)\n")
     print(table(HEADER, rows))
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(args.out, found)
+    write_results(args.out, found)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    run_program(main)

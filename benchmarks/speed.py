@@ -1,6 +1,6 @@
 """How fast the project is, each figure a ratio measured side by side in one run.
 
-python benchmarks/speed.py --records-dir DIR
+python -m benchmarks.speed --records-dir DIR
 
 (a) training steps through the project: Batches, trainer.train, the schedule, the meters
 (b) the same steps on batches that are already in memory: forward, loss, backward, optimizer
@@ -9,7 +9,6 @@ python benchmarks/speed.py --records-dir DIR
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import resource
@@ -23,22 +22,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from toolbox.utils import tune_process  # noqa: E402
+import numpy as np
+import torch
 
-tune_process()  # as commander does, before torch is imported
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-from args import parse_args  # noqa: E402
-from benchmarks.markdown import table  # noqa: E402
-from benchmarks.reference import BATCH, Predecessor, write_csv  # noqa: E402
-from commands.build import BuiltRun, build  # noqa: E402
-from loaders.sources.kaggle_csv import FILES  # noqa: E402
-from models import MODELS  # noqa: E402
-from toolbox.runs.provenance import describe  # noqa: E402
+from benchmarks.common import ROOT, make_parser, run_program, table, training_flags
+from benchmarks.reference import BATCH, Predecessor, write_csv
+from commands.build import BuiltRun, build
+from loaders.sources.kaggle_csv import FILES
+from models import MODELS
+from models.layers import fold_batch_norm
+from toolbox.optimizers import get_optimizer
+from toolbox.runs.provenance import describe
+from toolbox.training.step import WeightEMA
+from trainer import run_epoch, train
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -61,16 +57,14 @@ def interleaved(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[st
     return {name: statistics.median(listed) for name, listed in times.items()}
 
 
-def session(root: str, model: str, *flags: str) -> BuiltRun:
-    """A session of the project on the real rows."""
-    return build(parse_args(["--root-dir", root, "--model-name", model, "--lr", "0.001", *flags]))
+def session(root: str, model: str) -> BuiltRun:
+    """Data and model of a training on the real rows, in batches of 128."""
+    return build(training_flags(root_dir=root, model_name=model, lr=0.001, batch_size=BATCH))
 
 
 def training_row(root: str, model: str, measured_s: float, repeats: int) -> list[str]:
     """(a), (b) and (c) of one model, each time over as many steps of 128 rows as take (a) `measured_s` seconds."""
-    from trainer import train
-
-    ours = session(root, model, "--batch-size", str(BATCH))
+    ours = session(root, model)
     training = ours.training()
     batches, twin = training.batches, build_twin(ours)
 
@@ -102,9 +96,6 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
 
 def build_twin(ours: BuiltRun) -> Callable[[torch.Tensor, torch.Tensor], None]:
     """A bare training step of a copy of the session's model: forward, loss, backward, optimizer, average."""
-    from toolbox.optimizers import get_optimizer
-    from toolbox.training.step import WeightEMA
-
     model = copy.deepcopy(ours.context.model).train()
     device, bf16 = ours.context.device, ours.context.bf16
     optimizer, average = get_optimizer(ours.args, model), WeightEMA(model, ours.args.ema)
@@ -123,9 +114,6 @@ def build_twin(ours: BuiltRun) -> Callable[[torch.Tensor, torch.Tensor], None]:
 
 def prediction_rows(root: str, repeats: int) -> list[list[str]]:
     """Rows per second without learning: as evaluation does it, and prediction with batch normalisation folded away."""
-    from models.layers import fold_batch_norm
-    from trainer import run_epoch
-
     ours = session(root, "resnet1d_10")
     context, batches = ours.context, ours.evaluation_batches(ours.data.test)
     folded = fold_batch_norm(copy.deepcopy(context.model))
@@ -147,8 +135,6 @@ def prediction_rows(root: str, repeats: int) -> list[list[str]]:
 
 def growth_rows(root: str, repeats: int) -> list[list[str]]:
     """Time per row of a training epoch of cnn1d_3 on 1/32 to all of the rows."""
-    from trainer import train
-
     rows = []
     for share in (32, 8, 2, 1):
         ours = session(root, "cnn1d_3")
@@ -168,10 +154,10 @@ def child(program: str, *argv: str) -> float:
 
 
 FIRST_STEP = """
-import sys, commander
+import sys
+from args import parse_args
 from commands.build import build
-args = commander.parse_args(["--root-dir", sys.argv[1], "--model-name", "resnet1d_10"])
-training = build(args).training()
+training = build(parse_args(["--root-dir", sys.argv[1], "--model-name", "resnet1d_10"])).training()
 training.batches.limit = 1
 from trainer import train
 train(training.context, training.batches, training.stepper)
@@ -217,14 +203,13 @@ def memory_row(root: str) -> list[str]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records-dir", required=True, help="the 48 records of MIT-BIH")
+    parser = make_parser(__doc__)
     parser.add_argument("--models", nargs="*", default=list(MODELS))
     parser.add_argument("--seconds", type=float, default=2.0, help="of training per measurement")
     parser.add_argument("--repeats", type=int, default=5, help="measurements, of which the median counts")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        other = build_rows(root, args.records_dir)
+        other = build_rows(root, str(args.records_dir))
         device = session(root, "cnn1d_3").context
         hardware = describe(device.device)["hardware"]
         print(json.dumps({**hardware, "bf16": device.bf16, "torch": torch.__version__}))
@@ -237,4 +222,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -1,6 +1,6 @@
 """The predecessor's table of results, trained anew: every model with every sampling, by its protocol and honestly.
 
-python benchmarks/table.py --recipe recipes/table.yaml --records-dir DIR
+python -m benchmarks.table --recipe recipes/table.yaml --records-dir DIR
 
 Each cell of the table is a run in --root-dir and two lines of --out, which is written after each. The same command goes
 on where it was broken off, within a run too; cells that are finished are trained again only when their flags changed.
@@ -11,29 +11,20 @@ once, after that.
 
 from __future__ import annotations
 
-import argparse
 import shlex
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from toolbox.utils import tune_process  # noqa: E402
-
-tune_process()  # as commander does, before torch is imported
-
-import commander  # noqa: E402
-from args import NAME_FLAGS, parse_args, run_options  # noqa: E402
-from benchmarks.markdown import table  # noqa: E402
-from toolbox.logger import Experiment  # noqa: E402
-from toolbox.runs.folders import Run, list_runs  # noqa: E402
-from toolbox.utils import UserError, read_json, schema_error, write_json  # noqa: E402
-from toolbox.utils.options import read_config  # noqa: E402
-from toolbox.utils.signals import Interrupted  # noqa: E402
+import commander
+from args import NAME_FLAGS, parse_args, run_options
+from benchmarks.common import ROOT, make_parser, run_program, table
+from toolbox.logger import Experiment
+from toolbox.runs.folders import Run, list_runs
+from toolbox.utils import UserError, read_json, schema_error, write_json
+from toolbox.utils.options import read_config
 
 SCORES = ("acc1", "acc_class", "macro_f1")
 SHAPE = {"flags": dict, "models": dict, "samplings": [str], "protocols": dict, "published": dict}
@@ -160,7 +151,7 @@ def markdown(recipe: dict[str, Any], lines: list[dict[str, Any]]) -> str:
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Fill the table, write it and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, records=False)
     parser.add_argument("--recipe", default=str(ROOT / "recipes" / "table.yaml"))
     parser.add_argument("--root-dir", default="ecg_data", help="where the runs go")
     parser.add_argument("--records-dir", help="the 48 records of MIT-BIH, if they are not in --root-dir")
@@ -182,11 +173,4 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Interrupted as stop:
-        print(f"{stop.signal.name}: saved after {stop.place}; the same command goes on", file=sys.stderr)
-        sys.exit(stop.code)
+    run_program(main)

@@ -1,6 +1,6 @@
 """How long a recipe takes to a test accuracy, over several seeds, beside the predecessor's way to the same.
 
-python benchmarks/time_to_quality.py --records-dir DIR --recipe recipes/fast.yaml --target 0.987
+python -m benchmarks.time_to_quality --records-dir DIR --recipe recipes/fast.yaml --target 0.987
 
 The predecessor's way is resnet1d_18, 20 epochs of recipes/seed.yaml without a sampler, on its own data path
 (benchmarks/reference.py). Its steps are timed in turn with the recipe's runs and counted up: 684 training steps and 172
@@ -10,21 +10,14 @@ checkpoints included, from the first step to the last file.
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from toolbox.utils import tune_process  # noqa: E402
-
-tune_process()  # as commander does, before torch is imported
-
-import commander  # noqa: E402
-from benchmarks.reference import Predecessor, write_csv  # noqa: E402
+from benchmarks.common import make_parser, mean_and_spread, recipe_flags, run_program, training_flags
+from benchmarks.reference import Predecessor, write_csv
+from commands import prepare, test, train
 
 EPOCHS = 20  # of the predecessor's way
 STEPS = 40  # of it that are timed after each run of the recipe
@@ -58,28 +51,27 @@ class Way:
 
 def run_recipe(root: str, recipe: str, seed: int, look: bool) -> tuple[float, float]:
     """Seconds of a training, and its accuracy on validation, or, with `look`, on the test split."""
-    flags = ["--root-dir", root, "--config", recipe, "--seed", str(seed)]
-    start = time.perf_counter()
-    run = commander.main(flags)
-    taken = time.perf_counter() - start
+    flags = {**recipe_flags(recipe), "root_dir": root, "seed": seed}
+    begun = time.perf_counter()
+    run = train.run(training_flags(**flags))
+    taken = time.perf_counter() - begun
     if not look:
         return taken, run["val"]["acc1"]
     version = run["run"].rpartition("_")[2]
-    return taken, commander.main([*flags, "--test", "--version", version])["test"]["acc1"]
+    return taken, test.run(training_flags(**flags, test=True, version=version))["test"]["acc1"]
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records-dir", required=True, help="the 48 records of MIT-BIH")
-    parser.add_argument("--recipe", nargs="+", default=["recipes/fast.yaml"])
+    parser = make_parser(__doc__)
+    parser.add_argument("--recipe", nargs="+", default=["fast"])
     parser.add_argument("--target", type=float, default=0.987, help="mean test accuracy to reach")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--validation-only", action="store_true", help="do not look at the test split: for choosing")
     args = parser.parse_args()
     split = "validation" if args.validation_only else "test"
     with tempfile.TemporaryDirectory() as root:
-        commander.main(["--root-dir", root, "--records-dir", args.records_dir, "--prepare"])
+        prepare.run(training_flags(prepare=True, root_dir=root, records_dir=str(args.records_dir)))
         with Way(write_csv(root, Path(root) / "csv")) as way:
             for recipe in args.recipe:
                 times, scores = [], []
@@ -88,11 +80,11 @@ def main() -> None:
                     times.append(taken)
                     scores.append(score)
                     way.measure()
-                spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-                mean, seconds = statistics.mean(scores), statistics.mean(times)
+                reached = "reaches" if statistics.mean(scores) >= args.target else "misses"
+                seconds = statistics.mean(times)
                 print(
-                    f"{recipe}: {split} accuracy {mean:.4f} +- {spread:.4f} over {args.seeds} seeds "
-                    f"({'reaches' if mean >= args.target else 'misses'} {args.target}), {seconds:.1f} s "
+                    f"{recipe}: {split} accuracy {mean_and_spread(scores)} over {args.seeds} seeds "
+                    f"({reached} {args.target}), {seconds:.1f} s "
                     f"(from {min(times):.1f} to {max(times):.1f}); the predecessor's way {way.seconds():.0f} s, "
                     f"{way.seconds() / seconds:.1f} times as long",
                     flush=True,
@@ -100,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

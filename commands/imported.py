@@ -15,10 +15,8 @@ from toolbox.runs.folders import Run
 from toolbox.runs.pickle_reader import import_weights, weights_file
 from toolbox.runs.predecessor import old_run_options
 from toolbox.utils import UserError
-from toolbox.utils.aami import ABNORMAL, CLASS_NAMES, NORMAL
+from toolbox.utils.aami import CLASS_NAMES, CLASS_SETS
 from toolbox.utils.device import pick_device
-
-LAYERS_OF_CLASSES = {5: CLASS_NAMES, 4: CLASS_NAMES[:4], 2: (NORMAL, ABNORMAL)}  # outputs -> classes
 
 
 def imported_run(args: Namespace) -> tuple[dict[str, Any], Run, Path]:
@@ -37,9 +35,9 @@ def imported_run(args: Namespace) -> tuple[dict[str, Any], Run, Path]:
             raise UserError(f"--import-weights {path}: --model-name is missing; one of {', '.join(MODELS)}")
         args.model_name = MODELS.canonical(str(name))
     bias = weights.get("fc.bias")
-    if bias is not None and len(bias) not in LAYERS_OF_CLASSES:
+    if bias is not None and len(bias) not in CLASS_SETS:
         raise UserError(f"{path} has {len(bias)} outputs; expected 5 classes (N S V F Q), 4 (without Q) or 2")
-    names = LAYERS_OF_CLASSES[len(bias)] if bias is not None else CLASS_NAMES
+    names = CLASS_SETS[len(bias)] if bias is not None else CLASS_NAMES
     options = run_options(args)
     data = {"fingerprint": "", "source": "data that the file does not name"}
     state = {"epoch": 0, "model": weights, "live": None, "log": {"options": options}, "class_names": list(names)}

@@ -22,7 +22,7 @@ from toolbox.logger import Experiment
 from toolbox.runs.claim import claim_file
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.provenance import git_state
-from toolbox.utils import UserError, outliving_readers, read_json, write_json
+from toolbox.utils import UserError, outliving_readers, printable, read_json, write_json
 from toolbox.utils.program import program_words
 from toolbox.utils.signals import Interrupted
 
@@ -55,7 +55,7 @@ def run_seeds(args: Namespace) -> dict[str, Any]:
         )
     results = []
     for number, seed in enumerate(seeds, start=1):
-        print(f"{state['name']}: seed {seed}, {number} of {len(seeds)}", flush=True)
+        print(f"{printable(state['name'])}: seed {seed}, {number} of {len(seeds)}", flush=True)
         run = runs_of(args, state["name"]).get(seed)
         if args.test and run is not None:
             results.append(test.test_run(merge_run_options(args, run), run))
@@ -68,9 +68,9 @@ def run_seeds(args: Namespace) -> dict[str, Any]:
     if args.test:
         state["test"] = spread([{**result["test"], "patients": flat_maps(result["patients"])} for result in results])
         write_json(path, state)
-    print(f"{state['name']}, mean +- standard deviation of {len(seeds)} seeds, {part}:")
+    print(f"{printable(state['name'])}, mean +- standard deviation of {len(seeds)} seeds, {part}:")
     print("\n".join(table(state[part])))
-    print(f"written {path}")
+    print(f"written {printable(path)}")
     return {"experiment": str(path), **state}
 
 

@@ -22,7 +22,7 @@ from toolbox.reports.tensorboard import get_board
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
-from toolbox.utils import UserError, note, outliving_readers, remove_abandoned
+from toolbox.utils import UserError, note, outliving_readers, printable, remove_abandoned
 from trainer import run_epoch, test
 
 
@@ -65,7 +65,9 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     data, names, epoch = built.data, built.context.class_names, state["epoch"]
     outcome = test(built.context, built.evaluation_batches(data.test))
     scores = outcome.scores
-    print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True)  # first: the disk may be full
+    print(
+        f"{printable(run.name)}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True
+    )  # first: the disk may be full
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     path = write_test_results(run.path, epoch, scores, outcome.predictions(), probabilities, labels, names)
     held_out = None
@@ -82,5 +84,5 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     print("\n".join(lines), flush=True)
     for warning in data.warnings:
         note(warning)
-    print(f"written {path.parent}\nreport: {page}")
+    print(f"written {printable(path.parent)}\nreport: {printable(page)}")
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": patients}

@@ -1,7 +1,7 @@
 """Annotate a recording and print what was found, beat by beat.
 
 python -m examples.annotate_signal RUN 100.hea
-python -m examples.annotate_signal model.onnx belt.csv 250     (samples per second; CSV files do not state them)
+python -m examples.annotate_signal model.onnx belt.csv 250     (samples per second, where the file does not state them)
 
 RUN is the folder of a trained run, a checkpoint or an exported .onnx file.
 For research and teaching, not for diagnosis.

@@ -10,15 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from inference.array_recording import array_recording
 from inference.classifier import Classifier
 from inference.load import load_classifier
 from inference.recording import AnnotatedLead, annotate_lead
+from inference.signal_recording import SIGNAL, signal_recording
 from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.discovery import find_recordings
-from loaders.io.open import open_recording
-from loaders.io.recording import CsvFormat, Recording
-from toolbox.utils import UserError, os_error_text
+from loaders.io.open import TABLES, open_recording
+from loaders.io.recording import CsvFormat, Recording, suffix_of
+from toolbox.utils import UserError, os_error_text, printable
 
 NO_CLASSIFIER = (
     "classifier is missing: annotate(signal, fs, classifier=load_classifier(RUN)), where RUN is the folder of a "
@@ -39,12 +39,11 @@ def annotate(
     """Find and classify the beats of a signal or of a recording file.
 
     Args:
-        recording: (samples,) or (samples, leads) in mV, NaN where samples are missing; or the path of a WFDB record, an
-            EDF or a CSV file.
-        fs: samples per second; WFDB and EDF files state their own.
+        recording: (samples,) or (samples, leads) in mV, NaN where samples are missing; or the path of a recording.
+        fs: samples per second; files but for some tables (CSV, .npy, .mat) state their own.
         classifier: what `load_classifier` gives, or what it takes.
         lead: the lead to annotate, by its name or its position from 0. Unless given, MLII or II, else the first.
-        leads: the names of a signal's columns; of a CSV file, the columns that are leads.
+        leads: the names of a signal's columns; of a table, the columns that are leads.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
         peaks: "detect" finds the R peaks; of a file, also the extension of an annotation file with the beats to take.
 
@@ -71,10 +70,10 @@ def annotate(
     if isinstance(recording, str | os.PathLike):
         source = _open_file(Path(recording), fs, leads)
     else:
-        source = array_recording(recording, fs, leads)
+        source = signal_recording(recording, fs, leads)
         if peaks != "detect":
             raise UserError(f"peaks={peaks!r}: expected 'detect'; a signal in memory has no annotation file")
-    position, warning = _position(source, lead, named=source.kind != "array" or leads is not None)
+    position, warning = _position(source, lead, named=source.kind != SIGNAL or leads is not None)
     try:
         annotated = annotate_lead(source, position, classifier, peaks=peaks, polarity=polarity)
     except OSError as error:
@@ -83,7 +82,7 @@ def annotate(
     notes = [*([warning] if warning else []), *source.notes, *annotated.warnings]
     table.attrs |= {"recording": source.name, "classifier": classifier.name, "warnings": notes}
     for text in notes:
-        warnings.warn(f"{source.name}: {text}", stacklevel=2)
+        warnings.warn(printable(f"{source.name}: {text}"), stacklevel=2)
     return table
 
 
@@ -119,7 +118,7 @@ def _open_file(path: Path, fs: float | None, leads: Sequence[str] | None) -> Rec
         recording = open_recording(items[0].path, CsvFormat(fs, tuple(leads or ())))
     except OSError as error:
         raise UserError(os_error_text(error)) from error
-    if recording.kind != "CSV":
+    if suffix_of(items[0].path) not in TABLES:
         if leads is not None:
             raise UserError(f"{path} names its leads itself; leave out leads=, choose one by lead=")
         stated = sorted({one.fs for one in recording.leads})

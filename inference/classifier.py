@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from loaders.beats.input_spec import InputSpec
+from toolbox.utils import UserError
+from toolbox.utils.aami import CLASS_SETS
 
 
 class Classifier(Protocol):
@@ -27,3 +31,32 @@ class Classifier(Protocol):
 
     def fingerprint(self) -> str:
         """A digest that is equal for classifiers that give equal answers."""
+
+
+def check_class_names(names: Sequence[str], path: str | Path) -> None:
+    """Refuse classes that no network of this project tells apart, or in another order: letters would be wrong.
+
+    Raises:
+        UserError: what the file at `path` names, and what was expected.
+    """
+    if tuple(names) != CLASS_SETS.get(len(names)):
+        expected = "; or ".join(", ".join(each) for each in CLASS_SETS.values())
+        raise UserError(f"{path} is damaged: its classes are {', '.join(names)[:120] or 'none'}; expected {expected}")
+
+
+def check_logits(logits: np.ndarray, name: str) -> None:
+    """Refuse answers that are not numbers: the greatest of them would be taken for the first class, Normal.
+
+    Args:
+        logits: (n, classes).
+        name: of the network.
+
+    Raises:
+        UserError: for how many beats there is no answer.
+    """
+    wrong = ~np.isfinite(logits).all(axis=1)
+    if wrong.any():
+        raise UserError(
+            f"{name} gives no numbers for {int(wrong.sum())} of {len(wrong)} beats: its weights are damaged or far too "
+            "large; nothing is annotated"
+        )

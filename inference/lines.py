@@ -59,7 +59,7 @@ def annotate_lines(
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # Python flushes it once more at its end
     except Ended as stop:
-        stop.told = f"{counts['beats']} beats annotated in {counts['samples'] / stream.fs:.0f} s"
+        stop.advice = f"{counts['beats']} beats annotated in {counts['samples'] / stream.fs:.0f} s"
         raise
     return counts
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from inference.classifier import Classifier
 from inference.files import AnnotateOptions, annotate_file
 from loaders.io.discovery import Item
-from toolbox.utils import warn
+from toolbox.utils import printable, warn
 from toolbox.utils.parallel import run_all
 from toolbox.utils.signals import Ended
 
@@ -45,7 +45,9 @@ def annotate_files(
     try:
         done, all_failed = run_all(work, named, {**failed, **doubled}, processes, report)
     except Ended as stop:
-        stop.told = f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
+        stop.advice = (
+            f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
+        )
         raise
     return {"recordings": done, "failed": all_failed}
 
@@ -71,6 +73,6 @@ def _print_summary(summary: dict[str, Any]) -> None:
     shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}
     parts += [f"{letter} {100 * share:.2f} %" for letter, share in shares.items()]
     again = ", done before" if summary.get("done_before") else ""
-    print(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}", flush=True)
+    print(printable(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}"), flush=True)
     for warning in summary["warnings"]:
         warn(f"{summary['recording']}: {warning}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from inference.classifier import check_class_names, check_logits
 from loaders.beats.input_spec import InputSpec
 from toolbox.export.onnx_file import open_session, read_metadata, read_model
 from toolbox.utils import UserError
@@ -48,8 +49,25 @@ class OnnxClassifier:
                 f"{path} reads neighbours' rows, or features beside Kaggle's rows; --predict takes networks of "
                 "Kaggle's rows alone, and of windows with features or without"
             )
+        check_class_names(self.metadata["classes"], path)
         self.class_names = tuple(self.metadata["classes"])
+        self._check_shapes(path)
         self.name = f"{self.metadata['model']}, epoch {self.metadata['epoch']} of {self.metadata['run']} (ONNX)"
+
+    def _check_shapes(self, path: str | Path) -> None:
+        """Refuse a network whose inputs and outputs are not those that its metadata describe."""
+        row, classes = self.metadata["row"], len(self.class_names)
+        shapes = {"row": [row["in_channels"], row["length"]], "features": [row["features"]], "logits": [classes]}
+        for one in (*self.session.get_inputs(), *self.session.get_outputs()):
+            if one.shape[1:] != shapes.get(one.name):
+                raise UserError(
+                    f"{path} is damaged: its {one.name} are {one.shape[1:]} of each beat, expected "
+                    f"{shapes.get(one.name, 'row, features and logits')}"
+                )
+        if self.input_spec is not None and self.input_spec.shape() != {
+            key: row[key] for key in self.input_spec.shape()
+        }:
+            raise UserError(f"{path} is damaged: its recipe of a row gives {self.input_spec.shape()}, expected {row}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self).items() if key != "session"}
@@ -67,9 +85,19 @@ class OnnxClassifier:
             inputs = {"row": rows[batch, None] if rows.ndim == 2 else rows[batch]}  # (B, 1, 187)
             if features is not None:
                 inputs["features"] = features[batch]
-            (logits,) = self.session.run(None, {name: value for name, value in inputs.items() if name in used})
+            logits = self._logits({name: value for name, value in inputs.items() if name in used})
+            check_logits(logits, self.name)
             parts.append(softmax(logits, axis=1))  # (B, classes)
         return np.concatenate(parts)
+
+    def _logits(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """(B, classes) of one batch; UserError where onnxruntime fails, for want of memory for example."""
+        try:
+            (logits,) = self.session.run(None, inputs)
+        except Exception as error:  # onnxruntime has a kind for each of its reasons
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UserError(f"{self.name} cannot be run: {reason}") from error
+        return np.asarray(logits)
 
     def fingerprint(self) -> str:
         """SHA-256 of the file: of all that the answers depend on."""

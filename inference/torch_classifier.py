@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from inference.classifier import check_class_names, check_logits
 from loaders.beats.input_spec import InputSpec
 from loaders.options import InputOptions, SyntheticPatientOptions
 from models import get_model
@@ -22,6 +23,7 @@ from toolbox.runs.checkpoint_checks import check_whole
 from toolbox.runs.resume import load_resume_checkpoint
 from toolbox.utils import UserError, schema_error
 from toolbox.utils.device import pick_device
+from toolbox.utils.options import check_values
 
 BATCH_SIZE = 1024  # rows at once
 STORED_OPTIONS = {  # of a checkpoint: those that a network and its input are built from
@@ -76,8 +78,9 @@ class TorchClassifier:
             inputs = [x[:, None] if x.dim() == 2 else x]  # (B, 1, 187)
             if features is not None:
                 inputs.append(torch.from_numpy(features[start : start + BATCH_SIZE]))
-            logits = self.model(*(part.to(self.device) for part in inputs))  # (B, classes)
-            parts.append(logits.float().softmax(dim=1).cpu().numpy())
+            logits = self.model(*(part.to(self.device) for part in inputs)).float().cpu()  # (B, classes)
+            check_logits(logits.numpy(), self.name)
+            parts.append(logits.softmax(dim=1).numpy())
         return np.concatenate(parts)
 
     def fingerprint(self) -> str:
@@ -111,6 +114,7 @@ def load_torch_classifier(path: Path, device: str | torch.device, which: str) ->
             "rows alone, and of windows (--context window) with features or without"
         )
     spec = InputSpec.of(options, options.spliced) if windows else None
+    check_class_names(state["class_names"], path)
     model = get_model(options, **(spec.shape() if spec else {}))
     load_weights(model, state["model"], path)
     title = f"{options.model_name}, epoch {state['epoch']} of {name}"
@@ -124,6 +128,10 @@ def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
         raise UserError(f"{path} is damaged: {problem}")
     defaults: dict[str, Any] = {}
     for options in (ModelOptions(), InputOptions(), SyntheticPatientOptions()):
+        try:
+            check_values(type(options), stored)
+        except UserError as error:
+            raise UserError(f"{path} is damaged: log.options.{error}") from error
         defaults.update(asdict(options))
     used = {key: value for key, value in stored.items() if key in defaults}
     return Namespace(**{**defaults, **used, "num_classes": len(state["class_names"])})

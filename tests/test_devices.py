@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import commander
+import commands.build
 import toolbox.utils.device
 import trainer
 from args import parse_args
@@ -60,6 +61,7 @@ def new_root(prepared: Path, tmp_path: Path) -> Callable[[str], Path]:
 def use_device(monkeypatch: pytest.MonkeyPatch) -> Callable[[torch.device], None]:
     """A function that lets all commands work on another device than the best there is."""
     original, chosen = toolbox.utils.device.pick_device, [torch.device("cpu")]
+    assert commands.build.pick_device is original  # else it would keep this fixture's device for good
     for module in list(sys.modules.values()):
         if vars(module).get("pick_device") is original:
             monkeypatch.setattr(module, "pick_device", lambda *_, **__: chosen[0])

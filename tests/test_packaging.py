@@ -135,7 +135,9 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
     assert help_text.returncode == 0 and help_text.stdout.startswith("usage: pytorch-ecg ")
     mistake = run(installed, user, "--epochs", "none")
     assert mistake.returncode == 2 and mistake.stderr.startswith("pytorch-ecg: error: ")
-    flags = ["--dataset", "synthetic", *SMALL, "--model-name", "cnn1d_3", "--lr", "0.01", "--epochs", "1"]
+    about = run(installed, user, "--about")
+    assert about.returncode == 0 and re.match(rf"pytorch-ecg +{project_version()}\n", about.stdout)
+    flags = ["--config", "first", *SMALL, "--epochs", "1"]  # recipes/first.yaml of the package
     trained = run(installed, user, *flags, *where)
     assert trained.returncode == 0, trained.stderr
     (folder,) = (tmp_path / "data" / "synthetic" / "runs").iterdir()

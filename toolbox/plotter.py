@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), "Color Universal Design": told apart under common colour blindness. Line styles differ as well.
+# Okabe and Ito (2008), "Color Universal Design": distinct under common colour blindness. Line styles differ as well.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 GREY = "#767676"
@@ -198,11 +198,11 @@ def _draw_history(axes: Axes, logged: Mapping[str, Any], lines: Sequence[tuple[s
         drawn.append(values[np.isfinite(values)])
     _open_axes(axes)
     axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    found = np.concatenate(drawn)
-    if not found.size:
+    values = np.concatenate(drawn)
+    if not values.size:
         axes.text(0.5, 0.5, "nothing logged", transform=axes.transAxes, ha="center", color=GREY, fontsize=13)
         axes.set(xticks=(), yticks=())
-    return found
+    return values
 
 
 def plot_history(logged: Mapping[str, Any]) -> dict[str, Figure]:
@@ -210,7 +210,7 @@ def plot_history(logged: Mapping[str, Any]) -> dict[str, Figure]:
 
     Returns:
         Figures under "loss", "accuracy" (acc1 and macro_f1) and "learning_rate". Values that are None or not finite,
-        and scores that nobody logged, are left out.
+        and scores that were not logged, are left out.
     """
     from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
@@ -229,10 +229,10 @@ def plot_history(logged: Mapping[str, Any]) -> dict[str, Figure]:
     _legend_below(accuracy, axes)
 
     rate, axes = _new_figure("Learning rate", "Epoch", "Learning rate")
-    found = _draw_history(axes, logged, [("train", "lr", "", 0)])
-    if found.size:
+    rates = _draw_history(axes, logged, [("train", "lr", "", 0)])
+    if rates.size:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        if found.min() > 0 and found.max() >= 10 * found.min():
+        if rates.min() > 0 and rates.max() >= 10 * rates.min():
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

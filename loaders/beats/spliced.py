@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
-from scipy.signal import butter, sosfilt
+import scipy
 
 from loaders.beats.windows import cut_windows
 from loaders.io.wfdb_record import Record
@@ -149,7 +148,9 @@ SPLICES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.rando
 
 def band(rng: np.random.Generator, samples: int, low: float, high: float, rate: float) -> np.ndarray:
     """(samples,) noise between two frequencies in Hz, of standard deviation 1."""
-    noise = sosfilt(butter(2, [low, min(high, 0.45 * rate)], "band", fs=rate, output="sos"), rng.normal(size=samples))
+    noise = scipy.signal.sosfilt(
+        scipy.signal.butter(2, [low, min(high, 0.45 * rate)], "band", fs=rate, output="sos"), rng.normal(size=samples)
+    )
     return noise / noise.std()
 
 
@@ -161,7 +162,7 @@ def bursts(rng: np.random.Generator, samples: int, rate: float) -> np.ndarray:
         if rng.random() < share:
             envelope[start : start + length] = rng.uniform(0.4, 1.6)
         start += length
-    return uniform_filter1d(envelope, max(round(0.5 * rate), 1))
+    return scipy.ndimage.uniform_filter1d(envelope, max(round(0.5 * rate), 1))
 
 
 def splices(record: Record, signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, kinds: dict[str, int]
@@ -225,7 +226,9 @@ def join(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rhythm: Rhythm,
             length = max(int(rr * rate) - lead_in, round(SHORTEST * rate))
             if len(tail) < length:
                 share = np.linspace(0, 1, length - len(tail))[:, None]
-                hum = gaussian_filter1d(rng.normal(size=(len(share), signal.shape[1])), SMOOTH["gap"] * rate, axis=0)
+                hum = scipy.ndimage.gaussian_filter1d(
+                    rng.normal(size=(len(share), signal.shape[1])), SMOOTH["gap"] * rate, axis=0
+                )
                 tail = np.concatenate([tail, tail[-4:].mean(axis=0) * (1 - share) + start * share + 3 * little * hum])
             tail = tail[:length].copy()
             bend = min(round(JOIN * rate), length)
@@ -260,8 +263,8 @@ def without_p(signal: np.ndarray, peaks: np.ndarray, rate: float, rng: np.random
             share = np.linspace(0, 1, last - first)[:, None]
             signal[first:last] = signal[first] * (1 - share) + signal[last] * share
     samples, leads = signal.shape
-    drift = 15 * gaussian_filter1d(rng.normal(size=samples), SMOOTH["frequency"] * rate)  # Hz
+    drift = 15 * scipy.ndimage.gaussian_filter1d(rng.normal(size=samples), SMOOTH["frequency"] * rate)  # Hz
     phase = 2 * np.pi * np.cumsum(rng.uniform(4.5, 8) + drift) / rate
-    swell = gaussian_filter1d(rng.normal(size=(samples, leads)), SMOOTH["amplitude"] * rate, axis=0)
+    swell = scipy.ndimage.gaussian_filter1d(rng.normal(size=(samples, leads)), SMOOTH["amplitude"] * rate, axis=0)
     height = rng.uniform(0, 0.10, size=leads) * (1 + 10 * swell)  # mV
     return signal + height * (np.sin(phase) + 0.4 * np.sin(2 * phase + 1))[:, None]

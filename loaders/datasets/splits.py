@@ -16,7 +16,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from loaders.beats.table import Beats
 from loaders.io.wfdb_record import SAME_PATIENT
@@ -209,6 +208,8 @@ def fold_of(beats: Beats, rows: np.ndarray, number: int, folds: int) -> np.ndarr
     The patients with the most uneven classes are dealt first, each to the group that it evens out most (scikit-learn's
     StratifiedGroupKFold); nothing is drawn, so that the groups are the same for every seed.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # here: it takes a second, and other splits do without
+
     patients = np.unique(beats.patient[rows])
     if folds > len(patients):
         raise UserError(f"--fold {number}/{folds}: there are {len(patients)} patients; at most that many groups")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import median_filter
-from scipy.signal import butter, sosfiltfilt
+import scipy
 
 from loaders.dsp.resample import resample
 
@@ -23,13 +22,15 @@ def clean(signal: np.ndarray, fs: float, rate: float, highpass: float, baseline:
     """
     if baseline == "highpass":
         if highpass:
-            signal = sosfiltfilt(butter(2, highpass, "highpass", fs=fs, output="sos"), signal, axis=0)
+            sections = scipy.signal.butter(2, highpass, "highpass", fs=fs, output="sos")
+            signal = scipy.signal.sosfiltfilt(sections, signal, axis=0)
         return resample(signal, fs, rate)
     signal = resample(signal, fs, rate)
     wander = signal
     for seconds in MEDIANS:
         size = 2 * round(seconds * rate / 2) + 1
-        wander = np.stack([median_filter(lead, size, mode="nearest") for lead in wander.T], axis=1)
+        wander = np.stack([scipy.ndimage.median_filter(lead, size, mode="nearest") for lead in wander.T], axis=1)
     if rate <= 2 * LOWPASS:
         return signal - wander
-    return sosfiltfilt(butter(4, LOWPASS, fs=rate, output="sos"), signal - wander, axis=0)
+    sections = scipy.signal.butter(4, LOWPASS, fs=rate, output="sos")
+    return scipy.signal.sosfiltfilt(sections, signal - wander, axis=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
+import scipy
 
 FILLED = 0.05  # s, the longest gap that is bridged by a line and not marked
 FLAT = (2.0, 0.01)  # s and mV: a lead that moves less than that for so long is off
@@ -66,7 +66,8 @@ def _flat(signal: np.ndarray, fs: float) -> list[tuple[int, int]]:
     if len(signal) < size:
         return []
     # origin: the filters' windows then begin at the sample that they are named by
-    span = maximum_filter1d(signal, size, origin=-(size // 2)) - minimum_filter1d(signal, size, origin=-(size // 2))
+    filters, origin = scipy.ndimage, -(size // 2)
+    span = filters.maximum_filter1d(signal, size, origin=origin) - filters.minimum_filter1d(signal, size, origin=origin)
     return [(a, b - 1 + size) for a, b in _runs(span[: len(signal) - size + 1] < FLAT[1])]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import resample_poly
+import scipy  # its sub-packages are imported when they are used: scipy.signal takes half a second
 
 MITBIH_FS = 360.0  # Hz, of MIT-BIH's recordings; what models and detector read is cut from signals at this rate
 LARGEST_DENOMINATOR = 1000  # of the ratio of two rates
@@ -29,7 +29,7 @@ def resample(signal: np.ndarray, fs: float, rate: float, ends: str = "edge") -> 
     if factor == 1:
         return signal
     signal = signal.astype(np.float64, copy=False)
-    return resample_poly(signal, factor.numerator, factor.denominator, axis=0, padtype=ends)
+    return scipy.signal.resample_poly(signal, factor.numerator, factor.denominator, axis=0, padtype=ends)
 
 
 def positions(sample: np.ndarray, fs: float, rate: float, length: int) -> np.ndarray:

@@ -6,8 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import find_peaks, firwin, oaconvolve
+import scipy
 
 from loaders.dsp.resample import ratio, resample
 from toolbox.utils import UserError, one_blas_thread
@@ -37,10 +36,12 @@ def condition(signal: np.ndarray, fs: float) -> np.ndarray:
     recording give the same as the whole, and a live stream needs its past only.
     """
     signal = np.asarray(signal, dtype=np.float64)
-    level = uniform_filter1d(signal, round(fs) | 1, mode="nearest")  # at this rate: resampling would let it through
+    level = scipy.ndimage.uniform_filter1d(
+        signal, round(fs) | 1, mode="nearest"
+    )  # at this rate: resampling would let it through
     slow = resample(signal - level, fs, RATE, ends="constant")
-    taps = firwin(FILTER, CUTOFF, fs=RATE)
-    slow = oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
+    taps = scipy.signal.firwin(FILTER, CUTOFF, fs=RATE)
+    slow = scipy.signal.oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
     return (slow / _unit(slow)).astype(np.float32)
 
 
@@ -115,7 +116,7 @@ def detect(
         signal: (n,) mV.
         fs: sampling rate in Hz.
         threshold: least probability of a beat, from 0 to 1.
-        weights: of another network, as benchmarks/train_peaks.py writes them.
+        weights: of another network, as benchmarks/train_rpeaks.py writes them.
 
     Returns:
         (peaks,) int64, rising sample numbers.
@@ -137,7 +138,7 @@ def detect(
     conditioned = condition(signal, fs)
     with one_blas_thread():
         likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
-    maxima, _ = find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
+    maxima, _ = scipy.signal.find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
     if not len(maxima):
         return np.zeros(0, dtype=np.int64)
     around = maxima[:, None] + np.arange(-2, 3)

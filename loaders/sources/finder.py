@@ -9,18 +9,23 @@ from pathlib import Path
 from loaders.beats.table import Beats
 from loaders.io.wfdb_record import MITDB
 from loaders.options import SourceOptions
-from loaders.sources import cache, google_drive, physionet
+from loaders.sources import cache
 from loaders.sources.cache import Cache, Source
 from loaders.sources.kaggle_csv import FILES, read_csv
 from loaders.sources.records import RECORD_FILES, Layout, records_source, warn_flat
-from toolbox.utils import UserError, progress
+from toolbox.utils import Registry, UserError, printable, progress
 
+# A registry, so that the libraries for downloads are imported only when something is downloaded.
+DOWNLOADS = Registry(
+    "download",
+    {"gdrive": "loaders.sources.google_drive:download", "physionet": "loaders.sources.physionet:download"},
+)
 CSV_VERSION = 1  # to be raised when kaggle_csv.py makes other rows: caches made before are then rebuilt
 
 
 def report(text: str) -> None:
     """Print a line on stderr: where the data come from."""
-    print(f"data: {text}", file=sys.stderr, flush=True)
+    print(f"data: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def csv_source(folder: Path) -> Source:
@@ -76,13 +81,13 @@ class SourceFinder:
     def gdrive(self) -> Cache:
         """From the predecessor's archive on Google Drive."""
         report(f"downloading the predecessor's archive to {self.folder}")
-        google_drive.download(self.folder, self.options.gdrive_url)
+        DOWNLOADS["gdrive"](self.folder, self.options.gdrive_url)
         return self.csv()
 
     def physionet(self) -> Cache:
         """From PhysioNet's records."""
         report(f"downloading the records to {self.records}")
-        physionet.download(self.records, self.options.physionet_url)
+        DOWNLOADS["physionet"](self.records, self.options.physionet_url)
         return self.raw()
 
     def find(self) -> Cache:
@@ -120,7 +125,7 @@ class SourceFinder:
     def _download_records(self) -> None:
         report(f"patients and signals are in raw records only; downloading them to {self.records}")
         try:
-            physionet.download(self.records, self.options.physionet_url)
+            DOWNLOADS["physionet"](self.records, self.options.physionet_url)
         except UserError as error:
             raise UserError(
                 f"--split, --context and --features other than Kaggle's need raw records, and there are none in "

@@ -10,6 +10,7 @@ from scipy.signal import medfilt
 from scipy.stats import kurtosis, skew
 from sklearn.svm import SVC
 
+from benchmarks.common import run_program
 from benchmarks.published import NAMES, Part, decisions, learned, main, scored, votes
 from benchmarks.published_features import (
     amplitudes,
@@ -135,6 +136,6 @@ def test_the_ensemble_learns_and_is_scored_under_both_maps() -> None:
 def test_missing_records_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "RECORDS").write_text("100\n101\n")
     with pytest.raises(SystemExit) as stopped:
-        main(["--records-dir", str(tmp_path)])
+        run_program(lambda: main(["--records-dir", str(tmp_path)]))
     assert stopped.value.code == 2
     assert "lacks records of DS1 or DS2: 106, 108" in capsys.readouterr().err

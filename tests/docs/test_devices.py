@@ -70,7 +70,7 @@ def signal() -> np.ndarray:
         (polar, 130, [], "ecg"),
         (movesense, 256, ["--columns", "sample", "--gain", "1000"], "sample"),
         (shimmer, 512, ["--lead", "Shimmer_1_ECG_LL-RA_24BIT_CAL"], "Shimmer_1_ECG_LL-RA_24BIT_CAL"),
-        (apple_watch, 512, ["--gain", "1000"], "1"),
+        (apple_watch, 512, [], "Lead I"),
         (excel, 360, [], "MLII"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -83,7 +83,7 @@ def test_the_file_of_a_device(
     path = tmp_path / "ecg.csv"
     path.write_text(write(own), encoding="utf-8")
     model = ["--model-file", str(workplace / "model.onnx")]
-    summary = commander.main(["--predict", str(path), "--fs", str(fs), *flags, *model])["recordings"][str(path)]
+    summary = commander.main(["--predict", str(path), *flags, *model])["recordings"][str(path)]
     table, expected = pd.read_csv(f"{path.with_suffix('')}.ecg.csv"), annotate(own, fs, workplace / "model.onnx")
     assert summary["lead"] == lead and summary["unit"] == "mV" and abs(summary["seconds"] - SECONDS) < 0.1
     assert len(table) == len(expected) > 20

@@ -12,8 +12,8 @@ import pytest
 from scipy.signal import resample_poly
 
 from inference import annotate
-from inference.array_recording import array_recording
 from inference.files import AnnotateOptions, annotate_file
+from inference.signal_recording import signal_recording
 from loaders.beats.input_spec import InputSpec
 from loaders.io.discovery import Item
 from loaders.io.open import open_recording
@@ -130,7 +130,7 @@ def test_beats_of_an_annotation_file(header: Path, record: Record) -> None:
     ("change", "options", "said"),
     [
         (lambda x: x, {"fs": None}, "fs is missing"),
-        (lambda x: x, {"fs": 20}, "fs=20: expected samples per second, at least 50"),
+        (lambda x: x, {"fs": 20}, "fs=20: expected the samples per second of an ECG, 50 to"),
         (lambda x: x, {"fs": float("nan")}, "fs=nan"),
         (lambda x: x[:500], {}, "500 samples at 360 Hz: expected at least 2 s"),
         (lambda x: x[:0], {}, "0 samples at 360 Hz"),
@@ -173,7 +173,7 @@ def test_how_long_a_recording_is(header: Path, signal: np.ndarray, tmp_path: Pat
     """Progress is shown in these seconds."""
     length = len(signal) / 360
     assert open_recording(header, CsvFormat()).seconds == pytest.approx(length)
-    assert array_recording(signal, 360, None).seconds == pytest.approx(length)
+    assert signal_recording(signal, 360, None).seconds == pytest.approx(length)
     samples = np.rint(1000 * signal[: 360 * 30, 0]).astype(np.int16)
     limits = {"physical_range": (-32768, 32767), "digital_range": (-32768, 32767)}
     edf = edfio.EdfSignal.from_digital(samples, 360, label="ECG II", physical_dimension="uV", **limits)

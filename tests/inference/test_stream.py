@@ -204,8 +204,9 @@ def test_units_and_polarity(lead: np.ndarray) -> None:
 
 def test_what_a_stream_refuses(lead: np.ndarray) -> None:
     for options, said in (
-        ({"fs": 10}, "at least 50"),
-        ({"fs": float("nan")}, "at least 50"),
+        ({"fs": 10}, "50 to 20000"),
+        ({"fs": 1e6}, "50 to 20000"),
+        ({"fs": float("nan")}, "50 to 20000"),
         ({"fs": 360, "gain": 0}, "1 mV"),
         ({"fs": 360, "polarity": "auto"}, "cannot know"),
     ):

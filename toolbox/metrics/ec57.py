@@ -79,7 +79,7 @@ def beats_of(
     either side, which is how the AHA database marks it.
     """
     sample, symbol, subtype = annotations
-    found = [Beat(0, None, 0, (), (), 0)]
+    beats = [Beat(0, None, 0, (), (), 0)]
     flutter: tuple[tuple[int, int], ...] = ()
     shutdown: tuple[tuple[int, int], ...] = ()
     lost, k, n = 0, 0, len(sample)
@@ -87,8 +87,8 @@ def beats_of(
         time, mark = int(sample[k]), symbol[k]
         k += 1
         if mark in PAIRED:
-            rr = _interval(found[-1].time, time, flutter + shutdown)
-            found.append(Beat(time, PAIRED[mark], rr, flutter, shutdown, lost))
+            rr = _interval(beats[-1].time, time, flutter + shutdown)
+            beats.append(Beat(time, PAIRED[mark], rr, flutter, shutdown, lost))
         elif mark == "~" and _unreadable(subtype[k - 1]):
             if k == n:  # it goes on to the end; but where the test has an earlier one, bxb ends it as that ended
                 off = shutdown[-1][1] if judged and shutdown else NOWHERE
@@ -100,7 +100,7 @@ def beats_of(
                 k += 1
             else:
                 off = int(sample[k]) - window
-                on = min(max(found[-1].time, flutter[-1][1] if flutter else -1) + window, off)
+                on = min(max(beats[-1].time, flutter[-1][1] if flutter else -1) + window, off)
                 shutdown = (*shutdown[-1:], (on, off))
                 lost += off - on
         elif mark == "[":
@@ -110,8 +110,8 @@ def beats_of(
             off = int(sample[k]) if k < n else (flutter[-1][1] if flutter else NOWHERE)
             flutter = (*flutter[-1:], (time, off))
             k += 1
-    found.append(Beat(NOWHERE, None, 0, flutter, shutdown, lost))
-    return found
+    beats.append(Beat(NOWHERE, None, 0, flutter, shutdown, lost))
+    return beats
 
 
 def _unreadable(subtype: int) -> bool:
@@ -211,7 +211,7 @@ class _Pairing:
             self.next_test()
         elif t.time < r.time:
             if _within(self.after_r.flutter, t.time):
-                self.count(None, t.kind)  # beats found in marked flutter are not held against the test
+                self.count(None, t.kind)  # beats detected in marked flutter are not held against the test
             else:
                 self.count(SHUT if _within(self.after_r.shutdown, t.time) else OTHER, t.kind)
             self.next_test()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from toolbox.runs.checkpoint_checks import SizeError, check_file, check_sizes, check_state, check_tensors
+from toolbox.runs.checkpoint_checks import SizeError, check_file, check_numbers, check_sizes, check_state, check_tensors
 from toolbox.runs.folders import BEST, LATEST, PREVIOUS, checkpoint_name
 from toolbox.runs.pickle_program import check_program
 from toolbox.utils import UserError, atomic_write
@@ -145,7 +145,7 @@ def load_weights(
     """Load `weights` into `model`; names and shapes must fit, but for the last layer when `new_head` is allowed.
 
     Raises:
-        UserError: they do not fit, with the names that do not.
+        UserError: they do not fit, with the names that do not; or they are no finite numbers.
     """
     own = model.state_dict()
     if new_head:
@@ -172,4 +172,5 @@ def load_weights(
             if names
         ]
         raise UserError(f"{source} does not fit the model: it {'; '.join(problems)}")
+    check_numbers(weights, own, source)
     model.load_state_dict(weights)

@@ -1,4 +1,4 @@
-"""What files must hold before anything in them is used: names, kinds of values, the model and the classes."""
+"""Validate checkpoints and configs before use: names, kinds of values, the model and the classes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import torch
 from torch import Tensor
 
 from toolbox.logger import LOG
 from toolbox.utils import UserError, schema_error
 
-# What a resume takes up: name -> type. A checkpoint may lack them (a file of weights alone), not have them wrong.
+# The parts that a resume restores. A checkpoint may lack them (a file of weights alone), but not have them wrong.
 PARTS: dict[str, type | tuple[type, ...]] = {
     "epoch": int,
     "model": dict,
@@ -45,11 +46,11 @@ LARGEST = 1 << 30  # bytes of a file: far more than a network here takes, with i
 
 
 class SizeError(ValueError):
-    """What a file holds would be larger than the file."""
+    """The content of a file would be larger than the file."""
 
 
 def check_sizes(file: IO[bytes]) -> None:
-    """SizeError for a zip archive that would unpack to more than itself; torch packs nothing."""
+    """Raise SizeError for a zip archive that would unpack to more than itself; torch does not compress."""
     size = file.seek(0, os.SEEK_END)
     if not zipfile.is_zipfile(file):
         return
@@ -95,11 +96,36 @@ def check_tensors(value: Any, most: int) -> None:
     walk(value)
 
 
+def check_numbers(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], source: str | Path) -> None:
+    """Refuse weights that a network would take and could not count with.
+
+    Args:
+        weights: by name.
+        own: the network's weights of these names, drawn anew.
+        source: the file, for the message.
+
+    Raises:
+        UserError: a weight is stored as another kind of number, is sparse or quantized, or is not finite.
+    """
+    for name, value in weights.items():
+        dense = value.layout == torch.strided and not value.is_quantized and not value.is_meta
+        if not dense or value.is_complex() or value.is_floating_point() != own[name].is_floating_point():
+            kind = f"{'' if dense else 'sparse, quantized or empty '}{value.dtype}".replace("torch.", "")
+            raise UserError(f"{source} does not fit the model: {name} is {kind}, expected {own[name].dtype}")
+        finite = value.to(own[name].dtype).isfinite()
+        if not finite.all():
+            count = int((~finite).sum())
+            raise UserError(
+                f"{source} is of no use: {count} of {value.numel()} weights {name} are NaN or infinite; "
+                "the training diverged, or the file is damaged"
+            )
+
+
 def check_state(state: Mapping[str, Any], path: str | Path) -> None:
     """Refuse a checkpoint with parts of the wrong kind.
 
     Raises:
-        UserError: which part of `path` is what, and what was expected.
+        UserError: with the part of `path`, its kind, and the expected one.
     """
     for name, kind in PARTS.items():
         if name in state and (not isinstance(state[name], kind) or isinstance(state[name], bool)):
@@ -113,10 +139,10 @@ def check_state(state: Mapping[str, Any], path: str | Path) -> None:
 
 
 def check_whole(state: Mapping[str, Any], path: str | Path) -> None:
-    """Refuse a checkpoint that a run cannot go on from, or be tested by.
+    """Refuse a checkpoint that a run cannot be resumed from or tested by.
 
     Raises:
-        UserError: with what `path` lacks.
+        UserError: with the parts that `path` lacks.
     """
     lacks = [name for name in PARTS if name not in (*state, "losses")]  # these came later
     if lacks:
@@ -130,7 +156,7 @@ def check_fits(state: Mapping[str, Any], model_name: str | None, class_names: Se
     """Refuse a checkpoint of another model, or one whose logits stand for other classes.
 
     Raises:
-        UserError: what `path` was trained as, and what it is to be used for.
+        UserError: with the model or the classes that `path` was trained for, and those it is to be used for.
     """
     log = state.get("log")
     options = log.get("options") if isinstance(log, dict) else None
@@ -146,7 +172,7 @@ def check_fits(state: Mapping[str, Any], model_name: str | None, class_names: Se
 
 
 def check_options(state: Mapping[str, Any], options: Mapping[str, Any], free: Iterable[str], path: Path) -> None:
-    """Refuse to go on by a config.json at `path` that says other flags than the checkpoint was trained with.
+    """Refuse a config.json at `path` whose flags are not those that the checkpoint was trained with.
 
     Args:
         state: the checkpoint.
@@ -154,7 +180,7 @@ def check_options(state: Mapping[str, Any], options: Mapping[str, Any], free: It
         free: names of those that may differ.
 
     Raises:
-        UserError: which flag was trained with what.
+        UserError: with the flag and both values.
     """
     trained = state["log"]["options"]
     for key in sorted(trained.keys() & options.keys() - set(free)):

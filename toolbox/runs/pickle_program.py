@@ -33,7 +33,7 @@ DTYPES = {
 
 
 class Inert:
-    """Stands for an object of a class that is not wanted: takes whatever a pickle does to it and does nothing."""
+    """A placeholder for an object of any other class: it accepts all that a pickle does to it and does nothing."""
 
     def ignore(self, *_: Any) -> None:
         """Nothing."""
@@ -43,7 +43,7 @@ class Inert:
 
 @dataclass(frozen=True)
 class Storage:
-    """Where a tensor's numbers are: `numel` of `dtype`, under `key` in the file."""
+    """The place of a tensor's numbers in the file: `numel` of `dtype`, under `key`."""
 
     key: str
     dtype: torch.dtype
@@ -72,7 +72,7 @@ class View:
         return math.prod(self.size) * self.storage.dtype.itemsize
 
     def read(self, content: bytearray) -> Tensor:
-        """The tensor, out of its storage's bytes; ValueError when it reaches beyond them."""
+        """The tensor, read from its storage's bytes; ValueError when it reaches beyond them."""
         last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
         have = len(content) // self.storage.dtype.itemsize
         if self.nbytes > len(content) or (self.nbytes and last >= have):
@@ -100,7 +100,7 @@ def rebuild_parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-# What a pickle may call, by the name that it knows it by. Everything else is an Inert.
+# The functions that a pickle may call, by module and name. Everything else is an Inert.
 CALLABLE = {
     ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
@@ -110,8 +110,8 @@ CALLABLE = {
 }
 
 
-class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is told to
-    """Follows a pickle; see CALLABLE for all that it ever calls."""
+class Reader(pickle._Unpickler):  # the one in Python: C's reserves as much memory as a pickle asks for
+    """An unpickler that calls nothing but the functions in CALLABLE."""
 
     strict = False  # whether keys that are not plain, and sets, are errors
     stack: list[Any]
@@ -133,10 +133,10 @@ class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is tol
         return Storage(str(key), dtype, numel)
 
     def call(self, function: Any, arguments: Any) -> Any:
-        """What `function` makes of `arguments`, if it is one of CALLABLE's."""
+        """Call `function` with `arguments`, if it is one of CALLABLE's."""
         if function is OrderedDict:
             return self.put(OrderedDict(), [word for pair in (arguments or ((),))[0] for word in pair])
-        return function(*arguments) if any(function is known for known in CALLABLE.values()) else Inert()
+        return function(*arguments) if any(function is allowed for allowed in CALLABLE.values()) else Inert()
 
     def load_reduce(self) -> None:
         arguments = self.stack.pop()
@@ -177,7 +177,7 @@ class Reader(pickle._Unpickler):  # in Python: C's reserves any memory it is tol
         self.load_reduce()
 
     def load_build(self) -> None:
-        self.stack.pop()  # an object's state: tensors and containers have none that is needed
+        self.stack.pop()  # an object's state: that of tensors and containers is not needed
 
     def _instantiate(self, klass: Any, args: Any) -> None:
         self.append(self.call(klass, args))

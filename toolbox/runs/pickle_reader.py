@@ -1,4 +1,4 @@
-"""Weights out of pickled checkpoints of other projects, the predecessor's among them, without running what is in them.
+"""Read weights from pickled checkpoints of other projects, such as the predecessor's, without running any code in them.
 
 See `pickle_program` for how the pickles in them are read.
 """
@@ -28,7 +28,7 @@ KEYS = ("state_dict", "model_state_dict", "model")  # where checkpoints keep the
 
 
 def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytearray]]:
-    """A file of torch 1.6 or newer: what the pickle holds, and the bytes of its storages by key."""
+    """Read a file of torch 1.6 or newer: the value of the pickle, and the bytes of its storages by key."""
     check_sizes(handle)
     with zipfile.ZipFile(handle) as archive:
         members = {member.filename.partition("/")[2]: member for member in archive.infolist()}
@@ -40,19 +40,19 @@ def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytearray]]:
 
 
 def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytearray]]:
-    """The same of a file that an older torch wrote: five pickles, then each storage's length and numbers."""
+    """Read a file that an older torch wrote: five pickles, then the length and numbers of each storage."""
     dtypes: dict[str, torch.dtype] = {}
 
-    class Noting(Reader):
+    class DtypeReader(Reader):
         def persistent_load(self, pid: Any) -> Any:
-            found = super().persistent_load(pid)
-            if isinstance(found, Storage):
-                dtypes[found.key] = found.dtype
-            return found
+            storage = super().persistent_load(pid)
+            if isinstance(storage, Storage):
+                dtypes[storage.key] = storage.dtype
+            return storage
 
-    magic, protocol, _, value, keys = (Noting(handle, encoding="utf-8").load() for _ in range(5))
+    magic, protocol, _, value, keys = (DtypeReader(handle, encoding="utf-8").load() for _ in range(5))
     if magic != MAGIC or protocol != 1001 or not isinstance(keys, list):
-        raise ValueError("not what torch.save writes")
+        raise ValueError("no file that torch.save wrote")
     start = handle.tell()
     left = handle.seek(0, os.SEEK_END) - handle.seek(start)
     contents: dict[str, bytearray] = {}
@@ -76,7 +76,7 @@ def read_views(views: dict[str, View], contents: dict[str, bytearray]) -> dict[s
 
 
 def weights_in(value: Any) -> dict[str, View] | None:
-    """The state_dict in what a checkpoint holds, None when there is none."""
+    """The state_dict in the content of a checkpoint, None when there is none."""
     if not isinstance(value, dict):
         return None
     for candidate in [*(value.get(key) for key in KEYS), value]:
@@ -86,7 +86,7 @@ def weights_in(value: Any) -> dict[str, View] | None:
 
 
 def import_weights(path: str | Path) -> dict[str, Tensor]:
-    """The weights in a checkpoint that may hold pickled objects of any kind; none of them is made, no code is run.
+    """The weights in a checkpoint that may hold pickled objects of any kind; no object is created, no code is run.
 
     Args:
         path: of the checkpoint, or of a run's folder (see `weights_file`).
@@ -105,10 +105,10 @@ def import_weights(path: str | Path) -> dict[str, Tensor]:
             read = read_zip if zipfile.is_zipfile(handle) else read_legacy
             handle.seek(0)
             value, contents = read(handle)
-        found = weights_in(value)
-        if found is None:
+        views = weights_in(value)
+        if views is None:
             raise UserError(f"{path} holds no state_dict: no dictionary of names and tensors, alone or under {KEYS[0]}")
-        weights = read_views(found, contents)
+        weights = read_views(views, contents)
     except UserError:
         raise
     except OSError as error:

@@ -15,6 +15,8 @@ NORMAL, SUPRAVENTRICULAR, VENTRICULAR = "Normal", "Supraventricular ectopic", "V
 FUSION, UNKNOWN, ABNORMAL = "Fusion", "Unknown", "Abnormal"
 CLASS_NAMES = (NORMAL, SUPRAVENTRICULAR, VENTRICULAR, FUSION, UNKNOWN)
 CLASS_LETTERS = ("N", "S", "V", "F", "Q")
+# The classes that networks tell apart, by their number: all, those of splits by patient, and of a dataset of two.
+CLASS_SETS = {5: CLASS_NAMES, 4: CLASS_NAMES[:4], 2: (NORMAL, ABNORMAL)}
 LETTERS = {**dict(zip(CLASS_NAMES, CLASS_LETTERS, strict=True)), ABNORMAL: "A"}  # class name -> letter
 # Letter -> the WFDB symbol of a beat that a network called so; WFDB has no symbol for "abnormal".
 LETTER_SYMBOLS = {**{letter: letter for letter in CLASS_LETTERS}, "A": "Q"}

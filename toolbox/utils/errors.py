@@ -16,9 +16,9 @@ class UnknownNameError(UserError, KeyError):
     __str__ = Exception.__str__  # KeyError would show the message in quotes
 
 
-def nearest(name: str, known: list[str]) -> str:
-    """``", did you mean 'x'?"`` for the known name closest to `name` in any case, else an empty string."""
-    by_lower_case = {each.lower(): each for each in known}
+def nearest(name: str, names: list[str]) -> str:
+    """``", did you mean 'x'?"`` for the one of `names` closest to `name` in any case, else an empty string."""
+    by_lower_case = {each.lower(): each for each in names}
     close = difflib.get_close_matches(name.lower(), list(by_lower_case), n=1)
     return f", did you mean {by_lower_case[close[0]]!r}?" if close else ""
 
@@ -45,11 +45,27 @@ def torch_advice(error: Exception) -> str:
     return f"{advice}; what was saved is kept ({text[:150]})" if advice else ""
 
 
+def printable(text: object) -> str:
+    """Text in which each character that a terminal or a page would act on, or cannot show, stands as its escape.
+
+    Names come from files of others: a control character in one moves the cursor, renames the window or hides text. A
+    newline is "\\n" then, and a byte of a file name that is no UTF-8 is "\\xff".
+    """
+    return "".join(one if one.isprintable() else _escape(one) for one in str(text))
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps such a byte
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def warn(text: str) -> None:
-    """Print a warning on stderr."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    """Print a warning on stderr, in one line."""
+    print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
-    """Print a remark on stderr."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    """Print a remark on stderr, in one line."""
+    print(f"note: {printable(text)}", file=sys.stderr, flush=True)

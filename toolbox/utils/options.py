@@ -6,13 +6,15 @@ import argparse
 import math
 import re
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
-from toolbox.utils import Registry, UserError, nearest
+import yaml
+
+from toolbox.utils import Registry, UserError, nearest, printable
 from toolbox.utils.registry import check_name
 
 T = TypeVar("T")
@@ -198,7 +200,7 @@ class Brief(argparse.ArgumentParser):
         flag = self._option_string_actions.get(lacking[1].partition("/")[0]) if lacking else None
         if flag is not None:
             message += f", {flag.metavar or ' or '.join(flag.choices or ())}"
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
 
 
 class Refusing(argparse.ArgumentParser):
@@ -215,8 +217,6 @@ def read_config(path: str) -> dict[Any, Any]:
     Raises:
         UserError: it cannot be read, or holds no flags.
     """
-    import yaml
-
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -253,6 +253,25 @@ def parse_values(
     unset = object()
     parsed = parser.parse_args(argv, argparse.Namespace(**{flag.dest: unset for flag in parser._actions}))
     return {key: value for key, value in vars(parsed).items() if value is not unset}
+
+
+def check_values(options: type, values: Mapping[str, Any]) -> None:
+    """Check values from a file against the fields of a dataclass of options, as if they had been typed.
+
+    Raises:
+        UserError: the first that its flag does not take, as "NAME is VALUE: why".
+    """
+    for one in fields(options):
+        if one.name not in values or values[one.name] == default_of(one):
+            continue
+        value, about = values[one.name], one.metadata["argparse"]
+        try:
+            for part in value if isinstance(value, list) else [value]:
+                about.get("type", str)(str(part))
+            if value not in about.get("choices", [value]):
+                raise ArgumentTypeError(f"expected {' or '.join(about['choices'])}")
+        except ArgumentTypeError as error:
+            raise UserError(f"{one.name} is {str(value)[:60]!r}: {error}") from error
 
 
 def _as_words(key: str, value: Any, flag: argparse.Action) -> list[str]:

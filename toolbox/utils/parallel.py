@@ -1,6 +1,6 @@
-"""Work spread over machines and processes; what fails is told, and the rest goes on.
+"""Work spread over machines and processes; a failed item is reported, and the others go on.
 
-A process works at one item at a time, so that it is known what one that dies was at.
+A process works on one item at a time, so that the item of a process that dies is known.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from toolbox.utils.errors import UserError
-from toolbox.utils.process import progress
+from toolbox.utils.errors import UserError, note, printable
+from toolbox.utils.process import progress, rank_and_world_size
 from toolbox.utils.signals import held_back
 
 PATIENCE = 5.0  # s for a process to end by itself
@@ -31,46 +31,49 @@ def run_all(
     items: Mapping[str, Any],
     failed: dict[str, str],
     processes: int,
-    tell: Callable[[Any], None],
+    report: Callable[[Any], None],
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Call `work` with this machine's share of `items`: every one whose number is its rank, modulo the world's size.
+    """Call `work` with this machine's share of `items`: those whose number modulo the world's size is its rank.
 
     Args:
         items: by name.
-        failed: what has failed before, and why; of all machines, the first tells.
+        failed: reasons of earlier failures, by name; only the first machine reports them.
         processes: see `spread`.
-        tell: called with each result.
+        report: called with each result.
 
     Returns:
-        The results, and the reasons of what failed (of all processes of a torchrun), by name. Each failure is a line
-        on stderr.
+        The results, and the reasons of failures (of all processes of a torchrun), by name. Each failure is a line on
+        stderr.
 
     Raises:
-        UserError: everything failed, on all machines, by faults of the user's; with the reason, if it is one thing.
+        UserError: everything failed, on all machines, by mistakes of the user; with the reason, if it is one item.
     """
     rank, world = rank_and_world_size()
     asked = len(items) + len(failed)
     failed = dict(failed) if rank == 0 else {}
     names = list(items)[rank::world]
-    faults = dict.fromkeys(failed, True)  # whether a failure is the user's
+    if world > 1:
+        note(f"share {rank + 1} of {world}: {len(names)} of {len(items)} recordings (by RANK and WORLD_SIZE)")
+    by_user = dict.fromkeys(failed, True)  # whether a failure is a mistake of the user
     for why in failed.values() if asked > 1 else ():
-        print(f"failed: {why}", file=sys.stderr, flush=True)
+        print(f"failed: {printable(why)}", file=sys.stderr, flush=True)
     done = {}
     with contextlib.closing(spread(work, [items[name] for name in names], processes)) as results:
-        for position, came in progress(results, "recordings", total=len(names)) if len(names) > 1 else results:
+        for position, result in progress(results, "recordings", total=len(names)) if len(names) > 1 else results:
             name = names[position]
-            if not isinstance(came, Exception):
-                done[name] = came
-                tell(came)
+            if not isinstance(result, Exception):
+                done[name] = result
+                report(result)
                 continue
             stem = name.rpartition(".")[0] or name
-            failed[name] = str(came) if stem in str(came) else f"{name}: {came}"
-            faults[name] = isinstance(came, UserError)
-            if asked > 1 or not faults[name]:
+            failed[name] = str(result) if stem in str(result) else f"{name}: {result}"
+            by_user[name] = isinstance(result, UserError)
+            if asked > 1 or not by_user[name]:
                 with tqdm.external_write_mode():  # moves progress bars out of the way
-                    print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
-    everyone = all_gather((all(faults.values()), failed))
-    refused = {name: why for _, told in everyone for name, why in told.items()}
+                    lines = (printable(line) for line in failed[name].split("\n"))  # our own errors have a traceback
+                    print("failed:", "\n".join(lines), file=sys.stderr, flush=True)
+    everyone = all_gather((all(by_user.values()), failed))
+    refused = {name: why for _, reasons in everyone for name, why in reasons.items()}
     if len(refused) == asked and all(users for users, _ in everyone):
         raise UserError(next(iter(failed.values())) if asked == 1 else f"all {asked} failed, see above")
     return done, refused
@@ -80,8 +83,8 @@ def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> 
     """Call `work` with each item, in `processes` processes of their own (0 and 1: in this one).
 
     Yields:
-        (position, what came of it), in the order they get done. What came is the result, or the exception that `work`
-        raised; a process that dies (out of memory, killed) gives a UserError and is replaced.
+        (position, result), in the order of completion. The result may be the exception that `work` raised; a process
+        that dies (out of memory, killed) gives a UserError and is replaced.
     """
     if min(processes, len(items)) < 2:
         for position, item in enumerate(items):
@@ -100,7 +103,7 @@ def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> 
             for pipe in ready:
                 process, position = busy[pipe]
                 try:
-                    came = pipe.recv()
+                    result = pipe.recv()
                 except (EOFError, OSError):
                     del busy[pipe]
                     process.join()
@@ -113,20 +116,20 @@ def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> 
                 else:
                     del busy[pipe]
                     pipe.close()
-                yield position, came
+                yield position, result
     finally:
         _end([process for process, _ in busy.values()])
 
 
 def _start(work: Callable[[Any], Any], processes: int) -> tuple[Any, Any]:
-    """A process that waits for items, and the pipe to it. It is spawned: forks of a process with threads can hang."""
+    """Start a process that waits for items, and a pipe to it; spawned, as forks of a process with threads can hang."""
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, pickle.dumps(work)), daemon=True)
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads or str(max(1, (os.cpu_count() or 1) // processes))
     try:
-        with held_back(signal.SIGINT):  # Ctrl-C is this process's to handle
+        with held_back(signal.SIGINT):  # this process handles Ctrl-C
             process.start()
     finally:
         if threads is None:
@@ -136,7 +139,7 @@ def _start(work: Callable[[Any], Any], processes: int) -> tuple[Any, Any]:
 
 
 def _end(processes: Sequence[Any]) -> None:
-    """End processes in the middle of their work, which clear away what they had begun to write."""
+    """End processes in the middle of their work; they remove the files that they had begun to write."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -153,13 +156,13 @@ def _serve(pipe: Any, pickled: bytes) -> None:
     while True:
         try:
             item = pipe.recv()
-        except (EOFError, OSError):  # no more items, or nobody is left to give any
+        except (EOFError, OSError):  # no more items, or the main process is gone
             return
         pipe.send(_attempt(work, item))
 
 
 def _attempt(work: Callable[[Any], Any], item: Any) -> Any:
-    """What comes of an item; errors other than the user's are told with their traceback."""
+    """The result of an item, or its error; unexpected errors come with their traceback."""
     try:
         return work(item)
     except UserError as error:
@@ -174,22 +177,10 @@ def _how(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
-def rank_and_world_size() -> tuple[int, int]:
-    """Which of how many processes this is: RANK and WORLD_SIZE, (0, 1) where they are not set.
-
-    Raises:
-        UserError: they tell no such thing.
-    """
-    rank, world = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not (rank.isdigit() and world.isdigit() and int(rank) < int(world)):
-        raise UserError(f"RANK is {rank!r}, WORLD_SIZE {world!r}: expected numbers, the first below the second")
-    return int(rank), int(world)
-
-
 def all_gather(value: Any) -> list[Any]:
-    """The `value` of each process that torchrun started, by rank, once all have come here; else this one's alone.
+    """The `value` of each process that torchrun started, by rank, once all have called this; else this one's alone.
 
-    torchrun ends all processes when one of them fails; so none may before all are done.
+    torchrun ends all processes when one fails; so none may fail before all are done.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ or rank_and_world_size()[1] == 1:
         return [value]

@@ -1,5 +1,5 @@
-"""SIGTERM and Ctrl-C: noted while a run is trained, so that it stops where it can be saved; elsewhere an exception, so
-that what was begun is cleared away."""
+"""SIGTERM and Ctrl-C: a training notes them, so that it stops where it can be saved; elsewhere they raise an exception,
+so that unfinished files are removed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, Self
 
@@ -20,9 +21,9 @@ class Interrupted(Exception):
     """A run was stopped by a signal and saved before.
 
     Attributes:
-        signal: which.
-        place: how far the run has come, as text.
-        command: the command line that goes on with it.
+        signal: the signal.
+        place: the last saved point of the run, as text.
+        command: the command line that resumes it.
     """
 
     def __init__(self, number: int, place: str) -> None:
@@ -44,14 +45,14 @@ class Ended(KeyboardInterrupt):
     """SIGTERM or Ctrl-C came where there was nothing to save.
 
     Attributes:
-        signal: which.
-        told: what that means for what was under way.
+        signal: the signal.
+        advice: how to continue, for the message.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.signal = signal.Signals(number)
-        self.told = "the same command starts again"
+        self.advice = "the same command starts again"
 
     @property
     def code(self) -> int:
@@ -59,14 +60,14 @@ class Ended(KeyboardInterrupt):
         return 128 + self.signal
 
     def __str__(self) -> str:
-        return f"{self.signal.name}: stopped; {self.told}"
+        return f"{self.signal.name}: stopped; {self.advice}"
 
 
 class _Handlers:
-    """A context in which `_first` is told of the first SIGINT or SIGTERM, and the second ends the process at once.
+    """A context in which the first SIGINT or SIGTERM calls `_first`, and the second ends the process at once.
 
     Signals that the process ignores (nohup, a shell's background job) stay ignored. Outside the main thread, where
-    Python allows no handlers, nothing is told.
+    Python allows no handlers, signals are left alone.
     """
 
     def __init__(self) -> None:
@@ -96,8 +97,8 @@ class Endings(_Handlers):
     """A context in which the first SIGINT or SIGTERM raises Ended and the second ends the process at once.
 
     Attributes:
-        came: that first one; None before. Who is called in the middle of an import may swallow an exception or raise
-            another, so whoever opened the context looks here.
+        came: the exception raised; None before. Code that is interrupted during an import may swallow it or raise
+            another; callers must check `came`.
     """
 
     def __init__(self) -> None:
@@ -120,13 +121,13 @@ class Signals(_Handlers):
         self.received = number
 
     def check(self, place: str) -> None:
-        """Raise Interrupted when a signal has come; what is needed to go on has been saved at `place`."""
+        """Raise Interrupted when a signal has come; call it when all that a resume needs has been saved at `place`."""
         if self.received:
             raise Interrupted(self.received, place)
 
 
 class Timer:
-    """Says when `minutes` have passed since it was started; with 0, never."""
+    """A timer that is due `minutes` after its start; with 0, never."""
 
     def __init__(self, minutes: float) -> None:
         self.minutes = minutes
@@ -143,12 +144,10 @@ class Timer:
 
 @contextlib.contextmanager
 def held_back(*numbers: signal.Signals) -> Iterator[None]:
-    """Signals that come inside wait for the end of it; processes started inside never get any (POSIX only)."""
+    """A context that delays signals to its end; processes started inside never get any (POSIX only)."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    from multiprocessing import resource_tracker
-
     resource_tracker.ensure_running()  # started by the first process that is spawned, it would let signals in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
@@ -158,9 +157,9 @@ def held_back(*numbers: signal.Signals) -> Iterator[None]:
 
 
 def leave_signals(_: int = 0) -> None:
-    """Leave Ctrl-C and SIGTERM, which come to the whole group, to the main process: it saves or clears away first.
+    """Ignore Ctrl-C and SIGTERM in a worker process: both reach the whole group, and the main process saves first.
 
-    If it is killed, so is this one, which would wait for it for ever.
+    A worker whose main process is killed is killed, too; it would wait for it for ever.
     """
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)

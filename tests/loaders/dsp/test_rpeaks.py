@@ -131,7 +131,7 @@ def test_the_unit_of_the_signal_is_the_height_of_beats():
 def test_the_answers_are_those_of_the_network_that_is_trained():
     import torch
 
-    from benchmarks.train_peaks import Net
+    from benchmarks.train_rpeaks import Net
 
     torch.manual_seed(0)
     net, x = Net(), np.random.default_rng(0).standard_normal(20_000).astype(np.float32)

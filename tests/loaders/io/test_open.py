@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from loaders.io.open import OPENERS, is_recording, open_recording
-from loaders.io.recording import CsvFormat
+from loaders.io.recording import PACKED, CsvFormat
+from tests.conftest import ROOT
 from tests.loaders.io.reading import refused
 from tests.loaders.io.writers import edf, npy
 from tests.made import write_format
@@ -40,6 +41,12 @@ def test_other_files_are_refused(tmp_path: Path, suffix: str) -> None:
 def test_packed_files_are_to_be_unpacked(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UserError, match=r" is no recording: unpack it first$"):
         open_recording(tmp_path / f"r{suffix}", CsvFormat())
+
+
+def test_every_suffix_is_in_the_table_of_devices() -> None:
+    page = (ROOT / "docs" / "devices.md").read_text(encoding="utf-8")
+    assert [suffix for suffix in OPENERS if f"`{suffix}`" not in page and not suffix.endswith(PACKED)] == []
+    assert "](devices.md)" in (ROOT / "docs" / "annotate.md").read_text(encoding="utf-8")
 
 
 def link_to_zero(path: Path) -> None:

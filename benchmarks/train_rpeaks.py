@@ -1,31 +1,27 @@
-"""Trains the network of loaders/dsp/rpeaks.py on the first 22 of the inter-patient lists (DS1) and writes its weights.
+"""Makes loaders/dsp/rpeaks.npz: trains the R-peak network of loaders/dsp/rpeaks.py on DS1 and writes its weights.
 
-python benchmarks/train_peaks.py --records-dir DIR --out loaders/dsp/rpeaks.npz
-python benchmarks/train_peaks.py --records-dir DIR --out folds.npz --folds 4      (cross-validation within DS1)
+python -m benchmarks.train_rpeaks --records-dir DIR --out loaders/dsp/rpeaks.npz
+python -m benchmarks.train_rpeaks --records-dir DIR --out folds.npz --folds 4      (cross-validation within DS1)
 
 Both leads of each record are learned from, as recordings of their own.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
-
-from loaders.datasets.splits import DS1  # noqa: E402
-from loaders.dsp.rpeaks import DILATIONS, RATE, STRIDE, condition  # noqa: E402
-from loaders.io.wfdb_record import read_wfdb  # noqa: E402
-from toolbox.metrics.ec57 import OTHER, PAIRED  # noqa: E402
+from benchmarks.common import make_parser, run_program
+from loaders.datasets.splits import DS1
+from loaders.dsp.rpeaks import DILATIONS, RATE, STRIDE, condition
+from loaders.io.wfdb_record import read_wfdb
+from toolbox.metrics.ec57 import OTHER, PAIRED
 
 CROP = 10 * RATE  # samples of an example
 NEAR, FAR = 0.05, 0.1  # s: up to NEAR from a beat the answer is yes, beyond FAR no, between the two it does not matter
@@ -148,8 +144,7 @@ def train(given: list[Example], seed: int, steps: int, rate: float = 4e-3) -> Ne
 
 def main() -> None:
     """Train on all of DS1, or on all but each fold in turn."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--records-dir", type=Path, default=Path("ecg_data/mitdb"))
+    parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
@@ -167,4 +162,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

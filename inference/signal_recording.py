@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from loaders.io.recording import LOWEST_RATE, Lead, Recording
+from loaders.io.loaded_recording import LoadedRecording
+from loaders.io.recording import HIGHEST_RATE, LOWEST_RATE, Lead
 from toolbox.utils import UserError
 
+SIGNAL = "array"  # the kind of recording
 SHORTEST = 2.0  # s; less holds no rhythm
 
 
-@dataclass
-class ArrayRecording(Recording):
-    """A signal (samples, leads) in mV."""
-
-    signal: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), dtype=np.float32))
-
-    @property
-    def seconds(self) -> float:
-        """See `Recording.seconds`."""
-        return len(self.signal) / self.leads[0].fs
-
-    def stream(self, lead: int, size: int) -> Iterator[np.ndarray]:
-        """See `Recording.stream`."""
-        for start in range(0, len(self.signal), size):
-            yield self.signal[start : start + size, lead]
-
-
-def array_recording(signal: Any, fs: float | None, names: Sequence[str] | None) -> ArrayRecording:
+def signal_recording(signal: Any, fs: float | None, names: Sequence[str] | None) -> LoadedRecording:
     """A recording of `signal`, (samples,) or (samples, leads) in mV; NaN and infinity are missing samples.
 
     Args:
@@ -44,8 +28,8 @@ def array_recording(signal: Any, fs: float | None, names: Sequence[str] | None) 
     """
     if fs is None:
         raise UserError("fs is missing: the samples per second of the signal")
-    if not (np.isfinite(fs) and fs >= LOWEST_RATE):
-        raise UserError(f"fs={fs}: expected samples per second, at least {LOWEST_RATE:g} for an ECG")
+    if not LOWEST_RATE <= fs <= HIGHEST_RATE:
+        raise UserError(f"fs={fs}: expected the samples per second of an ECG, {LOWEST_RATE:g} to {HIGHEST_RATE:,.0f}")
     values = _millivolts(signal)
     samples, leads = values.shape
     if samples < SHORTEST * fs:
@@ -54,7 +38,7 @@ def array_recording(signal: Any, fs: float | None, names: Sequence[str] | None) 
     if len(titles) != leads or len(set(titles)) != leads:
         raise UserError(f"leads={titles}: expected {leads} different names, one for each column of the signal")
     own_leads = [Lead(title, "mV", 1.0, float(fs)) for title in titles]
-    return ArrayRecording(Path("signal"), "signal", "array", own_leads, [], [], values)
+    return LoadedRecording(Path("signal"), "signal", SIGNAL, own_leads, [], [], list(values.T))
 
 
 def _millivolts(signal: Any) -> np.ndarray:
