@@ -22,8 +22,8 @@ import requests
 from tqdm import tqdm
 
 from loaders.sources.download import check_address, pause, short_message
-from loaders.sources.kaggle_csv import FILES
-from toolbox.utils import UserError, atomic_write, remove_abandoned, scratch_folder
+from loaders.sources.kaggle_csv import FILES, SCRATCH, remove_leftovers
+from toolbox.utils import UserError, atomic_write, scratch_folder
 from toolbox.utils.addresses import hide_secrets, public_address
 from toolbox.utils.errors import note
 
@@ -36,7 +36,6 @@ LARGEST_MEMBER = 1 << 30  # bytes, unpacked
 HIGHEST_RATIO = 100  # unpacked : packed, for members over SMALL
 SMALL = 1 << 20  # bytes
 CHUNK = 1 << 20  # bytes
-SCRATCH = ".gdd-"  # before the name of a folder that is downloaded to
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
 
@@ -192,11 +191,6 @@ def _fetch(url: str, archive: Path, *, timeout: float, attempts: int, backoff: f
         raise UserError(f"cannot download {url}: not done after {limit:g} s") from error
     finally:
         alarm.cancel()
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a process that was killed in a download or in unpacking left in `folder`."""
-    remove_abandoned(folder, f"{SCRATCH}*", *(f".{name}.*.tmp" for name in FILES.values()))
 
 
 def download(
