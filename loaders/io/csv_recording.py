@@ -99,7 +99,7 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
         longest = max(map(len, head.replace(b"\r", b"\n").split(b"\n")))
         if longest > LONGEST_LINE:
             raise UserError(
-                f"{path} has lines of more than {LONGEST_LINE} characters; expected a line per sample, a column per lead"
+                f"{path} has lines of more than {LONGEST_LINE} characters; expected a line per sample, a column a lead"
             )
         encoding = encoding_of(head)
         with open(path, encoding=encoding, errors="replace", newline="") as handle:
