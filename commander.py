@@ -70,6 +70,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         return getattr(importlib.import_module(module), function)(args)
     except OSError as error:  # of a file that no other message names
         raise UserError(f"{os_error_text(error)}; what was there before is kept") from error
+    except MemoryError as error:
+        raise UserError(
+            "memory is full; close other programs, or try a smaller --batch-size; files are kept"
+        ) from error
     except ModuleNotFoundError as error:  # a package of an extra, as torch is where the program only annotates
         if advice := missing_package(error):
             raise UserError(advice) from error

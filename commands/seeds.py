@@ -22,7 +22,7 @@ from toolbox.logger import Experiment
 from toolbox.runs.claim import claim_file
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.provenance import git_state
-from toolbox.utils import UserError, printable, read_json, write_json
+from toolbox.utils import UserError, outliving_readers, printable, read_json, write_json
 from toolbox.utils.program import program_words
 from toolbox.utils.signals import Interrupted
 
@@ -30,6 +30,12 @@ SHOWN = ("accuracy", "acc1", "acc_class", "macro_f1", "kappa", "j_kappa", "ece",
 
 
 def run(args: Namespace) -> dict[str, Any]:
+    """Train or score an experiment; see `run_seeds`. A lost reader of the output ends nothing."""
+    with outliving_readers():
+        return run_seeds(args)
+
+
+def run_seeds(args: Namespace) -> dict[str, Any]:
     """Start an experiment of --seeds N seeds, resume the newest one (--resume latest), or score it (--test).
 
     Returns:

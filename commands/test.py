@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from args import FREE_FLAGS
 from commands.build import build
 from commands.imported import imported_run
 from commands.options import imports_weights
@@ -18,15 +19,17 @@ from toolbox.reports.run_files import write_test_results
 from toolbox.reports.run_page import write_page
 from toolbox.reports.score_tables import write_patient_results
 from toolbox.reports.tensorboard import get_board
+from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
-from toolbox.utils import UserError, note, printable
+from toolbox.utils import UserError, note, outliving_readers, printable, remove_abandoned
 from trainer import run_epoch, test
 
 
 def run(args: Namespace) -> dict[str, Any]:
     """Score the test rows with the run that the flags mean, or with the weights of --import-weights."""
-    return test_import(args) if imports_weights(args) else test_run(*open_run(args))
+    with outliving_readers():
+        return test_import(args) if imports_weights(args) else test_run(*open_run(args))
 
 
 def test_import(args: Namespace) -> dict[str, Any]:
@@ -53,6 +56,8 @@ def test_import(args: Namespace) -> dict[str, Any]:
 def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Score the test rows with a checkpoint of `run`, the best unless --resume names another."""
     state = load_resume_checkpoint(run.path, args.resume or "best")
+    check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
+    remove_abandoned(run.path / "pred", ".*.tmp")
     if not state["log"]["logged"]["val"]:
         raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
     built = build(args)

@@ -21,7 +21,7 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, read_json, sha256_of, write_json
 
-FILES_VERSION = 1  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 2  # raise it when the same recording and network give other files: older ones are then made anew
 PICTURE_DPI = 150  # strips are drawn in true size
 
 

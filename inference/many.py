@@ -72,6 +72,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     parts = [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
     shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}
     parts += [f"{letter} {100 * share:.2f} %" for letter, share in shares.items()]
+    silence = summary["without_beats"]["longest"]
+    parts += [f"longest without a beat {silence['seconds']:.1f} s ({silence['kind']})"] if silence else []
     again = ", done before" if summary.get("done_before") else ""
     print(printable(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}"), flush=True)
     for warning in summary["warnings"]:

@@ -11,7 +11,7 @@ from loaders.io.wfdb_record import MITDB
 from loaders.options import SourceOptions
 from loaders.sources import cache
 from loaders.sources.cache import Cache, Source
-from loaders.sources.kaggle_csv import FILES, read_csv
+from loaders.sources.kaggle_csv import FILES, read_csv, remove_leftovers
 from loaders.sources.records import RECORD_FILES, Layout, records_source, warn_flat
 from toolbox.utils import Registry, UserError, printable, progress
 
@@ -71,6 +71,7 @@ class SourceFinder:
 
     def csv(self) -> Cache:
         """From CSV files."""
+        remove_leftovers(self.folder)
         return open_cache(self.parent, csv_source(self.folder))
 
     def raw(self) -> Cache:

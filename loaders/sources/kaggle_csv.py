@@ -10,16 +10,22 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from loaders.beats.table import Beats
-from toolbox.utils import UserError
+from toolbox.utils import UserError, remove_abandoned
 from toolbox.utils.aami import CLASS_NAMES, KAGGLE_ROW
 
 COLUMNS = KAGGLE_ROW + 1
 FILES = {"train": "mitbih_train.csv", "test": "mitbih_test.csv"}
+SCRATCH = ".gdd-"  # before the name of a folder that their archive is downloaded to
 BLOCK = 8 << 20  # bytes parsed at a time
 SEPARATORS = {";": "semicolons", "\t": "tabs", " ": "spaces"}  # that people write instead of commas
 # Arrow's messages, the row counted from 1 and without empty lines, the column from 0; threads leave the row out.
 WIDTH_FAULT = re.compile(r".*Row #(?P<row>\d+): Expected \d+ columns, got (?P<columns>\d+)", re.DOTALL)
 CELL_FAULT = re.compile(r".*column #(?P<column>\d+): Row #(?P<row>\d+): .* invalid value '(?P<cell>.*)'", re.DOTALL)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed while it downloaded or unpacked the two files left in `folder`."""
+    remove_abandoned(folder, f"{SCRATCH}*", *(f".{name}.*.tmp" for name in FILES.values()))
 
 
 def read_csv(path: str | Path) -> Beats:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolbox.utils import UserError, read_json, schema_error
+from toolbox.utils import UserError, read_json, remove_abandoned, schema_error
 from toolbox.utils.program import program_words
 
 LATEST = "checkpoint.pth.tar"
 PREVIOUS = "checkpoint_prev.pth.tar"  # the LATEST before this one
 BEST = "model_best.pth.tar"
-LEFTOVERS = (  # temporary files of a killed training
-    ".*.pth.tar.*.tmp", ".logger.json.*.tmp", ".config.json.*.tmp", "..lock.json.*.tmp", "res/.*.tmp", "pics/.*.tmp",
-)  # fmt: skip
+WRITTEN = (".", "res", "pred", "pics")  # folders of a run that files are written to
 CONFIG = {  # the parts of a config.json that are read
     "class_names": [str],
     "data": {"fingerprint": str, "source": str},
@@ -168,10 +166,9 @@ def remove_after(folder: Path, epoch: int) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a training that was killed while it wrote, but not those of a --test beside it."""
-    for pattern in LEFTOVERS:
-        for path in folder.glob(pattern):
-            path.unlink()
+    """Remove the temporary files of processes that were killed while they wrote; not those of a --test at work."""
+    for name in WRITTEN:
+        remove_abandoned(folder / name, ".*.tmp")
 
 
 def fits(run: Run, wanted: dict[str, Any]) -> bool:

@@ -93,7 +93,8 @@ class Conflict(NamedTuple):
 
     Attributes:
         when: says so of all flags. Beside them the namespace has `given` (names of those that were given), `changed`
-            (those given with another value than the default), `continues` (a run that there is, is resumed or used)
+            (those given with another value than the default), `typed` (those of them on the command line, not in the
+            file of --config), `continues` (a run that there is, is resumed or used)
             and `starts` (a run is to be started).
         message: with {name} for the value of a flag; or a function that gives it.
     """

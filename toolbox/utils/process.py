@@ -7,7 +7,7 @@ import ctypes
 import functools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -21,6 +21,44 @@ def progress(items: Iterable[Any], what: str, total: int | None = None, leave: b
     if not sys.stderr.isatty():
         return items
     return tqdm(items, what, total=total, leave=leave, dynamic_ncols=True)
+
+
+class Unread:
+    """A text stream to which nothing can be lost: once its reader has gone (`| head -1`), what is written goes nowhere.
+
+    Args:
+        stream: sys.stdout or sys.stderr.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write `text`."""
+        return self._survive(self.stream.write, text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._survive(self.stream.flush)
+
+    def _survive(self, act: Callable[..., Any], *text: str) -> Any:
+        try:
+            return act(*text)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())  # also for what is in its buffer, and for the end of the program
+            os.close(nowhere)
+            return act(*text)
+
+
+@contextlib.contextmanager
+def outliving_readers() -> Iterator[None]:
+    """In this block a reader of the output that goes away (`| head -1`, a closed terminal) ends nothing."""
+    with contextlib.redirect_stdout(Unread(sys.stdout)), contextlib.redirect_stderr(Unread(sys.stderr)):
+        yield
 
 
 SPINS = "5000"  # some 50 to 100 microseconds
