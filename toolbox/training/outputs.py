@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from toolbox.utils import UserError
 
 ROWS = ("ids", "labels", "outputs")  # the names of the tensors of rows in a checkpoint
-IDS_SHOWN = 8  # of a bad batch, in a message
+IDS_SHOWN = 16  # of a bad batch, in a message
 
 
 class EpochOutputs:
