@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,3 +86,11 @@ def test_rates_of_no_ecg_are_refused(tmp_path: Path, fs: float) -> None:
     assert f"has {fs:g} samples per second; at most 20000 make sense" in refused(tmp_path / "r.npy", CsvFormat(fs))
     (tmp_path / "r.csv").write_text("II\n" + "1\n2\n" * 500)
     assert f"has {fs:g} samples per second; at most 20000 make sense" in refused(tmp_path / "r.csv", CsvFormat(fs))
+
+
+@pytest.mark.parametrize("columns", [9_000, 1_000_000])
+def test_a_table_of_more_columns_than_leads_can_be_is_refused_at_once(tmp_path: Path, columns: int) -> None:
+    (tmp_path / "r.csv").write_text("\n".join([",".join(["1"] * columns)] * 3))
+    begin = time.monotonic()
+    assert "has lines of more than 16384 characters" in refused(tmp_path / "r.csv", CsvFormat(360.0))
+    assert time.monotonic() - begin < 5
