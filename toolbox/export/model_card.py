@@ -19,8 +19,8 @@ MITDB = (
 )
 SYNTHETIC = "Synthetic recordings (`--dataset synthetic`), made after McSharry et al. 2003: no patients at all."
 BY_RECORD = (
-    "By record, one group of them tests and the others train; it is not known which records are of one patient, so that "
-    "a patient may stand on both sides."
+    "By record, one group of them tests and the others train; it is not known which records are of one patient, so "
+    "that a patient may stand on both sides."
 )
 SPLITS = {
     "kaggle": "Beats were split at random: every patient is in train, validation and test.",
