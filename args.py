@@ -28,6 +28,7 @@ from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, S
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import classes_of
+from toolbox.utils.addresses import public_address
 from toolbox.utils.options import (
     Brief,
     Conflict,
@@ -121,7 +122,7 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
     if args.num_classes is None:
         args.num_classes = classes_of(args.dataset, args.split)
     if not (args.help or args.about):
-        check_conflicts(args, defaults, parser)
+        check_conflicts(args, defaults, parser, frozenset(given))
     return args
 
 
@@ -149,12 +150,14 @@ def find_recipe(name: str) -> Path:
     raise UserError(f"cannot read it: No such file or directory{hint} recipes: {', '.join(recipes)}")
 
 
-def check_conflicts(args: Namespace, defaults: dict[str, Any], parser: argparse.ArgumentParser) -> None:
-    """Refuse flags that make no sense together; exits with code 2."""
+def check_conflicts(
+    args: Namespace, defaults: dict[str, Any], parser: argparse.ArgumentParser, words: frozenset[str]
+) -> None:
+    """Refuse flags that make no sense together; exits with code 2. `words` are those of the command line itself."""
     changed = frozenset(key for key in args.given if getattr(args, key) != defaults[key])
     continues = bool(args.test or args.resume or args.predict or args.export)
     starts = not (continues or args.prepare or args.score)
-    view = Namespace(**vars(args), changed=changed, continues=continues, starts=starts)
+    view = Namespace(**vars(args), changed=changed, typed=changed & words, continues=continues, starts=starts)
     for conflict in CONFLICTS:
         if conflict.when(view):
             parser.error(conflict.text(view))
@@ -177,8 +180,9 @@ def stored_options(values: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def run_options(args: Namespace) -> dict[str, Any]:
-    """The flags that describe a run, as config.json keeps them."""
-    return {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
+    """The flags that describe a run, as config.json keeps them; of addresses, nothing that may be a secret."""
+    kept = {key: value for key, value in sorted(vars(args).items()) if key not in (*ACTION_FLAGS, "given")}
+    return {key: public_address(value) if key.endswith("_url") and value else value for key, value in kept.items()}
 
 
 def extract_name(args: Namespace) -> str:

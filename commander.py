@@ -18,7 +18,8 @@ from argparse import Namespace
 from typing import Any, NoReturn
 
 from args import parse_args
-from toolbox.utils import UserError, os_error_text, torch_advice, tune_process
+from toolbox.utils import UserError, os_error_text, printable, torch_advice, tune_process
+from toolbox.utils.process import check_alone
 from toolbox.utils.program import missing_package
 from toolbox.utils.signals import Endings, Interrupted
 
@@ -34,6 +35,8 @@ COMMANDS = {
     "help": "commands.help:run",
     "about": "commands.about:run",
 }
+# Commands that processes of one job share, or may each carry out.
+SHARED = ("predict", "prepare", "score", "help", "about")
 
 
 def __getattr__(name: str) -> Any:
@@ -59,11 +62,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
         return welcome()
     args = parse_args(argv)
-    module, _, function = COMMANDS[command_of(args)].partition(":")
+    command = command_of(args)
+    if command not in SHARED:
+        check_alone({"train": "training", "stream": "--predict -"}.get(command, f"--{command}"))
+    module, _, function = COMMANDS[command].partition(":")
     try:
         return getattr(importlib.import_module(module), function)(args)
     except OSError as error:  # of a file that no other message names
         raise UserError(f"{os_error_text(error)}; what was there before is kept") from error
+    except MemoryError as error:
+        raise UserError(
+            "memory is full; close other programs, or try a smaller --batch-size; files are kept"
+        ) from error
     except ModuleNotFoundError as error:  # a package of an extra, as torch is where the program only annotates
         if advice := missing_package(error):
             raise UserError(advice) from error
@@ -90,18 +100,18 @@ def cli() -> int:
         try:
             result = main()
         except Interrupted as stop:
-            print(stop, file=sys.stderr)
+            print(printable(stop), file=sys.stderr)
             return stop.code
         except UserError as error:
             if endings.came is None:
-                print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+                print(f"error: {printable(error)}", file=sys.stderr)
                 return 2
         except BaseException:
             if endings.came is None:
                 raise
         else:
             return 1 if result.get("failed") else 0
-    print(endings.came, file=sys.stderr)
+    print(printable(endings.came), file=sys.stderr)
     return endings.came.code
 
 

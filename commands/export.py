@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from args import stored_options
+from args import FREE_FLAGS, stored_options
 from commands.build import build
 from commands.imported import imported_run
 from commands.options import imports_weights
@@ -18,7 +18,7 @@ from toolbox.export.onnx_export import export, model_metadata
 from toolbox.export.onnx_file import FOLDER
 from toolbox.export.onnx_graph import check_installed
 from toolbox.runs.checkpoint import checkpoint_name, load_checkpoint
-from toolbox.runs.checkpoint_checks import check_whole
+from toolbox.runs.checkpoint_checks import check_options, check_whole
 from toolbox.runs.folders import Run, run_of_file
 from toolbox.runs.resume import load_resume_checkpoint
 
@@ -30,6 +30,7 @@ def run(args: Namespace) -> dict[str, Any]:
     if origin is None:
         origin = run_of_file(path, state)
         origin.config["options"] = stored_options(origin.options, path)
+        check_options(state, origin.options, FREE_FLAGS, origin.path / "config.json")
         if origin.path == path.parent and "root_dir" not in args.given:
             args.root_dir = str(origin.path.parents[2])
     args = merge_run_options(args, origin)
@@ -53,4 +54,6 @@ def load_state(args: Namespace) -> tuple[dict[str, Any], Run | None, Path]:
         path = run.path / checkpoint_name(args.resume or "best")
         state = load_resume_checkpoint(run.path, args.resume or "best")
     check_whole(state, path)
+    if run is not None:
+        check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
     return state, run, path

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from args import DESCRIPTION, GROUPS, get_parser
 from toolbox.runs.folders import Run, list_runs
-from toolbox.utils import UserError, nearest
+from toolbox.utils import UserError, nearest, printable
 from toolbox.utils.program import program_words, project_version
 
 ROOT_DIR = "ecg_data"  # the default of --root-dir
@@ -176,7 +176,7 @@ def _next_steps(program: str) -> list[str]:
     if not runs:
         return [f"No runs in {ROOT_DIR} yet. Next: the first example; it takes a minute and needs no data."]
     newest = runs[-1]
-    lines = [f"{len(runs)} run{'s' if len(runs) > 1 else ''} in {ROOT_DIR}; newest: {newest.name}"]
+    lines = [f"{len(runs)} run{'s' if len(runs) > 1 else ''} in {ROOT_DIR}; newest: {printable(newest.name)}"]
     lines += [f"  its page     {newest.page}"] if newest.page.is_file() else []
     return [*lines, f"  next         {program} {_next_flags(newest)}"]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from toolbox.utils.aami import LEARNING_PERIOD, MATCH_WINDOW
 from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
+LAST_SEED = 2**32 - 1  # that NumPy takes
+
 
 def version_name(text: str) -> str:
     """An argparse type: "bump", "latest" or a number."""
@@ -153,6 +155,10 @@ CONFLICTS = (
     Conflict(
         lambda args: args.seeds > 1 and (args.prepare or (args.resume not in ("", "latest") and not args.test)),
         "--seeds goes with training, with --resume latest and with --test",
+    ),
+    Conflict(
+        lambda args: args.starts and args.seed + args.seeds - 1 > LAST_SEED,
+        f"--seeds {{seeds}} from --seed {{seed}} on end beyond {LAST_SEED}, the last seed there is",
     ),
     Conflict(
         lambda args: args.seeds > 1 and args.version not in (None, "bump", "latest"),

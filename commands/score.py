@@ -12,7 +12,7 @@ from loaders.io.discovery import find_pairs
 from toolbox.metrics.ec57 import compare, is_paced
 from toolbox.metrics.ec57_scores import summary
 from toolbox.reports.ec57_report import report, write
-from toolbox.utils import UserError, note, progress
+from toolbox.utils import UserError, note, printable, progress
 from toolbox.utils.options import pick
 
 SETTINGS = ("ref_annotator", "test_annotator", "score_start", "match_window")  # that the result names
@@ -41,5 +41,5 @@ def run(args: Namespace) -> dict[str, Any]:
     if paced:
         note(f"{', '.join(paced)} hold paced beats; EC57 leaves such records out (--exclude)")
     if options.out:
-        print(f"written {' and '.join(map(str, write(options.out, result)))}")
+        print(f"written {printable(' and '.join(map(str, write(options.out, result))))}")
     return result

@@ -20,9 +20,9 @@ from commands import test, train
 from commands.runs import merge_run_options
 from toolbox.logger import Experiment
 from toolbox.runs.claim import claim_file
-from toolbox.runs.folders import Run, list_runs
+from toolbox.runs.folders import Run, by_age, list_runs
 from toolbox.runs.provenance import git_state
-from toolbox.utils import UserError, read_json, write_json
+from toolbox.utils import UserError, outliving_readers, printable, read_json, write_json
 from toolbox.utils.program import program_words
 from toolbox.utils.signals import Interrupted
 
@@ -30,6 +30,12 @@ SHOWN = ("accuracy", "acc1", "acc_class", "macro_f1", "kappa", "j_kappa", "ece",
 
 
 def run(args: Namespace) -> dict[str, Any]:
+    """Train or score an experiment; see `run_seeds`. A lost reader of the output ends nothing."""
+    with outliving_readers():
+        return run_seeds(args)
+
+
+def run_seeds(args: Namespace) -> dict[str, Any]:
     """Start an experiment of --seeds N seeds, resume the newest one (--resume latest), or score it (--test).
 
     Returns:
@@ -49,7 +55,7 @@ def run(args: Namespace) -> dict[str, Any]:
         )
     results = []
     for number, seed in enumerate(seeds, start=1):
-        print(f"{state['name']}: seed {seed}, {number} of {len(seeds)}", flush=True)
+        print(f"{printable(state['name'])}: seed {seed}, {number} of {len(seeds)}", flush=True)
         run = runs_of(args, state["name"]).get(seed)
         if args.test and run is not None:
             results.append(test.test_run(merge_run_options(args, run), run))
@@ -62,9 +68,9 @@ def run(args: Namespace) -> dict[str, Any]:
     if args.test:
         state["test"] = spread([{**result["test"], "patients": flat_maps(result["patients"])} for result in results])
         write_json(path, state)
-    print(f"{state['name']}, mean +- standard deviation of {len(seeds)} seeds, {part}:")
+    print(f"{printable(state['name'])}, mean +- standard deviation of {len(seeds)} seeds, {part}:")
     print("\n".join(table(state[part])))
-    print(f"written {path}")
+    print(f"written {printable(path)}")
     return {"experiment": str(path), **state}
 
 
@@ -121,14 +127,18 @@ def newest_experiment(args: Namespace) -> Path:
             state = read_json(path)
             fits = all(state["options"].get(key) == value for key, value in wanted.items())
             if fits and len(state["seeds"]) == args.seeds:
-                fitting.append((state["started"], path))
+                version = int(path.stem.rpartition("_")[2])
+                fitting.append(
+                    Run(path.with_name(path.stem), {**state, "version": version, "started": state["started"] + ""})
+                )
             others.append(f"{state['name']} ({len(state['seeds'])} seeds)")
-        except (UserError, KeyError, TypeError, AttributeError):
+        except (UserError, KeyError, TypeError, AttributeError, ValueError):
             continue  # another file, or one that was claimed and not yet filled
     if not fitting:
         there = f"; there are: {', '.join(others)}" if others else "; there are none: train one by --seeds N first"
         raise UserError(f"no experiment of {args.seeds} seeds fits these flags{there}")
-    return max(fitting)[1]
+    newest = by_age(fitting)[-1].path
+    return newest.with_name(f"{newest.name}.json")
 
 
 def flat_maps(patients: Mapping[str, Any]) -> dict[str, Any]:

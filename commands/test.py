@@ -8,25 +8,29 @@ from typing import Any
 
 import numpy as np
 
+from args import FREE_FLAGS
 from commands.build import build
 from commands.imported import imported_run
 from commands.options import imports_weights
 from commands.runs import open_run
+from loaders.datasets.patients import UNKNOWN_WARNING
 from toolbox.logger import Experiment
 from toolbox.reports.console import scores_table
 from toolbox.reports.run_files import write_test_results
 from toolbox.reports.run_page import write_page
 from toolbox.reports.score_tables import write_patient_results
 from toolbox.reports.tensorboard import get_board
+from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
-from toolbox.utils import UserError, note
+from toolbox.utils import UserError, note, outliving_readers, printable, remove_abandoned
 from trainer import run_epoch, test
 
 
 def run(args: Namespace) -> dict[str, Any]:
     """Score the test rows with the run that the flags mean, or with the weights of --import-weights."""
-    return test_import(args) if imports_weights(args) else test_run(*open_run(args))
+    with outliving_readers():
+        return test_import(args) if imports_weights(args) else test_run(*open_run(args))
 
 
 def test_import(args: Namespace) -> dict[str, Any]:
@@ -53,6 +57,8 @@ def test_import(args: Namespace) -> dict[str, Any]:
 def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Score the test rows with a checkpoint of `run`, the best unless --resume names another."""
     state = load_resume_checkpoint(run.path, args.resume or "best")
+    check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
+    remove_abandoned(run.path / "pred", ".*.tmp")
     if not state["log"]["logged"]["val"]:
         raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
     built = build(args)
@@ -60,14 +66,17 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     data, names, epoch = built.data, built.context.class_names, state["epoch"]
     outcome = test(built.context, built.evaluation_batches(data.test))
     scores = outcome.scores
-    print(f"{run.name}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True)  # first: the disk may be full
+    print(
+        f"{printable(run.name)}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True
+    )  # first: the disk may be full
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     path = write_test_results(run.path, epoch, scores, outcome.predictions(), probabilities, labels, names)
     held_out = None
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
-    patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
+    unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
+    patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out, unit)
     board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves may reach beyond this epoch
     board.scalars("test", scores, epoch)
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
@@ -77,5 +86,5 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     print("\n".join(lines), flush=True)
     for warning in data.warnings:
         note(warning)
-    print(f"written {path.parent}\nreport: {page}")
+    print(f"written {printable(path.parent)}\nreport: {printable(page)}")
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": patients}

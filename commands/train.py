@@ -23,15 +23,16 @@ from toolbox.runs.folders import Run, resume_command
 from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
-from toolbox.utils import note, warn, write_json
+from toolbox.utils import note, outliving_readers, printable, warn, write_json
 from toolbox.utils.device import describe_device
 from toolbox.utils.signals import Ended, Interrupted
 from trainer import Training
 
 
 def run(args: Namespace) -> dict[str, Any]:
-    """Start a run; with --resume, resume the one that the flags mean."""
-    return train_run(*open_run(args)) if args.resume else train_run(args)
+    """Start a run; with --resume, resume the one that the flags mean. A lost reader of the output ends nothing."""
+    with outliving_readers():
+        return train_run(*open_run(args)) if args.resume else train_run(args)
 
 
 def train_run(args: Namespace, run: Run | None = None, experiment: str | None = None) -> dict[str, Any]:
@@ -57,17 +58,16 @@ def train_run(args: Namespace, run: Run | None = None, experiment: str | None = 
 def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Resume `run` from the checkpoint that --resume names."""
     state = load_resume_checkpoint(run.path, args.resume, mend=True)
+    check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
     if is_finished(run.path, state, args.resume, args.epochs):
-        print(
-            f"nothing to do: {run.name} has finished epoch {state['epoch']} of {args.epochs}; more --epochs extend it"
-        )
+        finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}"
+        print(f"nothing to do: {finished}; more --epochs extend it")
         return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
     built = build(args)
     training = built.training()
     if not built.load_model(state, run) and state.get("within"):
         warn("the epoch that was under way begins anew, on these data")
         state = {**state, "within": None}
-    check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
     restore_training(training, state, run.path)
     entry = resumed(run.config, built.data.describe(), built.context.device, training.epoch)
     run.config["resumed"] = [*run.config.get("resumed", []), entry]
@@ -75,7 +75,7 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     write_json(run.path / "config.json", run.config)
     truncate_run(run.path, args.resume, training)
     within = f" and {training.interrupted.batches} batches of the next" if training.interrupted else ""
-    print(f"resuming {run.path} after epoch {training.epoch}{within}", flush=True)
+    print(f"resuming {printable(run.path)} after epoch {training.epoch}{within}", flush=True)
     return fit(built, training, run)
 
 
@@ -148,6 +148,6 @@ def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
     board.close()
     write_pictures(run.path, logged)
     page = write_page(run, logged, training.best)
-    print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}\nrun {run.path}")
-    print(f"report: {page}", flush=True)
+    print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
+    print(f"run {printable(run.path)}\nreport: {printable(page)}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}

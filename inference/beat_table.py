@@ -18,7 +18,7 @@ from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.discovery import find_recordings
 from loaders.io.open import TABLES, open_recording
 from loaders.io.recording import CsvFormat, Recording, suffix_of
-from toolbox.utils import UserError, os_error_text
+from toolbox.utils import UserError, os_error_text, printable
 
 NO_CLASSIFIER = (
     "classifier is missing: annotate(signal, fs, classifier=load_classifier(RUN)), where RUN is the folder of a "
@@ -82,7 +82,7 @@ def annotate(
     notes = [*([warning] if warning else []), *source.notes, *annotated.warnings]
     table.attrs |= {"recording": source.name, "classifier": classifier.name, "warnings": notes}
     for text in notes:
-        warnings.warn(f"{source.name}: {text}", stacklevel=2)
+        warnings.warn(printable(f"{source.name}: {text}"), stacklevel=2)
     return table
 
 

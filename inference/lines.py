@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -12,18 +13,46 @@ import numpy as np
 
 from inference.classifier import Classifier
 from inference.stream import Beat, Stream
+from loaders.io.csv_cells import encoding_of
 from loaders.io.csv_recording import CsvLayout, CsvRecording, detect_layout, parse_cell
 from loaders.io.csv_time import GapFiller
 from loaders.io.leads import choose_lead
 from loaders.io.recording import CsvFormat
-from toolbox.utils import note, warn
+from toolbox.utils import UserError, note, warn
 from toolbox.utils.signals import Ended
 
+LONGEST_LINE = 1 << 20  # bytes; more hold no line of numbers
 LAYOUT_LINES = 100  # lines that the layout is read off; the first beats come later anyway
 
 
+def text_lines(binary: IO[bytes]) -> Iterator[str]:
+    """The lines of a byte stream as text, as they come, whatever the locale: its first lines tell the encoding.
+
+    Bytes that are no characters in it become "\ufffd": one bad byte makes one cell a missing sample.
+
+    Raises:
+        UserError: a line does not end.
+    """
+    first = list(islice(_byte_lines(binary), LAYOUT_LINES))
+    encoding = encoding_of(b"".join(first))
+    rest = ""
+    for piece in codecs.iterdecode(chain(first, _byte_lines(binary)), encoding, errors="replace"):
+        *whole, rest = (rest + piece).split("\n")  # in UTF-16 a piece is not a line
+        yield from (f"{line}\n" for line in whole)
+    if rest:
+        yield rest
+
+
+def _byte_lines(binary: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a byte stream; UserError for one that is too long to be one."""
+    while line := binary.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise UserError(f"standard input has a line of {LONGEST_LINE:,} bytes and more; expected a sample a line")
+        yield line
+
+
 def annotate_lines(
-    lines: IO[str], out: IO[str], classifier: Classifier, csv: CsvFormat, lead: str | None, polarity: str
+    lines: Iterable[str], out: IO[str], classifier: Classifier, csv: CsvFormat, lead: str | None, polarity: str
 ) -> dict[str, int]:
     """Annotate the lines of a CSV file as they come, and write a line for each beat at once.
 
@@ -36,6 +65,7 @@ def annotate_lines(
     Raises:
         UserError: the rate is not given, or the first lines hold no numbers or lack the lead.
     """
+    lines = iter(lines)
     first = list(islice(lines, LAYOUT_LINES))
     layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
     recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)

@@ -10,7 +10,7 @@ from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
 def extension(text: str) -> str:
     """An argparse type: extension of an annotation file; none that recordings or reports have."""
-    taken = ("hea", "dat", "edf", "csv", "tsv", "txt", "json", "html", "png")
+    taken = "hea dat edf bdf ish dcm scp mwf mfer xml mat npy npz csv tsv txt gz json html png".split()
     if not (text.isascii() and text.isalnum() and text[0].isalpha()) or text.lower() in taken:
         raise ArgumentTypeError(f"{text!r}: expected letters and digits, and none of {', '.join(taken)}")
     return text
@@ -22,7 +22,7 @@ class PredictOptions:
 
     predict: list[str] | None = option(
         None,
-        "annotate WFDB records, EDF and CSV files, folders of them; -: CSV lines as they come",
+        "annotate WFDB, EDF, CSV and device files, folders of them; -: CSV lines as they come",
         nargs="+",
         metavar="RECORDING",
         role="action",
@@ -56,7 +56,7 @@ class CsvOptions:
 
     fs: float | None = option(
         None,
-        "of CSV files: samples per second",
+        "of CSV files and arrays: samples per second",
         type=number(float, 0, above=True),
         metavar="HZ",
         role="action",
@@ -67,7 +67,7 @@ class CsvOptions:
     )
     gain: float | None = option(
         None,
-        "of CSV files: what 1 mV is written as, 1000 for microvolts",
+        "of CSV files and arrays: what 1 mV is written as, 1000 for microvolts",
         type=number(float, 0, above=True),
         metavar="N",
         role="action",

@@ -19,7 +19,7 @@ from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.trace import CompressedTrace
-from toolbox.utils import UserError
+from toolbox.utils import UserError, printable
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ def annotate_lead(
     two_passes = spec is not None and not live
     leads = other_leads(recording, position, spec.leads) if spec and two_passes else [position]
     reading = LeadSegmenter(recording, position, peaks, polarity, live, None if two_passes else spec)
-    title = recording.name if show_progress and sys.stderr.isatty() else ""
+    title = printable(recording.name) if show_progress and sys.stderr.isatty() else ""
     collected = _Pass(None if two_passes else classifier)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
         collected.add(chunk, reading)

@@ -10,7 +10,7 @@ import numpy as np
 from inference.classifier import Classifier
 from loaders.beats.segmenter import Segmenter
 from loaders.dsp.chunks import Chunk, Chunker
-from loaders.io.recording import LOWEST_RATE
+from loaders.io.recording import HIGHEST_RATE, LOWEST_RATE
 from toolbox.utils import UserError
 from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
 
@@ -66,7 +66,7 @@ class Stream:
 
     Args:
         classifier: the network, see `load_classifier`; of Kaggle's rows or of windows.
-        fs: samples per second, at least 50.
+        fs: samples per second, 50 to 20,000.
         gain: samples per mV: 1000 for microvolts.
         polarity: "keep", or "invert" for a lead that is upside down.
         low, high: the least and greatest value that the digitizer gives, in the samples' unit, to recognize saturation.
@@ -91,8 +91,8 @@ class Stream:
         self, classifier: Classifier, fs: float, gain: float = 1.0, polarity: str = "keep",
         low: float = -np.inf, high: float = np.inf,
     ) -> None:  # fmt: skip
-        if not (np.isfinite(fs) and fs >= LOWEST_RATE):
-            raise UserError(f"fs={fs}: expected samples per second, at least {LOWEST_RATE:g} for an ECG")
+        if not LOWEST_RATE <= fs <= HIGHEST_RATE:
+            raise UserError(f"fs={fs}: expected samples per second, {LOWEST_RATE:g} to {HIGHEST_RATE:g} for an ECG")
         if not (np.isfinite(gain) and gain > 0):
             raise UserError(f"gain={gain}: expected the samples' units per 1 mV, a number above 0")
         if polarity not in ("keep", "invert"):

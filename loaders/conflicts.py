@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from loaders.options import BatchOptions
 from toolbox.utils.aami import classes_of
-from toolbox.utils.options import Conflict, conflicts_of_each
+from toolbox.utils.options import Conflict, conflicts_of_each, spelling
 
 WINDOW_FLAGS = (
     "window_before", "window_after", "window_rate", "leads", "scale", "highpass", "baseline", "spliced"
@@ -22,6 +22,14 @@ def beyond_csv(args: Namespace) -> list[str]:
 def window_samples(args: Namespace) -> list[int]:
     """Samples of a window before its R peak and from there on."""
     return [round(part * args.window_rate) for part in (args.window_before, args.window_after)]
+
+
+def unread_address(flag: str, readers: tuple[str, ...]) -> Conflict:
+    """The row that refuses a typed address that --source does not read."""
+    return Conflict(
+        lambda args: (args.starts or args.prepare) and flag in args.typed and args.source not in readers,
+        f"{spelling(flag)} does nothing with --source {{source}}; it goes with --source {' or '.join(readers)}",
+    )
 
 
 CONFLICTS = (
@@ -42,6 +50,10 @@ CONFLICTS = (
     Conflict(
         lambda args: args.split == "kaggle" and args.fold is not None,
         "--fold goes with --split kfold, or with interpatient; Kaggle's split knows no patients",
+    ),
+    Conflict(
+        lambda args: (args.starts or args.prepare) and args.patients and args.split != "kfold",
+        "--patients goes with --split kfold, which keeps the records of a person together",
     ),
     Conflict(
         lambda args: args.split.startswith("interpatient") and args.dataset.startswith("synthetic"),
@@ -94,6 +106,36 @@ CONFLICTS = (
     Conflict(
         lambda args: args.criterion == "logitadjusted" and args.sampler not in (None, "patients"),
         "--criterion logitadjusted goes by the classes' shares, which --sampler changes; take one of them",
+    ),
+    Conflict(
+        lambda args: args.starts and args.criterion == "logitadjusted" and args.class_balance,
+        "--criterion logitadjusted makes up for rare classes by itself; leave out --class-balance, which does so again",
+    ),
+    Conflict(
+        lambda args: (
+            args.starts and "effective_beta" in args.typed and "effective" not in (args.class_balance, args.sampler)
+        ),
+        "--effective-beta does nothing here; it goes with --class-balance effective or --sampler effective",
+    ),
+    Conflict(
+        lambda args: args.starts and "val_fraction" in args.typed and args.validate_on != "val",
+        "--val-fraction does nothing with --validate-on {validate_on}, which holds no rows out",
+    ),
+    Conflict(
+        lambda args: (
+            args.starts and "val_fraction" in args.typed and args.fold and args.split.startswith("interpatient")
+        ),
+        "--val-fraction does nothing with --split {split} --fold {fold}: the fold says who validates",
+    ),
+    Conflict(
+        lambda args: (
+            args.starts and "highpass" in args.typed and args.context == "window" and args.baseline == "median"
+        ),
+        "--highpass does nothing with --baseline median; leave out one of them",
+    ),
+    *(
+        unread_address(flag, readers)
+        for flag, readers in {"gdrive_url": ("auto", "gdrive"), "physionet_url": ("auto", "physionet")}.items()
     ),
     Conflict(
         lambda args: args.starts and args.prune and args.sampler,

@@ -20,6 +20,7 @@ from loaders.names import (
     parse_spliced,
 )  # fmt: skip
 from toolbox.utils.aami import KAGGLE_ROW
+from toolbox.utils.addresses import web_address
 from toolbox.utils.options import listed, number, one_of, option, pick_groups
 
 
@@ -36,10 +37,10 @@ class SourceOptions:
         None, "folder of raw WFDB records; ROOT/mitdb unless given", metavar="DIR", role="free", common=True
     )
     gdrive_url: str | None = option(
-        None, "another address of the archive with the two CSV files", metavar="URL", role="free"
+        None, "another address of the archive with the two CSV files", type=web_address, metavar="URL", role="free"
     )
     physionet_url: str | None = option(
-        None, "another address of the records and their SHA256SUMS.txt", metavar="URL", role="free"
+        None, "another address of the records and their SHA256SUMS.txt", type=web_address, metavar="URL", role="free"
     )
     num_classes: int | None = option(
         None, "follows from the dataset; another number is an error", type=number(int, 2), metavar="N"
@@ -71,6 +72,11 @@ class SplitOptions:
         type=fold_name,
         metavar="I/K",
         role="name",
+    )
+    patients: str | None = option(
+        None,
+        "with --split kfold of own records: CSV file of lines record,patient, so that no person is on two sides",
+        metavar="FILE",
     )
     val_fraction: float = option(0.1, "share of train held out for validation", type=number(float, 0, 0.5, above=True))
     validate_on: str = option(

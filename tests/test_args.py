@@ -245,7 +245,7 @@ def test_device_is_no_part_of_a_name_and_either_spelling_of_it_stands_for_both(t
 
 def test_every_conflict_gives_its_message():
     flags = vars(parse_args(["--model-name", "cnn1d_3"]))
-    view = Namespace(**flags, changed=frozenset(), continues=False, starts=True)
+    view = Namespace(**flags, changed=frozenset(), typed=frozenset(), continues=False, starts=True)
     assert len(CONFLICTS) > 40
     for conflict in CONFLICTS:
         assert not conflict.when(view)

@@ -1,4 +1,4 @@
-"""What an epoch gives: scores that do not depend on how rows are batched, and the rows that early epochs read."""
+"""An epoch: scores that do not depend on how rows are batched, and the samples that early epochs read."""
 
 import types
 
@@ -13,7 +13,7 @@ from trainer import TrainContext, progressive_samples, run_epoch, validate
 
 
 class Fixed(nn.Module):
-    """Says for each row what stands in its first samples."""
+    """A model whose logits are the first samples of a row."""
 
     def forward(self, x):
         """(B, 1, samples) -> (B, 3)."""
@@ -41,19 +41,19 @@ def pieces(batch, size):
 @pytest.mark.parametrize("size", [1, 7, 30])
 def test_scores_do_not_depend_on_the_batches(weight, size):
     whole = rows()
-    outcome = run_epoch(context(weight), pieces(whole, size), "")
+    result = run_epoch(context(weight), pieces(whole, size), "")
     expected = nn.functional.cross_entropy(whole.x[:, 0, :3], whole.y, weight)
-    assert outcome.scores["loss"] == pytest.approx(expected.item(), rel=1e-5)
-    assert outcome.ids.tolist() == whole.ids.tolist() and outcome.labels.tolist() == whole.y.tolist()
-    torch.testing.assert_close(outcome.probabilities, whole.x[:, 0, :3].softmax(dim=1))
+    assert result.scores["loss"] == pytest.approx(expected.item(), rel=1e-5)
+    assert result.ids.tolist() == whole.ids.tolist() and result.labels.tolist() == whole.y.tolist()
+    torch.testing.assert_close(result.probabilities, whole.x[:, 0, :3].softmax(dim=1))
     right = (whole.x[:, 0, :3].argmax(dim=1) == whole.y).float().mean()
-    assert outcome.scores["acc1"] == pytest.approx(right.item())
+    assert result.scores["acc1"] == pytest.approx(right.item())
 
 
 def test_results_are_predicted_and_true_by_beat():
-    outcome = run_epoch(context(), pieces(rows(), 8), "")
-    predicted = outcome.probabilities.argmax(dim=1).tolist()
-    assert outcome.predictions() == {str(100 + k): [predicted[k], k * 3 // 30] for k in range(30)}
+    result = run_epoch(context(), pieces(rows(), 8), "")
+    predicted = result.probabilities.argmax(dim=1).tolist()
+    assert result.predictions() == {str(100 + k): [predicted[k], k * 3 // 30] for k in range(30)}
 
 
 def test_what_is_not_finite_is_refused():

@@ -6,7 +6,7 @@ import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
-from toolbox.utils.options import Conflict, listed, number, option
+from toolbox.utils.options import Conflict, conflicts_of_each, listed, number, option, spelling
 
 # The names in the tables of functions: CRITERIA of toolbox.losses, OPTIMIZERS of toolbox.optimizers, SCHEDULERS of
 # toolbox.schedulers. They stand here, too, so that --help imports no torch; a test compares them.
@@ -124,7 +124,39 @@ class DeviceOptions:
     disable_cuda: bool = option(False, "the predecessor's spelling of --device cpu", role="free")
 
 
+# Flags that only some choices read: flag -> the flag of the choice, and which of its values read it.
+READ_BY = {
+    "label_smoothing": ("criterion", ("crossentropy",)),
+    "focal_gamma": ("criterion", ("focal",)),
+    "logit_tau": ("criterion", ("logitadjusted",)),
+    "momentum": ("optimizer", ("sgd",)),
+    "betas": ("optimizer", ("adam", "adamw")),
+    "step": ("scheduler", ("StepLR", "ReduceLROnPlateau")),
+    "lr_decay": ("scheduler", ("StepLR", "ExponentialLR", "ReduceLROnPlateau")),
+    "warmup": ("scheduler", ("cosine", "onecycle")),
+}
+
+
+def unread(flag: str, choice: str, readers: tuple[str, ...]) -> Conflict:
+    """The row that refuses a typed `flag` that the value of `choice` does not read, as it would do nothing."""
+    return Conflict(
+        lambda args: args.starts and flag in args.typed and getattr(args, choice) not in readers,
+        f"{spelling(flag)} does nothing with {spelling(choice)} {{{choice}}}; "
+        f"it goes with {spelling(choice)} {' or '.join(readers)}",
+    )
+
+
 CONFLICTS = (
+    *(unread(flag, choice, readers) for flag, (choice, readers) in READ_BY.items()),
+    *conflicts_of_each(
+        ("ema", "momentum", "label_smoothing"),
+        lambda args, name: args.starts and getattr(args, name) == 1,
+        "{flag} 1 leaves nothing to learn from; expected less than 1",
+    ),
+    Conflict(
+        lambda args: args.starts and args.scheduler == "ReduceLROnPlateau" and args.lr_decay == 1,
+        "--scheduler ReduceLROnPlateau with --lr-decay 1 never lowers the rate; expected a factor below 1",
+    ),
     Conflict(
         lambda args: args.disable_cuda and args.device not in ("auto", "cpu"),
         "--disable-cuda stays on the CPU; leave out --device {device}",

@@ -11,6 +11,7 @@ from loaders.beats.features.base import RECENT
 from loaders.beats.features.causal import LAST
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.table import cut_kaggle_rows, extend_peaks
+from loaders.dsp.beat_heights import BeatHeights
 from loaders.dsp.chunks import Chunk, Chunker, bridged, iter_chunks
 from loaders.dsp.quality import BadInterval, polarity
 from loaders.dsp.resample import MITBIH_FS
@@ -108,6 +109,7 @@ class Segmenter:
         self.inverted = polarity == "invert"
         self._polarity_settled = False
         self._last = -1  # the beat before
+        self._heights = BeatHeights()
         self._spec = input_spec
         self._before = np.zeros(0, dtype=np.int64)  # the last beats, which features compare one with
 
@@ -152,7 +154,7 @@ class Segmenter:
             end = chunk.first + len(chunk.signal) * chunk.step
             near = self.given[np.searchsorted(self.given, chunk.first) : np.searchsorted(self.given, end)]
             return np.minimum(chunk.from_own(near), len(chunk.signal) - 1), near, chunk.start
-        at = detect(bridged(chunk), MITBIH_FS)
+        at = detect(bridged(chunk), MITBIH_FS, heights=self._heights)
         begin = chunk.start - round(OVERLAP * MITBIH_FS)
         if self._last >= 0:
             begin = max(begin, int(chunk.from_own(np.array(self._last)) + REFRACTORY * MITBIH_FS))

@@ -46,14 +46,16 @@ def find_bad_intervals(signal: np.ndarray, fs: float, low: float = -np.inf, high
         Intervals in order, at least SHORTEST apart; where several reasons meet, the first is named.
     """
     missing = np.isnan(signal)
-    intervals = [BadInterval(a, b, "gap") for a, b in _runs(missing) if b - a > FILLED * fs]
+    intervals = [BadInterval(a, b, "gap") for a, b in runs_of(missing) if b - a > FILLED * fs]
     filled = fill_gaps(signal)
     # A limit counts as reached only where the signal stands still: some headers state limits that are too narrow.
     still = np.append(False, np.diff(filled) == 0)
     slack = 1e-5 * max([abs(limit) for limit in (low, high) if np.isfinite(limit)], default=0.0)  # float32
     for limit in (filled >= high - slack, filled <= low + slack):
         intervals += [
-            BadInterval(a - 1, b, "saturated") for a, b in _runs(limit & still & ~missing) if b - a + 1 >= CLIPPED * fs
+            BadInterval(a - 1, b, "saturated")
+            for a, b in runs_of(limit & still & ~missing)
+            if b - a + 1 >= CLIPPED * fs
         ]
     flat = [(a, b) for a, b in _flat(filled, fs) if missing[a:b].mean() < 0.5]  # others are bridged gaps
     intervals += [BadInterval(a, b, "flat") for a, b in flat]
@@ -68,10 +70,10 @@ def _flat(signal: np.ndarray, fs: float) -> list[tuple[int, int]]:
     # origin: the filters' windows then begin at the sample that they are named by
     filters, origin = scipy.ndimage, -(size // 2)
     span = filters.maximum_filter1d(signal, size, origin=origin) - filters.minimum_filter1d(signal, size, origin=origin)
-    return [(a, b - 1 + size) for a, b in _runs(span[: len(signal) - size + 1] < FLAT[1])]
+    return [(a, b - 1 + size) for a, b in runs_of(span[: len(signal) - size + 1] < FLAT[1])]
 
 
-def _runs(where: np.ndarray) -> list[tuple[int, int]]:
+def runs_of(where: np.ndarray) -> list[tuple[int, int]]:
     """(start, stop) of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

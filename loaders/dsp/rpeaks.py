@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 
+from loaders.dsp.beat_heights import BeatHeights
 from loaders.dsp.resample import ratio, resample
 from toolbox.utils import UserError, one_blas_thread
 
@@ -35,14 +36,18 @@ def condition(signal: np.ndarray, fs: float) -> np.ndarray:
     ones). So a sample depends on most of a second around it and on the seconds before it alone: chunks of a long
     recording give the same as the whole, and a live stream needs its past only.
     """
-    signal = np.asarray(signal, dtype=np.float64)
+    slow = _low_passed(np.asarray(signal, dtype=np.float64), fs)
+    return (slow / _unit(slow)).astype(np.float32)
+
+
+def _low_passed(signal: np.ndarray, fs: float) -> np.ndarray:
+    """(m,) mV at RATE Hz of `signal` (n,) at `fs` Hz, less its mean over the second around."""
     level = scipy.ndimage.uniform_filter1d(
         signal, round(fs) | 1, mode="nearest"
     )  # at this rate: resampling would let it through
     slow = resample(signal - level, fs, RATE, ends="constant")
     taps = scipy.signal.firwin(FILTER, CUTOFF, fs=RATE)
-    slow = scipy.signal.oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
-    return (slow / _unit(slow)).astype(np.float32)
+    return scipy.signal.oaconvolve(np.pad(slow, FILTER // 2), taps, mode="valid")
 
 
 def _unit(slow: np.ndarray) -> np.ndarray:
@@ -105,7 +110,11 @@ def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: in
 
 
 def detect(
-    signal: np.ndarray, fs: float, threshold: float = THRESHOLD, weights: dict[str, np.ndarray] | None = None
+    signal: np.ndarray,
+    fs: float,
+    threshold: float = THRESHOLD,
+    weights: dict[str, np.ndarray] | None = None,
+    heights: BeatHeights | None = None,
 ) -> np.ndarray:
     """Detect the R peaks in one lead, whichever way up it is and however low.
 
@@ -117,6 +126,7 @@ def detect(
         fs: sampling rate in Hz.
         threshold: least probability of a beat, from 0 to 1.
         weights: of another network, as benchmarks/train_rpeaks.py writes them.
+        heights: of the beats before this part of a longer signal, which are added to; detections far lower are noise.
 
     Returns:
         (peaks,) int64, rising sample numbers.
@@ -135,7 +145,8 @@ def detect(
     if not recorded.all():
         at = np.arange(len(signal))
         signal = np.interp(at, at[recorded], signal[recorded])
-    conditioned = condition(signal, fs)
+    slow = _low_passed(signal, fs)
+    conditioned = (slow / _unit(slow)).astype(np.float32)
     with one_blas_thread():
         likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
     maxima, _ = scipy.signal.find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
@@ -144,8 +155,10 @@ def detect(
     around = maxima[:, None] + np.arange(-2, 3)
     weight = likely[np.clip(around, 0, len(likely) - 1)]
     steps = (weight * around).sum(axis=1) / weight.sum(axis=1) - 1  # likely is padded by one
-    peaks = _refine(signal, float(1 / ratio(fs, RATE)), conditioned, steps * STRIDE + STRIDE // 2)
-    return peaks[recorded[peaks]]
+    stretch = float(1 / ratio(fs, RATE))
+    peaks = _refine(signal, stretch, conditioned, steps * STRIDE + STRIDE // 2)
+    peaks = peaks[recorded[peaks]]
+    return peaks[(BeatHeights() if heights is None else heights).tell_from_noise(slow, peaks / stretch, RATE)]
 
 
 def _refine(signal: np.ndarray, stretch: float, conditioned: np.ndarray, near: np.ndarray) -> np.ndarray:

@@ -22,10 +22,14 @@ RATE_NAMES = {"fs", "fsamp", "freq", "frequency", "sfreq", "srate", "rate", "hz"
     f"{first}{last}" for first in ("samp", "sample", "sampling") for last in ("rate", "freq", "frequency", "fs")
 }
 UNIT_NAMES = {"unit", "units"}
+LEAD_NAMES = {"labels", "leads", "leadnames", "signame", "signames", "channels", "channelnames", "names"}
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
+JOINED = {"datastart", "dataend"}  # of LabChart, which puts all channels into one row
 TIME_NAMES = {"t", "time", "times", "timestamp", "timestamps", "seconds", "tm", "ts"}
 NUMERIC = {"double", "single", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 LARGEST = 1 << 28  # numbers of an array that is read into memory
 MOST_LEADS = 64
+LONGEST_TEXT = 4096  # characters of a variable that names or describes leads
 CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
 
 
@@ -43,10 +47,13 @@ def open_array(path: Path, csv: CsvFormat) -> LoadedRecording:
             variables = _archive(path)
         else:
             variables = {"column": _array(path)}
+    if {_folded(name) for name in variables} >= JOINED:
+        raise UserError(f"{path} is LabChart's, which joins all channels in one row: export it as EDF or as text")
     signals, notes = _signals(path, variables)
     fs = _rate(path, variables, csv.fs, notes)
-    unit, scale = _unit(variables, csv.gain, notes)
-    leads = [Lead(name, unit, scale, fs) for name in signals]
+    names = _texts(variables, LEAD_NAMES, len(signals)) or list(signals)
+    units = _units(variables, csv.gain, len(signals), notes)
+    leads = [Lead(name, unit, scale, fs) for name, (unit, scale) in zip(names, units, strict=True)]
     return LoadedRecording(path, path.stem, kind, leads, [path], notes, list(signals.values()))
 
 
@@ -59,7 +66,9 @@ def _matlab(path: Path) -> Mapping[str, Any]:
     if head.startswith((HDF5, MATLAB_73)) or head[512:].startswith(HDF5):
         raise UserError(f"{path} is a MATLAB 7.3 file (HDF5), which is not read: save it with '-v7'")
     listed = io.whosmat(path)
-    wanted = [name for name, shape, kind in listed if kind in NUMERIC or (kind == "char" and np.prod(shape) < 100)]
+    wanted = [
+        name for name, shape, kind in listed if kind in NUMERIC or (kind == "char" and np.prod(shape) < LONGEST_TEXT)
+    ]
     if sum(int(np.prod(shape, dtype=np.float64)) for name, shape, _ in listed if name in wanted) > LARGEST:
         raise UserError(f"{path} has more than {LARGEST} numbers: split it, or save it as .npy")
     return io.loadmat(path, variable_names=wanted, chars_as_strings=True) if wanted else {}
@@ -130,6 +139,9 @@ def _rate(path: Path, variables: Mapping[str, Any], given: float | None, notes: 
     for name, value in variables.items():
         if _is_number(value) and value.size == 1 and _folded(name) in RATE_NAMES:
             stated[name] = float(value.reshape(-1)[0])
+        elif _is_number(value) and value.size == 1 and _folded(name) == "isi":  # AcqKnowledge's interval
+            unit = (_texts(variables, {"isiunits"}, 1) or [""])[0]
+            stated[name] = PER_SECOND.get(unit, np.nan) / float(value.reshape(-1)[0] or np.nan)
         elif _is_number(value) and value.size > 8 and _folded(name) in TIME_NAMES:
             steps = np.diff(value.reshape(-1).astype(np.float64))
             if steps.min() > 0.99 * steps.max() > 0:
@@ -146,18 +158,24 @@ def _rate(path: Path, variables: Mapping[str, Any], given: float | None, notes: 
     return rate
 
 
-def _unit(variables: Mapping[str, Any], gain: float | None, notes: list[str]) -> tuple[str, float | None]:
-    """The unit of the samples and mV of one: as --gain gives it, of a variable, else mV with a note."""
-    if gain is not None:
-        return f"1/{gain:g} mV", 1 / gain
+def _texts(variables: Mapping[str, Any], names: set[str], count: int) -> list[str]:
+    """The texts of a variable of one of these names that has `count` of them, all different; [] where there is none."""
     for name, value in variables.items():
-        if (
-            _folded(name) in UNIT_NAMES
-            and isinstance(value, np.ndarray)
-            and value.dtype.kind == "U"
-            and value.size == 1
-        ):
-            unit = str(value.reshape(-1)[0]).strip()
-            return unit, millivolts(unit)
+        if _folded(name) in names and isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.size == count:
+            texts = [str(text).strip("\0 ") for text in value.reshape(-1)]
+            if all(texts) and (len(set(texts)) == count or names is UNIT_NAMES):
+                return texts
+    return []
+
+
+def _units(
+    variables: Mapping[str, Any], gain: float | None, count: int, notes: list[str]
+) -> list[tuple[str, float | None]]:
+    """The unit of each lead and mV of one: as --gain gives it, of a variable, else mV with a note."""
+    if gain is not None:
+        return [(f"1/{gain:g} mV", 1 / gain)] * count
+    units = _texts(variables, UNIT_NAMES, count) or _texts(variables, UNIT_NAMES, 1) * count
+    if units:
+        return [(unit, millivolts(unit)) for unit in units]
     notes.append("no unit is stated: its numbers are taken for mV (--gain gives the number that 1 mV is)")
-    return "mV", 1.0
+    return [("mV", 1.0)] * count

@@ -19,7 +19,7 @@ NUMBERS = {
 def encoding_of(head: bytes) -> str:
     """The encoding of a text file that begins with `head`: UTF-16 and UTF-8 by their marks or their bytes, else
     Windows-1252."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\0" in head:  # every digit has a zero byte
         return "utf-16"
     if head.startswith(b"\xef\xbb\xbf"):
         return "utf-8-sig"

@@ -22,6 +22,7 @@ from toolbox.utils import UserError, nearest
 LOOKED_AT = 200  # lines that the layout is read off
 TIMED = 20_000  # lines that the sampling rate is read off
 HEAD = 1 << 18  # bytes that the encoding is read off
+LONGEST_LINE = 1 << 14  # characters; a recording has not so many leads
 MOST_STRANGE = 0.05  # share of a lead's cells that may be no numbers
 NOTED = 1e-4  # relative difference of two rates that is worth a word
 CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
@@ -94,7 +95,13 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     """
     try:
         with open(path, "rb") as binary:
-            encoding = encoding_of(binary.read(HEAD))
+            head = binary.read(HEAD)
+        longest = max(map(len, head.replace(b"\r", b"\n").split(b"\n")))
+        if longest > LONGEST_LINE:
+            raise UserError(
+                f"{path} has lines of more than {LONGEST_LINE} characters; expected a line per sample, a column a lead"
+            )
+        encoding = encoding_of(head)
         with open(path, encoding=encoding, errors="replace", newline="") as handle:
             lines = [line.rstrip("\r\n") for line in islice(handle, LOOKED_AT)]
     except OSError as error:

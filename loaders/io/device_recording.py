@@ -18,18 +18,22 @@ from loaders.io.recording import Lead, millivolts, readable
 from toolbox.utils import UserError
 from toolbox.utils.program import missing_package
 
-KINDS = {  # suffix -> the format's name for readers, and ecgdatakit's for it
-    ".dcm": ("DICOM", "DICOM Waveform"),
-    ".scp": ("SCP-ECG", "SCP-ECG"),
-    ".mwf": ("MFER", "MFER"),
-    ".mfer": ("MFER", "MFER"),
-    ".xml": ("HL7 aECG or GE Muse XML", ""),
-    ".json": ("Kardia", "AliveCor Kardia JSON"),
+KINDS = {  # suffix -> the format's name for readers
+    ".dcm": "DICOM",
+    ".scp": "SCP-ECG",
+    ".mwf": "MFER",
+    ".mfer": "MFER",
+    ".xml": "HL7 aECG or GE Muse XML",
+    ".json": "Kardia",
 }
+# ecgdatakit's names of the formats that the tests write; it reads others.
 KNOWN = {"DICOM Waveform", "SCP-ECG", "MFER", "HL7 aECG", "GE MUSE XML", "AliveCor Kardia JSON"}
 # Bytes of a file that is read: numbers as text take some 40 times as much memory, 16-bit samples some 8 times.
-LARGEST = {".xml": 1 << 26, ".json": 1 << 26, ".dcm": 1 << 28, ".mwf": 1 << 28, ".mfer": 1 << 28, ".scp": 1 << 26}
+LARGEST = {".xml": 1 << 26, ".json": 1 << 24, ".dcm": 1 << 28, ".mwf": 1 << 28, ".mfer": 1 << 28, ".scp": 1 << 26}
 ROUNDED = 1e-4  # relative; intervals are stated with few digits, so a rate so close to a whole number is that number
+HEAD_BYTES = 4096
+DEFLATED = b"1.2.840.10008.1.2.1.99"  # DICOM's transfer syntax that is compressed as a whole
+MOST_TAGS = 500_000
 MOST_NOTES = 4
 UNSAID = re.compile(
     "rounded to|Invalid value for VR|value length"
@@ -43,12 +47,13 @@ def open_device(path: Path) -> LoadedRecording:
         UserError: it is damaged, of none of the formats, larger than is read, or ecgdatakit is not installed.
     """
     suffix = path.suffix.lower()
-    kind, _ = KINDS[suffix]
+    kind = KINDS[suffix]
     size = path.stat().st_size
     if size > LARGEST[suffix]:
         raise UserError(
             f"{path} has {size} bytes; files of {kind} are read as a whole, up to {LARGEST[suffix]}: export it as EDF"
         )
+    _check_content(path)
     try:
         from ecgdatakit import FileParser, UnsupportedFormatError
     except ModuleNotFoundError as error:
@@ -70,6 +75,18 @@ def open_device(path: Path) -> LoadedRecording:
     said = [caution for caution in cautions if not UNSAID.search(str(caution.message))]
     notes = list(dict.fromkeys(_one_line(caution.message, path) for caution in said))[:MOST_NOTES]
     return LoadedRecording(path, path.stem, content.file_format.name, leads, [path], notes, signals)
+
+
+def _check_content(path: Path) -> None:
+    """Raise UserError for a small file that would fill the memory: XML of tags alone, DICOM that is compressed."""
+    with open(path, "rb") as handle:
+        head = handle.read(HEAD_BYTES)
+        if DEFLATED in head:
+            raise UserError(f"{path} is a compressed DICOM file: save it as Explicit VR Little Endian")
+        if path.suffix.lower() == ".xml":
+            tags = head.count(b"<") + sum(block.count(b"<") for block in iter(lambda: handle.read(1 << 20), b""))
+            if tags > MOST_TAGS:
+                raise UserError(f"{path} has {tags} tags, which no recording has")
 
 
 def _one_line(message: object, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,13 +79,21 @@ def open_ishne(path: Path) -> IshneRecording:
     if not frames:
         raise UserError(f"{path} has no samples")
     leads = _leads(width, fs, header)
-    notes = []
+    notes = [] if _is_sound(path, header, text_bytes) else ["the checksum of its header is wrong: is it damaged?"]
     if offset != HEADER_BYTES + text_bytes:
         notes.append(f"its header puts the samples at byte {offset}; read from byte {HEADER_BYTES + text_bytes}, where "
                      "its text ends")  # fmt: skip
     if stated > frames and stated != frames * width:  # some recorders state the samples of all leads together
         notes.append(f"it is cut off: its header states {stated} samples of each lead, it holds {frames}")
     return IshneRecording(path, path.stem, "ISHNE", leads, [path], notes, HEADER_BYTES + text_bytes, frames)
+
+
+def _is_sound(path: Path, header: bytes, text_bytes: int) -> bool:
+    """Whether the header's checksum fits, in either byte order; recorders that compute none write 0."""
+    (stored,) = struct.unpack_from("<H", header, 8)
+    with open(path, "rb") as handle:
+        block = handle.read(HEADER_BYTES + text_bytes)[10:]
+    return stored in (0, own := binascii.crc_hqx(block, 0xFFFF), (own & 0xFF) << 8 | own >> 8)
 
 
 def _leads(width: int, fs: int, header: bytes) -> list[Lead]:

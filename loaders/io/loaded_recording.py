@@ -29,5 +29,6 @@ class LoadedRecording(Recording):
         """See `Recording.stream`."""
         signal, scale = self.signals[lead], self.leads[lead].scale or 1.0
         for start in range(0, len(signal), size):
-            block = (np.asarray(signal[start : start + size], dtype=np.float64) * scale).astype(np.float32)
+            with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond all sense are missing
+                block = (np.asarray(signal[start : start + size], dtype=np.float64) * scale).astype(np.float32)
             yield np.where(np.isfinite(block), block, np.float32(np.nan))

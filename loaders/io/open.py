@@ -68,11 +68,11 @@ def open_recording(path: Path, csv: CsvFormat) -> Recording:
             raise UserError(f"{path} is no regular file: a device, a pipe or a folder cannot be read as a recording")
         raise UserError(f"{path} is missing" + (", a link to nowhere" if path.is_symlink() else ""))
     recording = opener(path, csv)
-    for lead in recording.leads:
-        if not 0 < lead.fs <= HIGHEST_RATE:
-            raise UserError(
-                f"{path}: lead {lead.name} has {lead.fs:g} samples per second; at most {HIGHEST_RATE:g} make sense"
-            )
+    if all(not 0 < lead.fs <= HIGHEST_RATE for lead in recording.leads):
+        lead = recording.leads[0]
+        raise UserError(
+            f"{path}: lead {lead.name} has {lead.fs:g} samples per second; at most {HIGHEST_RATE:g} make sense"
+        )
     return recording
 
 

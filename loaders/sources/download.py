@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+import stat
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from toolbox.utils import UserError, sync_folder
+from toolbox.utils.addresses import address_problem, public_address
 
 CHUNK = 1 << 16  # bytes
 LARGEST = 64 << 20  # bytes; the largest file of MITDB has 1,950,000
@@ -31,8 +34,8 @@ class TemporaryError(Exception):
 
 def check_address(url: str) -> None:
     """UserError unless `url` is a web address."""
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise UserError(f"cannot download from {url!r}: give an address that begins with https:// or http://")
+    if problem := address_problem(url):
+        raise UserError(f"cannot download from {public_address(url)!r}: {problem}")
 
 
 def pause(attempt: int, backoff: float) -> float:
@@ -91,7 +94,7 @@ class Fetcher:
         """Append the rest of `url` to `part`, or all of it if the server cannot resume."""
         if not hasattr(self.local, "session"):
             self.local.session = requests.Session()
-        start = part.stat().st_size if part.exists() else 0
+        start = _size_of_part(part)
         headers = {"Accept-Encoding": "identity"}  # lengths and ranges count the file's own bytes
         if start:
             headers["Range"] = f"bytes={start}-"
@@ -118,7 +121,7 @@ class Fetcher:
             raise TemporaryError(f"asked for bytes from {start}, got {response.headers.get('Content-Range')!r}")
         received = 0
         deadline = time.monotonic() + TIMEOUTS_PER_ATTEMPT * self.timeout
-        with open(part, "ab" if append else "wb") as handle:
+        with _open_part(part, append) as handle:
             while block := response.raw.read1(CHUNK):  # what is there, not a full block: a trickle is seen as one
                 if self.stop.is_set():
                     raise FinalError("stopped")
@@ -132,6 +135,25 @@ class Fetcher:
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and received != int(announced):
             raise TemporaryError(f"{received} of {announced} bytes came")
+
+
+def _size_of_part(part: Path) -> int:
+    """The bytes that are there; a link, or whatever else is no file of its own, is removed, and its target stays."""
+    try:
+        status = part.lstat()
+    except FileNotFoundError:
+        return 0
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return status.st_size
+    part.unlink()
+    return 0
+
+
+def _open_part(part: Path, append: bool) -> IO[bytes]:
+    """Open a file to write the bytes to; a link that was put in its place since is an error."""
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    mode = os.O_APPEND if append else os.O_TRUNC
+    return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | mode | no_link, 0o666), "ab" if append else "wb")
 
 
 def _continues(response: requests.Response, start: int) -> bool:

@@ -11,9 +11,9 @@ from loaders.io.wfdb_record import MITDB
 from loaders.options import SourceOptions
 from loaders.sources import cache
 from loaders.sources.cache import Cache, Source
-from loaders.sources.kaggle_csv import FILES, read_csv
+from loaders.sources.kaggle_csv import FILES, read_csv, remove_leftovers
 from loaders.sources.records import RECORD_FILES, Layout, records_source, warn_flat
-from toolbox.utils import Registry, UserError, progress
+from toolbox.utils import Registry, UserError, printable, progress
 
 # A registry, so that the libraries for downloads are imported only when something is downloaded.
 DOWNLOADS = Registry(
@@ -25,7 +25,7 @@ CSV_VERSION = 1  # to be raised when kaggle_csv.py makes other rows: caches made
 
 def report(text: str) -> None:
     """Print a line on stderr: where the data come from."""
-    print(f"data: {text}", file=sys.stderr, flush=True)
+    print(f"data: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def csv_source(folder: Path) -> Source:
@@ -71,6 +71,7 @@ class SourceFinder:
 
     def csv(self) -> Cache:
         """From CSV files."""
+        remove_leftovers(self.folder)
         return open_cache(self.parent, csv_source(self.folder))
 
     def raw(self) -> Cache:

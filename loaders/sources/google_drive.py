@@ -11,7 +11,6 @@ import re
 import stat
 import struct
 import sys
-import tempfile
 import threading
 import zipfile
 import zlib
@@ -23,8 +22,9 @@ import requests
 from tqdm import tqdm
 
 from loaders.sources.download import check_address, pause, short_message
-from loaders.sources.kaggle_csv import FILES
-from toolbox.utils import UserError, atomic_write
+from loaders.sources.kaggle_csv import FILES, SCRATCH, remove_leftovers
+from toolbox.utils import UserError, atomic_write, scratch_folder
+from toolbox.utils.addresses import hide_secrets, public_address
 from toolbox.utils.errors import note
 
 FILE_ID = "17Rd4YpGwssSpk4xZAT5AyYskjvs95dAY"
@@ -218,26 +218,29 @@ def download(
         UserError: the download failed, is not that archive, or cannot be written.
     """
     folder, url = Path(folder), URL if url is None else url
+    shown = url if url == URL else public_address(url)
     train, test = (folder / name for name in FILES.values())
+    remove_leftovers(folder)
     if train.is_file() and test.is_file():
         return train, test
     check_address(url)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
-            tempfile.TemporaryDirectory(prefix=".gdd-", dir=folder) as scratch,
+            scratch_folder(folder, SCRATCH) as scratch,
             tqdm(unit="B", unit_scale=True, leave=False, disable=not (progress and sys.stderr.isatty())) as bar,
         ):
-            archive = Path(scratch) / "archive.zip"
+            archive = scratch / "archive.zip"
             _fetch(url, archive, timeout=timeout, attempts=attempts, backoff=backoff, bar=bar, limit=limit)
             if progress:
-                note(f"{archive.stat().st_size} bytes from {url}, unpacking them to {folder}")
+                note(f"{archive.stat().st_size} bytes from {shown}, unpacking them to {folder}")
             try:
                 return unpack(archive, folder)
             except UserError as error:
-                raise UserError(f"the download from {url} was removed: {error}") from error
+                raise UserError(f"the download from {shown} was removed: {error}") from error
     except UserError as error:
         ways = f"put {train.name} and {test.name} into {folder}, name another address, or take PhysioNet's records"
-        raise UserError(f"{error}; {ways}") from error
+        reason = str(error) if url == URL else hide_secrets(str(error), [url])
+        raise UserError(f"{reason}; {ways}") from None  # whose message may have the whole address
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error}") from error

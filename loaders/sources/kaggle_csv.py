@@ -10,16 +10,22 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from loaders.beats.table import Beats
-from toolbox.utils import UserError
+from toolbox.utils import UserError, remove_abandoned
 from toolbox.utils.aami import CLASS_NAMES, KAGGLE_ROW
 
 COLUMNS = KAGGLE_ROW + 1
 FILES = {"train": "mitbih_train.csv", "test": "mitbih_test.csv"}
+SCRATCH = ".gdd-"  # before the name of a folder that their archive is downloaded to
 BLOCK = 8 << 20  # bytes parsed at a time
 SEPARATORS = {";": "semicolons", "\t": "tabs", " ": "spaces"}  # that people write instead of commas
 # Arrow's messages, the row counted from 1 and without empty lines, the column from 0; threads leave the row out.
 WIDTH_FAULT = re.compile(r".*Row #(?P<row>\d+): Expected \d+ columns, got (?P<columns>\d+)", re.DOTALL)
 CELL_FAULT = re.compile(r".*column #(?P<column>\d+): Row #(?P<row>\d+): .* invalid value '(?P<cell>.*)'", re.DOTALL)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed while it downloaded or unpacked the two files left in `folder`."""
+    remove_abandoned(folder, f"{SCRATCH}*", *(f".{name}.*.tmp" for name in FILES.values()))
 
 
 def read_csv(path: str | Path) -> Beats:
@@ -41,7 +47,7 @@ def read_csv(path: str | Path) -> Beats:
     wrong[:, KAGGLE_ROW] |= ~np.isin(table[:, KAGGLE_ROW], range(len(CLASS_NAMES)))
     if wrong.any():
         row, column = np.unravel_index(wrong.argmax(), wrong.shape)
-        number, line = _line_of(path, int(row) + 1)
+        number, line = _line_of(path, int(row) + 1 + bool(_numbered_columns(path)))
         cell = dict(enumerate(line.split(","))).get(int(column), "?").strip('" ')
         said = f"label {cell}, expected 0 to {len(CLASS_NAMES) - 1}"
         if not np.isfinite(table[row, column]):
@@ -50,15 +56,34 @@ def read_csv(path: str | Path) -> Beats:
     return as_beats(np.ascontiguousarray(table[:, :KAGGLE_ROW]), table[:, KAGGLE_ROW].astype(np.int64))
 
 
+def _numbered_columns(path: Path) -> int:
+    """The lines up to a header of column numbers (0 to 187, or from 1 on), as pandas writes it; 0 where there is none.
+
+    Samples are between 0 and 1 and labels up to 4: no row of beats looks like that.
+    """
+    with open(path, "rb") as handle:
+        head = handle.readlines(COLUMNS * 8)[:9]
+    for number, line in enumerate(head, start=1):
+        if line.strip():
+            cells = [cell.strip(b' "\xef\xbb\xbf\r\n') for cell in line.split(b",")]
+            counts = [[b"%d" % (first + k) for k in range(COLUMNS)] for first in (0, 1)]
+            return number if cells in counts else 0
+    return 0
+
+
 def _read_table(path: Path, threads: bool = True) -> np.ndarray:
     """(rows, 188) float32."""
     names = [str(k) for k in range(COLUMNS)]
-    reader = arrow_csv.open_csv(
-        path,
-        read_options=arrow_csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=threads),
-        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32()), null_values=[]),
-    )
-    blocks = [np.stack([column.to_numpy() for column in batch.columns], axis=1) for batch in reader]
+    header = _numbered_columns(path)
+    with open(path, "rb") as handle:  # a folder's name may be no UTF-8, which Arrow asks for
+        reader = arrow_csv.open_csv(
+            handle,
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, block_size=BLOCK, use_threads=threads, skip_rows=header
+            ),
+            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32()), null_values=[]),
+        )
+        blocks = [np.stack([column.to_numpy() for column in batch.columns], axis=1) for batch in reader]
     return np.concatenate([np.empty((0, COLUMNS), dtype=np.float32), *blocks])
 
 

@@ -16,6 +16,7 @@ from loaders.io.wfdb_record import MITDB
 from loaders.sources.download import Fetcher, FinalError, check_address
 from toolbox.utils import UserError, sha256_of
 from toolbox.utils import progress as progress_bar
+from toolbox.utils.addresses import hide_secrets, public_address
 from toolbox.utils.errors import note
 
 BASE_URL = "https://physionet.org/files/mitdb/1.0.0/"
@@ -146,9 +147,10 @@ def download(
         with _alone_in(fetcher.folder):
             _fetch_records(fetcher, list_sha256, jobs, progress)
     except FinalError as error:
+        reason = hide_secrets(str(error), [base_url])
         raise UserError(
-            f"{error}; {len(fetcher.verified)} files in {folder} are verified, the same command resumes from there"
-        ) from error
+            f"{reason}; {len(fetcher.verified)} files in {folder} are verified, the same command resumes from there"
+        ) from None  # whose message has the whole address
     except OSError as error:
         raise UserError(f"cannot write the records to {folder}: {error}") from error
     if progress:
@@ -163,5 +165,5 @@ def _fetch_records(fetcher: Fetcher, list_sha256: str | None, jobs: int, progres
     digests = _read_list(fetcher.folder / LIST)
     wanted = {name: digests[name] for name in _record_files(fetcher, digests)}
     if progress:
-        note(f"{len(wanted)} files from {fetcher.base_url} to {fetcher.folder}")
+        note(f"{len(wanted)} files from {public_address(fetcher.base_url)} to {fetcher.folder}")
     _fetch_all(fetcher, wanted, jobs, progress)

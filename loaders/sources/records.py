@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from loaders.io.wfdb_record import MITDB, Record, list_records, write_wfdb
 from loaders.options import SourceOptions
 from loaders.sources import synthetic
 from loaders.sources.cache import Source
-from toolbox.utils import UserError, held_back, progress, sync_folder, warn
+from toolbox.utils import UserError, held_back, progress, scratch_folder, sync_folder, warn
 from toolbox.utils.signals import STOPPING, leave_signals
 
 RECORD_FILES = ("hea", "dat", "atr")
@@ -111,10 +110,10 @@ def write_synthetic(options: SourceOptions, folder: str | Path) -> list[str]:
     names, folder = [], Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as scratch:
+        with scratch_folder(folder, ".writing-") as scratch:
             for record in synthesized(options, "writing records"):
                 write_wfdb(record, scratch)
-                for path in sorted(Path(scratch).iterdir()):
+                for path in sorted(scratch.iterdir()):
                     with open(path, "rb") as handle:
                         os.fsync(handle.fileno())
                     path.replace(folder / path.name)  # a reader sees whole files only

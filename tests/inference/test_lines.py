@@ -12,7 +12,7 @@ import pytest
 
 import commander
 from commands import predict as recordings
-from inference.lines import annotate_lines
+from inference.lines import annotate_lines, text_lines
 from inference.stream import Beat, Stream
 from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record
@@ -99,6 +99,89 @@ def test_the_command_line_takes_lines(
     monkeypatch.setattr("sys.stdin", lines_of(record))
     counts = commander.main(["--predict", "-", "--fs", "360"])
     assert capsys.readouterr().out.count("\n") == counts["beats"] + 1 > 20
+
+
+# bytes of any kind
+
+
+def beats_in(content: bytes, fs: float = 360.0) -> list[str]:
+    """The lines written for a stream of bytes."""
+    out = io.StringIO()
+    annotate_lines(text_lines(io.BytesIO(content)), out, Rule(), CsvFormat(fs), None, "keep")
+    return out.getvalue().splitlines()[1:]
+
+
+def test_bad_bytes_are_missing_samples(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    content = lines_of(record).getvalue().encode()
+    expected = beats_in(content)
+    lines = content.splitlines(keepends=True)
+    for k, bad in ((400, b"\xff\xfe\n"), (1003, b'\x00\x01\xe9,"\n'), (2004, b'"' + b"\x80" * 300), (3005, b"\xc3\n")):
+        lines[k] = bad.rstrip(b"\n") + b"\n"
+    samples = [[line.split(",")[1] for line in rows] for rows in (beats_in(b"".join(lines)), expected)]
+    assert samples[0] == samples[1] and len(samples[0]) > 15
+    assert capsys.readouterr().err.count("has no number in column") == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "unit"),
+    [("latin-1", "µV"), ("utf-8", "µV"), ("utf-8", "μV"), ("utf-8-sig", "µV"), ("utf-16", "µV"), ("utf-16-be", "µV")],
+)
+def test_a_header_in_any_encoding_gives_the_unit(
+    record: Record, encoding: str, unit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = lines_of(record).getvalue()
+    assert beats_in(plain.replace("uV", unit).encode(encoding)) == beats_in(plain.encode())
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\xff\xfe\n", b"\xfe\xff\n", b"\xef\xbb\xbf", b"\x00\x00\n", b"\x80\n", b"\xff\xfe"]
+)
+def test_noise_before_the_first_line(record: Record, noise: bytes) -> None:
+    content = lines_of(record).getvalue().encode()
+    assert len(beats_in(noise + content)) == len(beats_in(content))
+
+
+@pytest.mark.parametrize("content", [b"1" * (1 << 21), b"\0" * (1 << 21), b"1\n" * 500 + b"2" * (1 << 21)])
+def test_a_line_without_an_end(content: bytes) -> None:
+    with pytest.raises(UserError, match="a line of 1,048,576 bytes and more; expected a sample a line"):
+        beats_in(content)
+
+
+@pytest.mark.parametrize("fs", [1e6, 20_001.0, 1e300, 49.0, 1e-300])
+def test_rates_of_no_ecg(fs: float) -> None:
+    with pytest.raises(UserError, match="samples per second"):
+        beats_in(b"".join(b"%d\n" % (k * k % 17) for k in range(1000)), fs)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("stdin", "standard input is closed"), ("stdout", "standard output is closed")]
+)
+def test_a_stream_that_is_closed(name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"sys.{name}", None)  # as Python has it then
+    with pytest.raises(UserError, match=said):
+        commander.main(["--predict", "-", "--fs", "360"])
+
+
+PROGRAM = """
+import sys, commander, commands.predict
+from tests.made import Rule
+commands.predict.load_classifier = lambda args: Rule()
+sys.exit(commander.cli())
+"""
+
+
+def test_no_locale_matters(record: Record) -> None:
+    content = lines_of(record, "time,MLII [µV],V1 [µV]\n").getvalue().encode("latin-1")
+    content = content.replace(b"\n1.0", b"\n\xff\xfe\n1.0", 1)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG", "PYTHON"))}
+    for locale in ("C", "en_US.UTF-8"):
+        answer = subprocess.run(
+            [sys.executable, "-X", "utf8=0", "-c", PROGRAM, "--predict", "-", "--fs", "360"], cwd=ROOT, input=content,
+            capture_output=True, check=False, env={**environment, "LC_ALL": locale, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert answer.returncode == 0 and answer.stdout.count(b"\n") > 15, answer.stderr
+        assert answer.stderr.isascii() and answer.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize(

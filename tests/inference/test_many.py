@@ -45,7 +45,9 @@ def test_one_that_fails_does_not_stop_the_others(
     assert written == {f"r{k}.ecg{end}" for k in (0, 2, 3) for end in ("", ".csv", ".html", ".json")}
 
 
-def test_machines_share_the_recordings(several: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machines_share_the_recordings(
+    several: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     shares = []
     monkeypatch.setenv("WORLD_SIZE", "3")
     for rank in range(3):
@@ -53,6 +55,10 @@ def test_machines_share_the_recordings(several: list[Item], tmp_path: Path, monk
         result = annotate_files(several[:4], {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)
         shares.append({Path(name).stem for name in [*result["recordings"], *result["failed"]]})
     assert shares == [{"r0", "r3"}, {"r1"}, {"r2"}]
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        f"note: share {k} of 3: {n} of 4 recordings (by RANK and WORLD_SIZE)" for k, n in ((1, 2), (2, 1), (3, 1))
+    ]
     monkeypatch.setenv("RANK", "3")
     with pytest.raises(UserError, match="RANK is '3', WORLD_SIZE '3'"):
         annotate_files(several[:4], {}, Rule(), AnnotateOptions(out=tmp_path / "out"), 0)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from args import parse_args
+from args import get_parser
 from toolbox.losses import CRITERIA, FocalLoss, get_criterion, mixed_loss
 from toolbox.options import CRITERION_NAMES, CriterionOptions
 from toolbox.utils import UserError
@@ -36,7 +36,7 @@ HAND = {
 
 
 def flags(name: str, *more: str) -> Namespace:
-    return parse_args(["--model-name", "cnn1d_3", "--criterion", name, *more])
+    return get_parser().parse_args(["--model-name", "cnn1d_3", "--criterion", name, *more])
 
 
 def problem(rows: int = 64, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -249,7 +249,7 @@ def test_a_dataclass_of_flags_does_as_well_as_a_namespace(name: str) -> None:
 
 def test_the_predecessors_call_takes_parsed_flags() -> None:
     logits, labels = problem()
-    assert get_criterion(parse_args(["--model-name", "cnn1d_3"]))(logits, labels).item() == pytest.approx(
+    assert get_criterion(get_parser().parse_args(["--model-name", "cnn1d_3"]))(logits, labels).item() == pytest.approx(
         F.cross_entropy(logits, labels).item()
     )
 

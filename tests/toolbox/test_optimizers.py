@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from args import parse_args
+from args import get_parser
 from tests.conftest import ROOT
 from toolbox.optimizers import OPTIMIZERS, get_optimizer
 from toolbox.options import OPTIMIZER_NAMES, OptimizerOptions
@@ -26,7 +26,7 @@ every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
 def flags(*more: str) -> Namespace:
-    return parse_args(["--model-name", "cnn1d_3", "--lr", str(LR), *more])
+    return get_parser().parse_args(["--model-name", "cnn1d_3", "--lr", str(LR), *more])
 
 
 def network(seed: int = 0) -> nn.Module:
@@ -180,7 +180,7 @@ def test_a_dataclass_of_flags_does_as_well_as_a_namespace(name: str) -> None:
 
 
 def test_the_predecessors_call_takes_parsed_flags() -> None:
-    optimizer = get_optimizer(parse_args(["--model-name", "cnn1d_3"]), network())
+    optimizer = get_optimizer(get_parser().parse_args(["--model-name", "cnn1d_3"]), network())
     assert type(optimizer).__name__ == "Adam" and isinstance(optimizer, torch.optim.Adam)
     assert optimizer.param_groups[0]["lr"] == 0.01
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from toolbox.holter.episodes import Episode, find_episodes, summarize
+from toolbox.holter.silences import SilenceJudge, find_silences
 from toolbox.holter.strips import BeatMarks
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
@@ -73,8 +74,10 @@ class AnnotatedRecording:
 
     @cached_property
     def episodes(self) -> list[Episode]:
-        """Runs, couplets, bigeminy and pauses, in order of time."""
-        return find_episodes(self.times, self.rr, self.letters)
+        """Runs, couplets, bigeminy and stretches without beats, in order of time."""
+        judge = SilenceJudge(self.trace, self.times)
+        silences = find_silences(self.times, self.samples / self.fs, judge.kind)
+        return find_episodes(self.times, self.rr, self.letters, silences)
 
     @cached_property
     def marks(self) -> BeatMarks:

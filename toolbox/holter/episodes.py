@@ -1,13 +1,16 @@
-"""Rhythm episodes (runs, couplets, bigeminy, pauses), heart rate and burden from annotated beats."""
+"""Rhythm episodes (runs, couplets, bigeminy, stretches without beats), heart rate and burden of annotated beats."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 PAUSE_SECONDS = 2.0  # between beats, as in Holter reports
+PAUSE, NO_SIGNAL, MOVING = "pause", "no signal or asystole", "no beats found but the signal moves"
+SILENCES = (PAUSE, NO_SIGNAL, MOVING)  # stretches of PAUSE_SECONDS and more without a beat
 RUN_BEATS = 3  # ectopic beats in a row
 BIGEMINY_BEATS = 3  # ectopic beats, each after a normal one
 TACHYCARDIA_RATE = 100.0  # beats per minute, from which a run is called a tachycardia
@@ -17,13 +20,14 @@ ECTOPIC = {"V": "ventricular", "S": "supraventricular"}
 
 @dataclass(frozen=True)
 class Episode:
-    """A stretch of a rhythm, from its first beat to its last.
+    """A stretch of a rhythm, from its first beat to its last, or one without a beat.
 
     Attributes:
-        kind: "V run", "V couplet", "V bigeminy", the same of S, or "pause".
+        kind: "V run", "V couplet", "V bigeminy", the same of S, or one of SILENCES.
         start, stop: s from the start of the recording.
-        first, last: numbers of its beats.
-        rate: beats per minute within; None for a pause.
+        first, last: numbers of its beats; the beats beside a stretch without any (the same one twice at a
+            recording's end).
+        rate: beats per minute within; None without beats.
     """
 
     kind: str
@@ -60,16 +64,19 @@ class Episode:
         }
 
 
-def find_episodes(times: np.ndarray, rr: np.ndarray, letters: np.ndarray) -> list[Episode]:
-    """Find all episodes, in order of time.
+def find_episodes(
+    times: np.ndarray, rr: np.ndarray, letters: np.ndarray, silences: Sequence[Episode] = ()
+) -> list[Episode]:
+    """Find all episodes, in order of time. Nothing goes on across PAUSE_SECONDS without a beat.
 
     Args:
         times: (n,) s, of the beats.
         rr: (n,) RR intervals in s; NaN where none leads to a beat (the first, and the first after a skipped stretch).
         letters: (n,) the beats' classes, "N", "S", "V", "F" or "Q".
+        silences: the stretches without beats, to be listed between the others.
     """
-    episodes = []
-    joined = ~np.isnan(rr)  # whether a beat follows the one before it
+    episodes = list(silences)
+    joined = rr < PAUSE_SECONDS  # whether a beat follows the one before it
     for letter in ECTOPIC:
         own = letters == letter
         for first, last in _chains(own, joined, 2):
@@ -80,8 +87,6 @@ def find_episodes(times: np.ndarray, rr: np.ndarray, letters: np.ndarray) -> lis
         for first, last in _chains(np.ones(len(own), bool), turns, 2 * BIGEMINY_BEATS - 1):
             if own[first : last + 1].sum() >= BIGEMINY_BEATS:
                 episodes.append(_episode(f"{letter} bigeminy", times, first, last))
-    for k in np.flatnonzero(rr >= PAUSE_SECONDS):
-        episodes.append(Episode("pause", float(times[k - 1]), float(times[k]), int(k) - 1, int(k), None))
     return sorted(episodes, key=lambda episode: (episode.start, episode.stop))
 
 
@@ -122,7 +127,7 @@ def summarize(rr: np.ndarray, letters: np.ndarray, names: tuple[str, ...], episo
         for pattern, plural in (("run", "runs"), ("couplet", "couplets"), ("bigeminy", "bigeminy"))
     }
     longest = {letter: max((e.beats for e in of_kind.get(f"{letter} run", [])), default=0) for letter in groups["runs"]}
-    pauses = [e.stop - e.start for e in of_kind.get("pause", [])]
+    pauses = [e.stop - e.start for e in of_kind.get(PAUSE, [])]
     return {
         "beats": {"all": len(letters), **counts},
         "rate_per_min": rates,
@@ -130,4 +135,19 @@ def summarize(rr: np.ndarray, letters: np.ndarray, names: tuple[str, ...], episo
         **groups,
         "longest_run_beats": longest,
         "pauses": {"count": len(pauses), "longest_s": round(max(pauses), 3) if pauses else None},
+        "without_beats": _without_beats([e for kind in SILENCES for e in of_kind.get(kind, [])]),
+    }
+
+
+def _without_beats(silences: list[Episode]) -> dict[str, Any]:
+    """How many stretches without beats there are of each kind, and the longest of all."""
+    longest = max(silences, key=lambda episode: episode.stop - episode.start, default=None)
+    return {
+        "counts": {kind: sum(e.kind == kind for e in silences) for kind in SILENCES},
+        "longest": longest
+        and {
+            "kind": longest.kind,
+            "start": round(longest.start, 3),
+            "seconds": round(longest.stop - longest.start, 3),
+        },
     }

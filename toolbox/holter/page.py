@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from toolbox.holter.annotation import AnnotatedRecording
-from toolbox.holter.episodes import ECTOPIC, Episode
+from toolbox.holter.episodes import ECTOPIC, SILENCES, Episode
 from toolbox.holter.strip_svg import draw_svg
 from toolbox.holter.strips import COLOURS, INK, MAJOR, MINOR, PAPER, clock, select_strips
 from toolbox.holter.trace import MISSING, PART_SECONDS, QUANTUM
@@ -53,6 +53,11 @@ def _figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             figures.append((f"{100 * burden:.2f}%", f"{NAMES.get(letter, letter)} beats, {beats[letter]:,}"))
     longest = f", longest {pauses['longest_s']:.1f} s" if pauses["count"] else ""
     figures += [(f"{pauses['count']:,}", f"pauses of 2 s and more{longest}")]
+    silence = summary["without_beats"]["longest"]
+    if silence:
+        figures += [
+            (f"{silence['seconds']:.1f} s", f"longest without a beat, at {clock(silence['start'])}: {silence['kind']}")
+        ]
     return [*figures, (f"{100 * summary['signal_quality']['usable']:.1f}%", "of the signal could be judged")]
 
 
@@ -68,7 +73,7 @@ def _episodes(episodes: Sequence[Episode]) -> dict[str, Any]:
             "letter": letter if letter in ECTOPIC else "",
             "title": episode.title,
             "seconds": f"{episode.stop - episode.start:.1f}",
-            "beats": ABSENT if episode.kind == "pause" else str(episode.beats),
+            "beats": ABSENT if episode.kind in SILENCES else str(episode.beats),
             "rate": ABSENT if episode.rate is None else f"{episode.rate:.0f}",
         })  # fmt: skip
     return {"rows": rows, "count": len(episodes)}
@@ -121,6 +126,7 @@ def _meta(summary: Mapping[str, Any], annotated: AnnotatedRecording) -> dict[str
         "names": NAMES,
         "colours": COLOURS,
         "bad": annotated.marks.bad,
+        "silent": [episode.first for episode in annotated.episodes if episode.kind in SILENCES],
         "unit": summary["unit"],
         "highest": 50 * (1 + int(max(fastest or 0, 120) // 50)),
         "paper": {"paper": PAPER, "minor": MINOR, "major": MAJOR, "ink": INK},

@@ -10,7 +10,7 @@ async function inflate(id) {
 // Beats: samples of the signal (uint32 each), then a byte each: class, confidence, whether no RR interval leads to it.
 async function unpackBeats(meta) {
   const packed = await inflate("beats");
-  const n = packed.length / 7;
+  const n = packed.length / 7, silent = new Set(meta.silent);
   const at = new Uint32Array(packed.buffer, 0, n);
   const time = (k) => at[k] / meta.rate;
   const letter = (k) => meta.letters[packed[4 * n + k]];
@@ -21,6 +21,7 @@ async function unpackBeats(meta) {
     confidence: (k) => packed[5 * n + k] / 255,
     rr: (k) => (k === 0 || packed[6 * n + k] ? NaN : time(k) - time(k - 1)), // s
     abnormal: [...Array(n).keys()].filter((k) => letter(k) !== "N"),
+    stops: [...Array(n).keys()].filter((k) => letter(k) !== "N" || silent.has(k)), // also beats before silence
     from: (t) => { // the first beat at or after t
       let low = 0, high = n;
       while (low < high) {

@@ -68,9 +68,9 @@
     view.gain = Math.max(1, Math.min(80, view.gain * factor));
     draw();
   }
-  function step(way) { // to the next abnormal beat, or the one before
+  function step(way) { // to the next abnormal beat or stretch without beats, or the one before
     const from = view.chosen >= 0 ? view.chosen : beats.from(view.start) - (way > 0 ? 1 : 0);
-    const k = way > 0 ? beats.abnormal.find((b) => b > from) : beats.abnormal.findLast((b) => b < from);
+    const k = way > 0 ? beats.stops.find((b) => b > from) : beats.stops.findLast((b) => b < from);
     if (k === undefined) return;
     view.chosen = k;
     show(beats.time(k));

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolbox.holter.episodes import Episode
+from toolbox.holter.episodes import SILENCES, Episode
 
 SPEED, GAIN = 25.0, 10.0  # mm/s and mm/mV: IEC 60601-2-25, and the default of electrocardiographs
 STRIP_SECONDS = 10.0  # 250 mm
@@ -15,7 +15,15 @@ LEAST_HEIGHT, MOST_HEIGHT = 4.0, 12.0  # mV of a strip
 INK, MINOR, MAJOR, PAPER = "#1b1b1b", "#f7d9d5", "#e8a39b", "#fffaf8"
 # After Okabe & Ito (2008), dark enough for white letters; normal beats stay grey.
 COLOURS = {"N": "#6b6b6b", "S": "#0072b2", "V": "#c1440e", "F": "#8e44ad", "Q": "#4d4d4d", "A": "#c1440e"}
-PRIORITY = ("V run", "S run", "pause", "V couplet", "V bigeminy", "S bigeminy", "S couplet")  # the first is shown first
+PRIORITY = (
+    "V run",
+    "S run",
+    *SILENCES,
+    "V couplet",
+    "V bigeminy",
+    "S bigeminy",
+    "S couplet",
+)  # shown first comes first
 
 
 @dataclass(frozen=True)
@@ -93,8 +101,8 @@ def _candidates(marks: BeatMarks, episodes: Sequence[Episode]) -> list[tuple[flo
 
 
 def _longest_first(episode: Episode) -> tuple[float, float]:
-    """Sorting key: most beats first, of equally many the fastest; of pauses the longest."""
-    return -episode.beats, -(episode.rate or episode.stop - episode.start)
+    """Sorting key: most beats first, of equally many the fastest; of stretches without beats the longest."""
+    return -(episode.beats if episode.rate else 0), -(episode.rate or episode.stop - episode.start)
 
 
 def voltage_range(signal: np.ndarray) -> tuple[float, float]:

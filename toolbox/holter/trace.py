@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 import numpy as np
 
@@ -85,6 +86,7 @@ def _pack(levels: np.ndarray) -> bytes:
     return zlib.compress(zigzag.view(np.uint8).reshape(-1, 2).T.tobytes(), ZLIB_LEVEL)
 
 
+@lru_cache(maxsize=2)  # thousands of short reads, one after the other
 def _unpack(part: bytes) -> np.ndarray:
     planes = np.frombuffer(zlib.decompress(part), dtype=np.uint8).reshape(2, -1).astype(np.uint16)
     zigzag = planes[0] | planes[1] << 8

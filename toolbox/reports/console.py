@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from toolbox.utils import printable
 from toolbox.utils.aami import LETTERS
 
 EPOCH_WIDTHS = (7, 9, 9, 8, 10, 9, 9, 8, 8)  # of the columns; "*" follows
@@ -30,7 +31,7 @@ def duration(seconds: float) -> str:
 def aligned(facts: Mapping[str, str]) -> str:
     """Lines of names and values, the values below each other."""
     width = max(map(len, facts), default=0)
-    return "\n".join(f"{name:{width}}  {value}" for name, value in facts.items())
+    return "\n".join(f"{name:{width}}  {printable(value)}" for name, value in facts.items())
 
 
 def class_counts(names: Sequence[str], counts: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from toolbox.metrics.ec57 import LETTERS, OTHER
 from toolbox.metrics.ec57_scores import ratio
-from toolbox.utils import atomic_write, write_json
+from toolbox.utils import atomic_write, printable, write_json
 
 COLUMNS = [("QRS", "Se"), ("QRS", "+P"), *((group, name) for group in ("VEB", "SVEB") for name in ("Se", "+P", "FPR"))]
 
@@ -27,7 +27,8 @@ def write(path: str | Path, result: dict[str, Any]) -> list[Path]:
 def report(result: dict[str, Any]) -> str:
     """The result of `summary` and the settings of the comparison as text: a line of per cent scores for each record and
     for all, the table of all pairs, and the gross scores with their counts."""
-    wide = max(len("average"), *(len(name) for name in result["records"]))
+    records = {printable(name): entry for name, entry in result["records"].items()}
+    wide = max(len("average"), *map(len, records))
     lines = [
         f"Beat-by-beat comparison (ANSI/AAMI EC57), {result['ref_annotator']} / {result['test_annotator']}: from "
         f"{result['score_start']:g} s, match window {result['match_window']:g} s, escape beats (e, j, n) are S",
@@ -35,7 +36,7 @@ def report(result: dict[str, Any]) -> str:
         " ".join([f"{'':{wide}}", *(f"{group:>8}" for group, _ in COLUMNS), f"{'RR':>8}", f"{'shut':>6}"]),
         " ".join([f"{'record':{wide}}", *(f"{name:>8}" for _, name in COLUMNS), f"{'ms':>8}", f"{'s':>6}"]),
     ]
-    rows = {**result["records"], "gross": result["gross"], "average": result["average"]}
+    rows = {**records, "gross": result["gross"], "average": result["average"]}
     for name, entry in rows.items():
         cells = [_percent(entry["scores"][group][score], score) for group, score in COLUMNS]
         error = entry["rr_rms_ms"]

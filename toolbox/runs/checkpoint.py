@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from toolbox.runs.checkpoint_checks import SizeError, check_numbers, check_sizes, check_state, check_tensors
+from toolbox.runs.checkpoint_checks import SizeError, check_file, check_numbers, check_sizes, check_state, check_tensors
 from toolbox.runs.folders import BEST, LATEST, PREVIOUS, checkpoint_name
+from toolbox.runs.pickle_program import check_program
 from toolbox.utils import UserError, atomic_write
 from toolbox.utils.errors import warn
 
@@ -96,15 +97,21 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
         others = sorted(other.name for other in path.parent.glob("*.pth.tar"))
         raise UserError(f"no checkpoint {path}; there: {', '.join(others) or 'none'}")
     try:
+        check_file(path)
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise UserError(f"cannot read {path}: memory is full") from error
     if not has_valid_checksum(content):
         raise DamagedError(f"{path} is damaged: its bytes do not have the SHA-256 that it was written with")
     try:
         check_sizes(io.BytesIO(content))
+        check_program(io.BytesIO(content))
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         check_tensors(state, len(content))
+    except MemoryError as error:
+        raise UserError(f"cannot read {path}: memory is full") from error
     except Exception as error:  # damaged files raise all kinds
         _, separator, text = str(error).rpartition("WeightsUnpickler error:")  # advice stands before it
         if re.search("unsupported (global|class)|unrecognized function", text, re.IGNORECASE):

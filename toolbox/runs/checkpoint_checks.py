@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,9 @@ SCHEDULE = {
 BEST = {"epoch": int, "monitor": str, "score": (*NUMBER, type(None))}
 
 
+LARGEST = 1 << 30  # bytes of a file: far more than a network here takes, with its optimizer
+
+
 class SizeError(ValueError):
     """The content of a file would be larger than the file."""
 
@@ -58,14 +62,38 @@ def check_sizes(file: IO[bytes]) -> None:
         raise SizeError(f"its members have more than its {size} bytes")
 
 
+def check_file(path: Path) -> None:
+    """Refuse what is no file, as a pipe that would be waited for, and a file that is larger than any checkpoint.
+
+    Raises:
+        UserError: which of them `path` is; OSError: it is not there.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path} is no file but a {'folder' if path.is_dir() else 'pipe or a device'}")
+    if status.st_size > LARGEST:
+        raise UserError(f"{path} has {status.st_size} bytes, at most {LARGEST} are read")
+
+
 def check_tensors(value: Any, most: int) -> None:
-    """Raise SizeError for a tensor of more than `most` bytes, as one that repeats a number millions of times."""
-    if isinstance(value, Tensor):
-        if value.numel() * value.element_size() > most:
-            raise SizeError(f"a tensor of shape {tuple(value.shape)} in a file of {most} bytes")
-    elif isinstance(value, dict | list | tuple):
-        for part in value.values() if isinstance(value, dict) else value:
-            check_tensors(part, most)
+    """SizeError for a tensor of more than `most` bytes, such as one number that stands for millions of them, and for
+    containers that hold each other so often that to walk through them takes more than `most` steps."""
+    steps: dict[int, int] = {}  # of each container, by its id; 0 while it is under way
+
+    def walk(part: Any) -> int:
+        if isinstance(part, Tensor):
+            if part.numel() * part.element_size() > most:
+                raise SizeError(f"a tensor of shape {tuple(part.shape)} in a file of {most} bytes")
+        elif isinstance(part, dict | list | tuple):
+            if id(part) not in steps:
+                steps[id(part)] = 0
+                steps[id(part)] = 1 + sum(map(walk, part.values() if isinstance(part, dict) else part))
+            if not 0 < steps[id(part)] <= most:
+                raise SizeError("containers that hold each other again and again")
+            return steps[id(part)]
+        return 1
+
+    walk(value)
 
 
 def check_numbers(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], source: str | Path) -> None:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolbox.utils import UserError, read_json, schema_error
+from toolbox.utils import UserError, read_json, remove_abandoned, schema_error
 from toolbox.utils.program import program_words
 
 LATEST = "checkpoint.pth.tar"
 PREVIOUS = "checkpoint_prev.pth.tar"  # the LATEST before this one
 BEST = "model_best.pth.tar"
-LEFTOVERS = (  # temporary files of a killed training
-    ".*.pth.tar.*.tmp", ".logger.json.*.tmp", ".config.json.*.tmp", "..lock.json.*.tmp", "res/.*.tmp", "pics/.*.tmp",
-)  # fmt: skip
+WRITTEN = (".", "res", "pred", "pics")  # folders of a run that files are written to
 CONFIG = {  # the parts of a config.json that are read
     "class_names": [str],
     "data": {"fingerprint": str, "source": str},
@@ -106,7 +104,18 @@ def checkpoint_name(which: str | int) -> str:
 def list_runs(root: str | Path, dataset: str | None = None) -> list[Run]:
     """The runs below `root` (of one dataset, if named), oldest first."""
     runs = (read_run(path) for path in Path(root).glob(f"{dataset or '*'}/runs/*") if path.is_dir())
-    return sorted((run for run in runs if run is not None), key=lambda run: (run.config["started"], run.name))
+    return by_age(run for run in runs if run is not None)
+
+
+def by_age(runs: Iterable[Run]) -> list[Run]:
+    """Oldest first, by their start; of one name, a later version is the newer one, whatever the clock said."""
+    started: dict[str, str] = {}  # name without version -> the latest start of the versions so far
+    age = {}
+    for run in sorted(runs, key=lambda run: run.version):
+        name = run.name.removesuffix(str(run.version))
+        started[name] = max(started.get(name, ""), run.config["started"])
+        age[run.path] = started[name], name, run.version, run
+    return [run for *_, run in sorted(age.values(), key=lambda entry: entry[:3])]
 
 
 def versions(folder: Path, prefix: str, suffix: str = "") -> list[int]:
@@ -168,10 +177,9 @@ def remove_after(folder: Path, epoch: int) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a training that was killed while it wrote, but not those of a --test beside it."""
-    for pattern in LEFTOVERS:
-        for path in folder.glob(pattern):
-            path.unlink()
+    """Remove the temporary files of processes that were killed while they wrote; not those of a --test at work."""
+    for name in WRITTEN:
+        remove_abandoned(folder / name, ".*.tmp")
 
 
 def fits(run: Run, wanted: dict[str, Any]) -> bool:

@@ -1,159 +1,33 @@
 """Read weights from pickled checkpoints of other projects, such as the predecessor's, without running any code in them.
 
-A pickle is a program. This reader follows it, but calls only the few functions below that put tensors and plain
-containers together; every other class or function it names becomes an inert placeholder.
+See `pickle_program` for how the pickles in them are read.
 """
 
 from __future__ import annotations
 
 import io
-import math
-import pickle
+import os
 import struct
 import sys
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from toolbox.runs.checkpoint_checks import check_sizes
+from toolbox.runs.checkpoint_checks import check_file, check_sizes
+from toolbox.runs.pickle_program import Reader, Storage, View, is_plain
 from toolbox.runs.predecessor import CHECKPOINTS, checkpoint_of
 from toolbox.utils import UserError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # at the beginning of what torch.save wrote before version 1.6
-LARGEST = 4 << 30  # bytes of a file
+REUSED = 4  # times that each byte of a storage may be part of a tensor, on the average
 PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and of torch.compile
 KEYS = ("state_dict", "model_state_dict", "model")  # where checkpoints keep their weights
 
-DTYPES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
 
-
-class Inert:
-    """A placeholder for an object of any other class: it accepts all that a pickle does to it and does nothing."""
-
-    def ignore(self, *_: Any) -> None:
-        """Nothing."""
-
-    append = extend = add = update = __setitem__ = ignore
-
-
-@dataclass(frozen=True)
-class Storage:
-    """The place of a tensor's numbers in the file: `numel` of `dtype`, under `key`."""
-
-    key: str
-    dtype: torch.dtype
-    numel: int
-
-
-@dataclass(frozen=True)
-class View:
-    """A tensor before its numbers are read: `offset`, `size` and `stride` count elements of `storage`."""
-
-    storage: Storage
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-
-    def read(self, content: bytes) -> Tensor:
-        """The tensor, read from its storage's bytes; ValueError when it reaches beyond them."""
-        numbers = (self.offset, *self.size, *self.stride)
-        if not all(type(number) is int and number >= 0 for number in numbers) or len(self.size) != len(self.stride):
-            raise ValueError("a tensor's shape is no shape")
-        count = math.prod(self.size)
-        last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
-        have = len(content) // self.storage.dtype.itemsize
-        if count > have or (count and last >= have):
-            raise ValueError("a tensor is longer than its numbers")
-        if count == 0:
-            return torch.zeros(self.size, dtype=self.storage.dtype)
-        flat = torch.frombuffer(bytearray(content), dtype=self.storage.dtype)
-        return flat.as_strided(self.size, self.stride, self.offset).clone()
-
-
-def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Any:
-    """In place of torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
-    if not isinstance(storage, Storage):
-        return Inert()
-    return View(storage, offset, tuple(size), tuple(stride))
-
-
-def rebuild_parameter(data: Any, *_: Any) -> Any:
-    """In place of torch._utils._rebuild_parameter: a parameter is read as its tensor."""
-    return data
-
-
-# The functions that a pickle may call, by module and name. Everything else is an Inert.
-CALLABLE = {
-    ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch", "Size"): tuple,
-}
-
-
-class Reader(pickle._Unpickler):  # the one in Python: C's reserves as much memory as a pickle asks for
-    """An unpickler that calls nothing but the functions in CALLABLE."""
-
-    stack: list[Any]
-    append: Callable[[Any], None]
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name in DTYPES:
-            return DTYPES[name]
-        return CALLABLE.get((module, name), Inert)
-
-    def persistent_load(self, pid: Any) -> Any:
-        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage"):
-            return pid[1] if isinstance(pid, tuple) and len(pid) > 1 and pid[0] == "module" else Inert()
-        _, dtype, key, _, numel = pid[:5]
-        if not isinstance(dtype, torch.dtype) or type(numel) is not int:
-            return Inert()
-        return Storage(str(key), dtype, numel)
-
-    def call(self, function: Any, arguments: Any) -> Any:
-        """Call `function` with `arguments`, if it is one of CALLABLE's."""
-        return function(*arguments) if any(function is allowed for allowed in CALLABLE.values()) else Inert()
-
-    def load_reduce(self) -> None:
-        arguments = self.stack.pop()
-        self.stack[-1] = self.call(self.stack[-1], arguments)
-
-    def load_newobj_ex(self) -> None:
-        self.stack.pop()
-        self.load_reduce()
-
-    def load_build(self) -> None:
-        self.stack.pop()  # an object's state: that of tensors and containers is not needed
-
-    def _instantiate(self, klass: Any, args: Any) -> None:
-        self.append(self.call(klass, args))
-
-    dispatch[pickle.REDUCE[0]] = load_reduce
-    dispatch[pickle.NEWOBJ[0]] = load_reduce
-    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
-    dispatch[pickle.BUILD[0]] = load_build
-
-
-def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
+def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytearray]]:
     """Read a file of torch 1.6 or newer: the value of the pickle, and the bytes of its storages by key."""
     check_sizes(handle)
     with zipfile.ZipFile(handle) as archive:
@@ -162,10 +36,10 @@ def read_zip(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
             raise ValueError("numbers of another byte order")
         value = Reader(io.BytesIO(archive.read(members["data.pkl"])), encoding="utf-8").load()
         names = {name.removeprefix("data/"): name for name in members if name.startswith("data/")}
-        return value, {key: archive.read(members[name]) for key, name in names.items()}
+        return value, {key: bytearray(archive.read(members[name])) for key, name in names.items()}
 
 
-def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
+def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytearray]]:
     """Read a file that an older torch wrote: five pickles, then the length and numbers of each storage."""
     dtypes: dict[str, torch.dtype] = {}
 
@@ -179,14 +53,26 @@ def read_legacy(handle: IO[bytes]) -> tuple[Any, dict[str, bytes]]:
     magic, protocol, _, value, keys = (DtypeReader(handle, encoding="utf-8").load() for _ in range(5))
     if magic != MAGIC or protocol != 1001 or not isinstance(keys, list):
         raise ValueError("no file that torch.save wrote")
-    contents = {}
-    for key in map(str, keys):
+    start = handle.tell()
+    left = handle.seek(0, os.SEEK_END) - handle.seek(start)
+    contents: dict[str, bytearray] = {}
+    for key in (str(key) for key in keys if is_plain(key)):
         (numel,) = struct.unpack("<q", handle.read(8))
-        size = numel * dtypes[key].itemsize
-        if not 0 <= size <= LARGEST:
+        size, left = numel * dtypes[key].itemsize, left - 8
+        if not 0 <= size <= left or key in contents:
             raise ValueError("a storage of impossible length")
-        contents[key] = handle.read(size)
+        contents[key], left = bytearray(handle.read(size)), left - size
     return value, contents
+
+
+def read_views(views: dict[str, View], contents: dict[str, bytearray]) -> dict[str, Tensor]:
+    """The tensors; names of the same view share one, and together they have few more bytes than their storages."""
+    sizes = [view.nbytes for view in views.values()]  # also the proof that they are views
+    distinct, most = dict(zip(views.values(), sizes, strict=True)), REUSED * sum(map(len, contents.values()))
+    if (total := sum(distinct.values())) > most:
+        raise ValueError(f"tensors of {total} bytes out of {most}")
+    tensors = {view: view.read(contents[view.storage.key]) for view in distinct}
+    return {name: tensors[view] for name, view in views.items()}
 
 
 def weights_in(value: Any) -> dict[str, View] | None:
@@ -214,20 +100,21 @@ def import_weights(path: str | Path) -> dict[str, Tensor]:
     """
     path = weights_file(path)
     try:
+        check_file(path)
         with open(path, "rb") as handle:
-            if path.stat().st_size > LARGEST:
-                raise UserError(f"{path} has {path.stat().st_size} bytes, at most {LARGEST} are read")
             read = read_zip if zipfile.is_zipfile(handle) else read_legacy
             handle.seek(0)
             value, contents = read(handle)
         views = weights_in(value)
         if views is None:
             raise UserError(f"{path} holds no state_dict: no dictionary of names and tensors, alone or under {KEYS[0]}")
-        weights = {name: view.read(contents[view.storage.key]) for name, view in views.items()}
+        weights = read_views(views, contents)
     except UserError:
         raise
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise UserError(f"cannot read {path}: memory is full") from error
     except Exception as error:  # a damaged pickle raises all kinds
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(f"{path} is damaged or not a checkpoint that torch.save wrote: {reason}") from error

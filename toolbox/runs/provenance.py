@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from toolbox.utils import note
+from toolbox.utils.addresses import public_address
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "wfdb", "pyarrow", "matplotlib", "tensorboard")
 
@@ -59,7 +60,8 @@ def describe(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cuda": torch.version.cuda,
     }
-    return {"versions": versions(), "git": git_state(), "hardware": hardware, "command": sys.argv}
+    command = [public_address(word) for word in sys.argv]
+    return {"versions": versions(), "git": git_state(), "hardware": hardware, "command": command}
 
 
 def resumed(config: dict[str, Any], data: dict[str, Any], device: torch.device, epoch: int) -> dict[str, Any]:

@@ -45,11 +45,27 @@ def torch_advice(error: Exception) -> str:
     return f"{advice}; what was saved is kept ({text[:150]})" if advice else ""
 
 
+def printable(text: object) -> str:
+    """Text in which each character that a terminal or a page would act on, or cannot show, stands as its escape.
+
+    Names come from files of others: a control character in one moves the cursor, renames the window or hides text. A
+    newline is "\\n" then, and a byte of a file name that is no UTF-8 is "\\xff".
+    """
+    return "".join(one if one.isprintable() else _escape(one) for one in str(text))
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps such a byte
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def warn(text: str) -> None:
-    """Print a warning on stderr."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    """Print a warning on stderr, in one line."""
+    print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
-    """Print a remark on stderr."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    """Print a remark on stderr, in one line."""
+    print(f"note: {printable(text)}", file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from toolbox.utils.errors import UserError
+from toolbox.utils.temporary import lock
 
 
 def sync_folder(folder: Path) -> None:
@@ -37,8 +38,9 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes away
-        encoding = None if "b" in mode else "utf-8"
-        with os.fdopen(descriptor, mode, encoding=encoding) as handle:
+        lock(descriptor)  # so that nobody takes it for a killed process's
+        encoding, errors = (None, None) if "b" in mode else ("utf-8", "backslashreplace")  # names may be no UTF-8
+        with os.fdopen(descriptor, mode, encoding=encoding, errors=errors) as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())

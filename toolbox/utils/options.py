@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
-from toolbox.utils import Registry, UserError, nearest
+import yaml
+
+from toolbox.utils import Registry, UserError, nearest, printable
 from toolbox.utils.registry import check_name
 
 T = TypeVar("T")
@@ -91,7 +93,8 @@ class Conflict(NamedTuple):
 
     Attributes:
         when: says so of all flags. Beside them the namespace has `given` (names of those that were given), `changed`
-            (those given with another value than the default), `continues` (a run that there is, is resumed or used)
+            (those given with another value than the default), `typed` (those of them on the command line, not in the
+            file of --config), `continues` (a run that there is, is resumed or used)
             and `starts` (a run is to be started).
         message: with {name} for the value of a flag; or a function that gives it.
     """
@@ -197,7 +200,7 @@ class Brief(argparse.ArgumentParser):
         flag = self._option_string_actions.get(lacking[1].partition("/")[0]) if lacking else None
         if flag is not None:
             message += f", {flag.metavar or ' or '.join(flag.choices or ())}"
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}\n")
 
 
 class Refusing(argparse.ArgumentParser):
@@ -214,8 +217,6 @@ def read_config(path: str) -> dict[Any, Any]:
     Raises:
         UserError: it cannot be read, or holds no flags.
     """
-    import yaml
-
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

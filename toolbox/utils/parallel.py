@@ -18,8 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from toolbox.utils.errors import UserError
-from toolbox.utils.process import progress
+from toolbox.utils.errors import UserError, note, printable
+from toolbox.utils.process import progress, rank_and_world_size
 from toolbox.utils.signals import held_back
 
 PATIENCE = 5.0  # s for a process to end by itself
@@ -52,9 +52,11 @@ def run_all(
     asked = len(items) + len(failed)
     failed = dict(failed) if rank == 0 else {}
     names = list(items)[rank::world]
+    if world > 1:
+        note(f"share {rank + 1} of {world}: {len(names)} of {len(items)} recordings (by RANK and WORLD_SIZE)")
     by_user = dict.fromkeys(failed, True)  # whether a failure is a mistake of the user
     for why in failed.values() if asked > 1 else ():
-        print(f"failed: {why}", file=sys.stderr, flush=True)
+        print(f"failed: {printable(why)}", file=sys.stderr, flush=True)
     done = {}
     with contextlib.closing(spread(work, [items[name] for name in names], processes)) as results:
         for position, result in progress(results, "recordings", total=len(names)) if len(names) > 1 else results:
@@ -68,7 +70,8 @@ def run_all(
             by_user[name] = isinstance(result, UserError)
             if asked > 1 or not by_user[name]:
                 with tqdm.external_write_mode():  # moves progress bars out of the way
-                    print(f"failed: {failed[name]}", file=sys.stderr, flush=True)
+                    lines = (printable(line) for line in failed[name].split("\n"))  # our own errors have a traceback
+                    print("failed:", "\n".join(lines), file=sys.stderr, flush=True)
     everyone = all_gather((all(by_user.values()), failed))
     refused = {name: why for _, reasons in everyone for name, why in reasons.items()}
     if len(refused) == asked and all(users for users, _ in everyone):
@@ -172,18 +175,6 @@ def _how(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         return f"signal {signal.Signals(-exitcode).name}" + (", out of memory?" if exitcode == -9 else "")
     return f"exit code {exitcode}"
-
-
-def rank_and_world_size() -> tuple[int, int]:
-    """The number of this process and the number of all: RANK and WORLD_SIZE, (0, 1) where they are not set.
-
-    Raises:
-        UserError: they are no such numbers.
-    """
-    rank, world = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not (rank.isdigit() and world.isdigit() and int(rank) < int(world)):
-        raise UserError(f"RANK is {rank!r}, WORLD_SIZE {world!r}: expected numbers, the first below the second")
-    return int(rank), int(world)
 
 
 def all_gather(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Set up this process for many short steps; progress bars."""
+"""Set up this process for many short steps; its place among the processes of a job; progress bars."""
 
 from __future__ import annotations
 
@@ -7,17 +7,58 @@ import ctypes
 import functools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from threadpoolctl import ThreadpoolController
+from tqdm import tqdm
+
+from toolbox.utils.errors import UserError
 
 
 def progress(items: Iterable[Any], what: str, total: int | None = None, leave: bool = False) -> Iterable[Any]:
     """`items`, with a bar on stderr when that is a terminal; elsewhere nothing is drawn."""
     if not sys.stderr.isatty():
         return items
-    from tqdm import tqdm
-
     return tqdm(items, what, total=total, leave=leave, dynamic_ncols=True)
+
+
+class Unread:
+    """A text stream to which nothing can be lost: once its reader has gone (`| head -1`), what is written goes nowhere.
+
+    Args:
+        stream: sys.stdout or sys.stderr.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write `text`."""
+        return self._survive(self.stream.write, text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._survive(self.stream.flush)
+
+    def _survive(self, act: Callable[..., Any], *text: str) -> Any:
+        try:
+            return act(*text)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())  # also for what is in its buffer, and for the end of the program
+            os.close(nowhere)
+            return act(*text)
+
+
+@contextlib.contextmanager
+def outliving_readers() -> Iterator[None]:
+    """In this block a reader of the output that goes away (`| head -1`, a closed terminal) ends nothing."""
+    with contextlib.redirect_stdout(Unread(sys.stdout)), contextlib.redirect_stderr(Unread(sys.stderr)):
+        yield
 
 
 SPINS = "5000"  # some 50 to 100 microseconds
@@ -47,8 +88,6 @@ def tune_process() -> None:
 
 @functools.cache
 def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
     return ThreadpoolController().select(user_api="blas")
 
 
@@ -57,3 +96,36 @@ def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
     longer than they save where matrices are small."""
     limited: contextlib.AbstractContextManager[Any] = _blas().limit(limits=1)
     return limited
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """The number of this process, and how many there are: RANK and WORLD_SIZE, (0, 1) where they are not set.
+
+    Raises:
+        UserError: only one of them is set, left over from another job perhaps; or they are no such numbers.
+    """
+    values = [os.environ.get(name) for name in ("RANK", "WORLD_SIZE")]
+    if values == [None, None]:
+        return 0, 1
+    rank, world = (int(value) if value and value.isascii() and value.isdigit() else -1 for value in values)
+    if not 0 <= rank < world:
+        said = ["not set" if value is None else repr(value) for value in values]
+        raise UserError(
+            f"RANK is {said[0]}, WORLD_SIZE {said[1]} in the environment: expected both, RANK from 0 to "
+            "WORLD_SIZE - 1, to annotate a share of the recordings; or neither (unset RANK WORLD_SIZE)"
+        )
+    return rank, world
+
+
+def check_alone(what: str) -> None:
+    """Refuse to do in several processes of one job what each of them would do whole.
+
+    Raises:
+        UserError: RANK and WORLD_SIZE say that there are others; or they are wrong.
+    """
+    world = rank_and_world_size()[1]
+    if world > 1:
+        raise UserError(
+            f"WORLD_SIZE is {world} in the environment: {what} is work for one process, and each of the {world} would "
+            "do the same; start one (unset RANK WORLD_SIZE), or several by hand, each with its own --fold or --seed"
+        )

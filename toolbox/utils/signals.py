@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any, Self
 
@@ -147,8 +148,6 @@ def held_back(*numbers: signal.Signals) -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    from multiprocessing import resource_tracker
-
     resource_tracker.ensure_running()  # started by the first process that is spawned, it would let signals in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:

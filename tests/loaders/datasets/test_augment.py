@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 import torch
 from torch import Tensor
 
 from loaders.beats.input_spec import InputGeometry
-from loaders.datasets.augment import AUGMENTATIONS, change
+from loaders.datasets.augment import AMPLITUDE, AUGMENTATIONS, STRETCH, change, light
 from loaders.datasets.batches import Batches
 from loaders.datasets.dataset import Batch
 from loaders.names import AUGMENTATION_NAMES, PRESETS, SIZES, parse_augment
@@ -171,3 +173,26 @@ def test_mixup_mixes_rows_features_and_labels_alike() -> None:
     assert len(set(shares)) == 3
     assert all(batch.other is None for batch in Batches(data, 32, mixup=0.4))  # type: ignore[arg-type]  # in order: a test
     assert all(batch.other is None for batch in Batches(data, 32, generator()))  # type: ignore[arg-type]
+
+
+def test_light_keeps_padding_and_draws_from_its_generator() -> None:
+    x = torch.zeros(16, 1, 187)
+    x[:, :, :100] = torch.rand(16, 1, 100) + 0.1
+    one, again = (light(x, torch.Generator().manual_seed(3)) for _ in range(2))
+    other = light(x, torch.Generator().manual_seed(4))
+    assert torch.equal(one, again) and not torch.equal(one, other)
+    assert one.shape == x.shape and not torch.equal(one, x)
+    assert (one[:, :, int(100 / (1 - STRETCH)) + 2 :] == 0).all()
+    assert (light(torch.zeros_like(x), torch.Generator()) == 0).all()
+
+
+def test_light_stretches_and_scales_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed = types.SimpleNamespace(value=1.0)
+    monkeypatch.setattr(torch, "rand", lambda *shape, generator: torch.full(shape, (fixed.value + 1) / 2))
+    monkeypatch.setattr(torch, "randn", lambda shape, generator: torch.zeros(shape))
+    ramp = torch.arange(1, 188, dtype=torch.float32).view(1, 1, -1)
+    faster = light(ramp, torch.Generator())  # drawn at its highest: 10 % faster, 10 % higher
+    at = torch.arange(187) * (1 + STRETCH)
+    inside = at < 186
+    torch.testing.assert_close(faster[0, 0, inside], (1 + at[inside]) * (1 + AMPLITUDE))
+    assert (faster[0, 0, ~inside] == 0).all()

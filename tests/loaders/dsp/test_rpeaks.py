@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from loaders.beats.table import labels_of
+from loaders.dsp.beat_heights import BeatHeights
 from loaders.dsp.rpeaks import HEIGHTS, RATE, STRIDE, WEIGHTS, condition, detect, probability
 from loaders.io.wfdb_record import read_wfdb
 from loaders.sources import synthetic
@@ -152,3 +153,36 @@ def test_real_records_that_the_network_was_not_trained_on():
         got = figures(detect(record.signal[:, 0], record.fs), reference, len(record.digital), learning=300.0)
         found, there, called = found + got["Se"][0], there + got["Se"][1], called + got["+P"][1]
     assert found / there >= 0.9975 and found / called >= 0.9971
+
+
+def silence(kind, seconds):
+    t = np.arange(round(seconds * FS)) / FS
+    noise = np.random.default_rng(int(seconds)).standard_normal(len(t))
+    wander = 0.06 * np.sin(2 * np.pi * 0.3 * t)
+    made = {"noise": 0.02 * noise, "wander": wander + 0.01 * noise, "steps": np.rint(0.4 * noise) * 0.005}
+    return made[kind]
+
+
+@needs_records
+@pytest.mark.parametrize("kind", ["noise", "wander", "steps"])
+def test_nothing_is_invented_in_silence(kind):
+    lead = read_wfdb(RECORDS / "100").signal[: 180 * 360, 0].astype(np.float64)
+    before, at = detect(lead, FS), 100 * 360
+    at = int(before[before > at][0]) + 200  # behind a T wave
+    for seconds in (3, 9, 12, 40):
+        gap = lead[at] + silence(kind, seconds)
+        peaks = detect(np.concatenate([lead[:at], gap, lead[at:]]), FS)
+        assert peaks.tolist() == np.where(before < at, before, before + len(gap)).tolist(), seconds
+
+
+def test_a_lead_that_becomes_ten_times_lower_is_still_read():
+    low = train(TIMES, height=0.06)
+    assert len(detect(np.concatenate([train(TIMES), low]), FS)) >= 2 * len(TIMES) - 16  # the unit has to follow
+
+
+def test_the_heights_of_one_part_tell_silence_in_the_next():
+    heights = BeatHeights()
+    assert detect(train(TIMES), FS, heights=heights).size == len(TIMES) and heights.last.size == 64
+    noise = silence("wander", 40)
+    assert detect(noise, FS).size > 0  # nothing says how high beats are
+    assert detect(noise, FS, heights=heights).size == 0 and heights.last.size == 64

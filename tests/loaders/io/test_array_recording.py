@@ -66,6 +66,32 @@ def test_the_rate_is_the_file_s_then_that_of_its_times_then_as_given(record: Rec
     assert "fs is 0; expected samples per second" in refused(path)
 
 
+def test_names_and_units_of_leads_come_from_variables(record: Record, tmp_path: Path) -> None:
+    values = record.digital * 25.0
+    described = {"data": values, "labels": ["ECG II", "Pulse"], "units": ["uV", "mmHg"]}  # as AcqKnowledge
+    described |= {"isi": np.array([[2.0]]), "isi_units": "ms", "start_sample": np.array([[0.0]])}
+    recording = open_recording(matlab(tmp_path, described), CsvFormat())
+    assert {lead.fs for lead in recording.leads} == {500.0} and recording.notes == []
+    assert "isi is nan" in refused(matlab(tmp_path, {**described, "isi_units": "weeks"}))
+    matlab(tmp_path, described)
+    assert [(lead.name, lead.unit, lead.scale) for lead in recording.leads] == [
+        ("ECG II", "uV", 1e-3),
+        ("Pulse", "mmHg", None),
+    ]
+    assert np.allclose(read(tmp_path / "r.mat"), record.digital[:, 0] / GAIN, atol=1e-6)
+    recording = open_recording(matlab(tmp_path, {**described, "labels": ["a", "a"]}), CsvFormat())
+    assert [lead.name for lead in recording.leads] == ["data 1", "data 2"]
+
+
+def test_channels_that_labchart_joins_in_one_row_are_not_taken_for_one_lead(tmp_path: Path) -> None:
+    joined = {
+        "data": np.zeros((1, 9999)),
+        "datastart": np.array([[1.0], [5001.0]]),
+        "dataend": np.array([[5000.0], [9999.0]]),
+    }
+    assert "joins all channels in one row" in refused(matlab(tmp_path, {**joined, "samplerate": FS}))
+
+
 def test_variables_of_another_length_are_no_leads_and_are_named(record: Record, tmp_path: Path) -> None:
     path = matlab(tmp_path, {"ecg": record.digital[:, :1] / GAIN, "rpeaks": np.arange(30.0)[:, None], "fs": FS})
     recording = open_recording(path, CsvFormat())

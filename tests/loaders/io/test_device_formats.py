@@ -172,6 +172,15 @@ def test_an_ishne_file_that_is_cut_off_is_read_as_far_as_it_goes(record: Record,
         assert said in refused(tmp_path / "r.ish")
 
 
+def test_a_checksum_that_does_not_fit_is_noted(record: Record, tmp_path: Path) -> None:
+    content = bytearray(writers.ishne(record.digital))
+    for checksum, sound in ((content[8:10], True), (content[8:10][::-1], True), (b"\0\0", True), (b"\1\2", False)):
+        content[8:10] = checksum
+        (tmp_path / "r.ish").write_bytes(content)
+        notes = [] if sound else ["the checksum of its header is wrong: is it damaged?"]
+        assert open_recording(tmp_path / "r.ish", CsvFormat()).notes == notes
+
+
 # what cannot be read
 
 
@@ -228,3 +237,13 @@ def test_files_of_another_format_than_their_suffix_says_are_read_or_named(record
     assert np.allclose(read(tmp_path / "r.edf"), record.digital[:, 0] / GAIN, atol=2e-5)
     (tmp_path / "r.scp").write_bytes(writers.edf(record.digital))
     assert "EDF" in refused(tmp_path / "r.scp") and "expected SCP-ECG" in refused(tmp_path / "r.scp")
+
+
+def test_small_files_that_would_fill_the_memory_are_refused(record: Record, tmp_path: Path) -> None:
+    (tmp_path / "r.xml").write_bytes(b"<AnnotatedECG>" + b"<a/>" * 600_000)
+    assert refused(tmp_path / "r.xml") == f"{tmp_path / 'r.xml'} has 600001 tags, which no recording has"
+    plain, packed = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99"
+    content = writers.dicom(record.digital)
+    place = content.index(plain)
+    (tmp_path / "r.dcm").write_bytes(content[:place] + packed + content[place + len(plain) :])
+    assert "is a compressed DICOM file: save it as Explicit VR Little Endian" in refused(tmp_path / "r.dcm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from loaders.io.open import OPENERS, is_recording, open_recording
-from loaders.io.recording import CsvFormat
+from loaders.io.recording import PACKED, CsvFormat
+from tests.conftest import ROOT
 from tests.loaders.io.reading import refused
 from tests.loaders.io.writers import edf, npy
 from tests.made import write_format
@@ -40,6 +42,12 @@ def test_other_files_are_refused(tmp_path: Path, suffix: str) -> None:
 def test_packed_files_are_to_be_unpacked(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UserError, match=r" is no recording: unpack it first$"):
         open_recording(tmp_path / f"r{suffix}", CsvFormat())
+
+
+def test_every_suffix_is_in_the_table_of_devices() -> None:
+    page = (ROOT / "docs" / "devices.md").read_text(encoding="utf-8")
+    assert [suffix for suffix in OPENERS if f"`{suffix}`" not in page and not suffix.endswith(PACKED)] == []
+    assert "](devices.md)" in (ROOT / "docs" / "annotate.md").read_text(encoding="utf-8")
 
 
 def link_to_zero(path: Path) -> None:
@@ -78,3 +86,11 @@ def test_rates_of_no_ecg_are_refused(tmp_path: Path, fs: float) -> None:
     assert f"has {fs:g} samples per second; at most 20000 make sense" in refused(tmp_path / "r.npy", CsvFormat(fs))
     (tmp_path / "r.csv").write_text("II\n" + "1\n2\n" * 500)
     assert f"has {fs:g} samples per second; at most 20000 make sense" in refused(tmp_path / "r.csv", CsvFormat(fs))
+
+
+@pytest.mark.parametrize("columns", [9_000, 1_000_000])
+def test_a_table_of_more_columns_than_leads_can_be_is_refused_at_once(tmp_path: Path, columns: int) -> None:
+    (tmp_path / "r.csv").write_text("\n".join([",".join(["1"] * columns)] * 3))
+    begin = time.monotonic()
+    assert "has lines of more than 16384 characters" in refused(tmp_path / "r.csv", CsvFormat(360.0))
+    assert time.monotonic() - begin < 5

@@ -225,7 +225,7 @@ def mat4(name: str, values: np.ndarray) -> bytes:
     return head + values.T.astype(kind).tobytes()
 
 
-def mat5(variables: dict[str, np.ndarray | str], compressed: bool = False) -> bytes:
+def mat5(variables: dict[str, np.ndarray | str | list[str]], compressed: bool = False) -> bytes:
     """A MATLAB file of version 5 (MAT-File Format, chapter 1): doubles, int16 and texts."""
 
     def element(kind: int, value: bytes) -> bytes:
@@ -233,8 +233,10 @@ def mat5(variables: dict[str, np.ndarray | str], compressed: bool = False) -> by
 
     content = b"MATLAB 5.0 MAT-file, made".ljust(124) + struct.pack("<H2s", 0x0100, b"IM")
     for name, value in variables.items():
-        if isinstance(value, str):
-            matrix, shape, data = 4, (1, len(value)), element(4, value.encode("utf-16-le"))
+        if isinstance(value, str | list):  # a list is a matrix of characters, a text in each row, column by column
+            rows = [value] if isinstance(value, str) else [each.ljust(max(map(len, value))) for each in value]
+            letters = "".join(map("".join, zip(*rows, strict=True)))
+            matrix, shape, data = 4, (len(rows), len(rows[0])), element(4, letters.encode("utf-16-le"))
         else:
             integers, shape = value.dtype.kind == "i", value.shape
             matrix = 10 if integers else 6

@@ -397,3 +397,32 @@ def test_progress_on_a_terminal_is_a_bar(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     gdd.download(tmp_path, f"{server.url}ecg.zip", timeout=5)
     assert "100%" in capsys.readouterr().err
+
+
+def test_no_password_or_query_is_in_a_message(
+    server: FaultyServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = server.url.removeprefix("http://")
+    address = f"http://me:s3cret@{host}ecg.zip?key=s3cret"
+    gdd.download(tmp_path / "ecg", address, **{**QUICK, "progress": True})
+    assert f"bytes from {server.url}ecg.zip, unpacking" in capsys.readouterr().err
+    bad = (
+        f"http://me:s3cret@{host}nothing?key=s3cret",
+        "http://me:s3cret@127.0.0.1:9/x?key=s3cret",
+        "ftp://me:s3cret@h/x",
+    )
+    for address in bad:
+        with pytest.raises(UserError) as caught:
+            gdd.download(tmp_path / "none", address, **QUICK, attempts=1)
+        assert "s3cret" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+def test_what_killed_downloads_left_is_removed(server: FaultyServer, tmp_path: Path) -> None:
+    folder = tmp_path / "ecg"
+    for k in range(3):
+        (folder / f".gdd-left{k}").mkdir(parents=True)
+        (folder / f".gdd-left{k}" / "archive.zip.part").write_bytes(NOISE)
+        (folder / f".{TRAIN}.{k}.tmp").write_bytes(NOISE)
+    gdd.download(folder, server.url + "ecg.zip", **QUICK)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([TRAIN, TEST])

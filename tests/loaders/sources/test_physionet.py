@@ -396,3 +396,31 @@ def test_progress_on_a_terminal_is_a_bar(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     physionet.download(tmp_path, server.url, timeout=5)
     assert re.search(r"\rdownloading:.* \d/6 ", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard", "dangling"])
+@pytest.mark.parametrize("name", ["100.hea", "100.dat", "SHA256SUMS.txt"])
+def test_a_link_in_place_of_a_part_is_not_followed(server: FaultyServer, tmp_path: Path, kind: str, name: str) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "mitdb"
+    folder.mkdir()
+    if kind != "dangling":
+        victim.write_bytes(b"private")
+    (folder / f"{name}.part").symlink_to(victim) if kind != "hard" else (folder / f"{name}.part").hardlink_to(victim)
+    physionet.download(folder, server.url, **QUICK)
+    assert contents(folder) == server.files
+    assert not any(path.is_symlink() for path in folder.iterdir())
+    assert victim.exists() == (kind != "dangling")
+    assert kind == "dangling" or victim.read_bytes() == b"private"
+
+
+def test_no_password_or_query_is_in_a_message(server: FaultyServer, tmp_path: Path) -> None:
+    host = server.url.removeprefix("http://")
+    for address in (
+        f"http://me:s3cret@{host}nowhere",
+        "http://127.0.0.1:9/x?key=s3cret",
+        f"http://me:s3cret@{host}?s3cret",
+    ):
+        with pytest.raises(UserError) as caught:
+            physionet.download(tmp_path / "mitdb", address, **HASTY, attempts=1)
+        assert "s3cret" not in str(caught.value) and "127.0.0.1" in str(caught.value)
+        assert caught.value.__cause__ is None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from toolbox.holter.episodes import Episode, find_episodes, summarize
+from toolbox.holter.silences import find_silences
 
 
 def kinds_and_beats(
@@ -16,7 +17,8 @@ def kinds_and_beats(
     times = np.cumsum(intervals)
     rr_intervals = intervals.copy()
     rr_intervals[[0, *breaks]] = np.nan
-    return [(e.kind, e.first, e.last) for e in find_episodes(times, rr_intervals, np.array(list(letters)))]
+    silences = find_silences(times - times[0], times[-1] - times[0], lambda *_: "pause")
+    return [(e.kind, e.first, e.last) for e in find_episodes(times, rr_intervals, np.array(list(letters)), silences)]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,20 @@ def test_nothing_goes_on_across_what_was_skipped() -> None:
 def test_pauses_lie_between_two_beats() -> None:
     assert kinds_and_beats("NNNN", [0.8, 0.8, 2.0, 0.8]) == [("pause", 1, 2)]
     assert kinds_and_beats("NNNN", [0.8, 0.8, 1.99, 0.8]) == []
-    assert kinds_and_beats("NNNN", [0.8, 0.8, 5.0, 0.8], breaks=(2,)) == []
+    assert kinds_and_beats("NNNN", [0.8, 0.8, 5.0, 0.8], breaks=(2,)) == [
+        ("pause", 1, 2)
+    ]  # no RR interval, all the same
+    assert kinds_and_beats("NNNN", [0.8, 0.8, 40.0, 0.8]) == [("pause", 1, 2)]
+
+
+def test_nothing_goes_on_across_a_pause() -> None:
+    assert kinds_and_beats("NVVN", [0.8, 0.8, 2.3, 0.8]) == [("pause", 1, 2)]
+    assert kinds_and_beats("VVVVV", [0.8, 0.8, 2.3, 0.8, 0.8]) == [
+        ("V couplet", 0, 1),
+        ("pause", 1, 2),
+        ("V run", 2, 4),
+    ]
+    assert kinds_and_beats("NVNVNVN", [0.8, 0.8, 0.8, 2.0, 0.8, 0.8, 0.8]) == [("pause", 2, 3)]
 
 
 def test_an_episode_tells_its_rate_and_name() -> None:
@@ -63,10 +78,18 @@ def test_the_summary_counts() -> None:
     rr = np.full(len(letters), 0.75)
     rr[0], rr[-1] = np.nan, 3.0
     times = np.cumsum(np.nan_to_num(rr, nan=0.75))
-    summary = summarize(rr, letters, tuple("NSVFQ"), find_episodes(times, rr, letters))
+    silences = [
+        Episode("pause", times[-2], times[-1], 20, 21, None),
+        Episode("no signal or asystole", 100, 112, 21, 21, None),
+    ]
+    summary = summarize(rr, letters, tuple("NSVFQ"), find_episodes(times, rr, letters, silences))
     assert summary["beats"] == {"all": 22, "N": 17, "S": 3, "V": 2, "F": 0, "Q": 0}
     assert summary["burden"] == {"S": round(3 / 22, 6), "V": round(2 / 22, 6), "F": 0.0, "Q": 0.0}
     assert summary["runs"] == {"V": 0, "S": 1} and summary["couplets"] == {"V": 1, "S": 0}
     assert summary["longest_run_beats"] == {"V": 0, "S": 3}
     assert summary["pauses"] == {"count": 1, "longest_s": 3.0}
+    assert summary["without_beats"] == {
+        "counts": {"pause": 1, "no signal or asystole": 1, "no beats found but the signal moves": 0},
+        "longest": {"kind": "no signal or asystole", "start": 100, "seconds": 12},
+    }
     assert summary["rate_per_min"] == {"mean": round(60 * 21 / (20 * 0.75 + 3), 1), "min": 58.2, "max": 80.0}

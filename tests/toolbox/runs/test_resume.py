@@ -371,7 +371,9 @@ def test_a_second_training_of_a_run_is_told_who_holds_it(trained: Path):
         )  # fmt: skip
         assert answer.returncode == 2
         assert re.fullmatch(
-            r"error: .* is being trained by process \d+ on .* since .*; one process at a time\n", answer.stderr
+            r"note: run \S+, the only one that fits\n"
+            r"error: .* is being trained by process \d+ on .* since .*; one process at a time\n",
+            answer.stderr,
         )
         assert (run / LATEST).read_bytes() == before
         resume(trained, "--test")  # may run beside

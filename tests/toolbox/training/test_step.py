@@ -1,13 +1,11 @@
-"""Accumulation, clipping and averaging, against what they are by definition; augmentation of batches."""
+"""Accumulation, clipping and averaging, against what they are by definition."""
 
 import copy
-import types
 
 import pytest
 import torch
 from torch import nn
 
-from loaders.datasets.augment import AMPLITUDE, STRETCH, light
 from toolbox.training.step import OptimizerStep, WeightEMA
 
 
@@ -103,26 +101,3 @@ def test_a_restored_average_goes_on_alike():
     first.update()
     second.update()
     torch.testing.assert_close(first.weights(), second.weights(), rtol=0, atol=0)
-
-
-def test_augmentation_keeps_padding_and_draws_from_its_generator():
-    x = torch.zeros(16, 1, 187)
-    x[:, :, :100] = torch.rand(16, 1, 100) + 0.1
-    one, again = (light(x, torch.Generator().manual_seed(3)) for _ in range(2))
-    other = light(x, torch.Generator().manual_seed(4))
-    assert torch.equal(one, again) and not torch.equal(one, other)
-    assert one.shape == x.shape and not torch.equal(one, x)
-    assert (one[:, :, int(100 / (1 - STRETCH)) + 2 :] == 0).all()
-    assert (light(torch.zeros_like(x), torch.Generator()) == 0).all()
-
-
-def test_augmentation_stretches_and_scales_as_it_says(monkeypatch):
-    fixed = types.SimpleNamespace(value=1.0)
-    monkeypatch.setattr(torch, "rand", lambda *shape, generator: torch.full(shape, (fixed.value + 1) / 2))
-    monkeypatch.setattr(torch, "randn", lambda shape, generator: torch.zeros(shape))
-    ramp = torch.arange(1, 188, dtype=torch.float32).view(1, 1, -1)
-    faster = light(ramp, torch.Generator())  # drawn at its highest: 10 % faster, 10 % higher
-    at = torch.arange(187) * (1 + STRETCH)
-    inside = at < 186
-    torch.testing.assert_close(faster[0, 0, inside], (1 + at[inside]) * (1 + AMPLITUDE))
-    assert (faster[0, 0, ~inside] == 0).all()
