@@ -100,6 +100,7 @@ def test_class_weights_are_refused_where_they_mean_nothing(tmp_path, choice):
     assert not (tmp_path / "synthetic" / "runs").exists()
 
 
+@pytest.mark.draws
 def test_a_run_leaves_what_the_contract_says(tmp_path):
     result = train(tmp_path, "--epochs", "5", "--lr", "0.002", "--tensorboard")
     folder = tmp_path / "synthetic" / "runs" / "synthetic_cnn1d_3_opadam_StepLR_lr0.002_nll_bs128_1"
@@ -117,6 +118,8 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
     }  # fmt: skip
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {name for name in found if not name.startswith("tensorboard/")} == expected
+    pictures = [name for name in found if name.endswith(".png")]
+    assert len(pictures) == 7 and all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
     assert any(name.startswith("tensorboard/events.out.tfevents") for name in found)
     config = json.loads((folder / "config.json").read_text())
     assert config["options"]["lr"] == 0.002 and config["versions"]["torch"] == torch.__version__

@@ -27,8 +27,6 @@ from models import list_models, takes
 from tests.second_device import second_device
 from toolbox.runs.checkpoint import load_checkpoint
 
-pytestmark = pytest.mark.usefixtures("blank_pictures")
-
 DATA = ["--dataset", "synthetic", "--synthetic-patients", "3", "--synthetic-minutes", "1"]
 TRAIN = ["--batch-size", "64", "--lr", "0.003", "--precision", "fp32", "--workers", "0"]
 WINDOW = ["--context", "window", "--features", "rr", "--leads", "2"]

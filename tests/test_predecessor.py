@@ -111,7 +111,7 @@ def test_its_checkpoint_is_exported(root: Path, old_file: Path, network: OldCnn1
 
 
 def test_the_file_gives_its_number_of_classes(
-    root: Path, tmp_path: Path, old_file: Path, capsys: pytest.CaptureFixture[str], blank_pictures: None
+    root: Path, tmp_path: Path, old_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_checkpoint(OldCnn1d(2), tmp_path / "bin.pth.tar")
     options = args.parse_args(
@@ -254,6 +254,7 @@ def test_a_log(tmp_path: Path) -> None:
     assert again.logged["train"] == [{"epoch": 1, "loss": 0.5}]
 
 
+@pytest.mark.draws
 def test_pictures(tmp_path: Path) -> None:
     matrix = save_plot(
         plot_confusion_matrix(np.array([[3, 1], [0, 2]]), ("N", "A"), normalize=True), tmp_path / "cm.png"

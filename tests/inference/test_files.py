@@ -187,6 +187,7 @@ def test_beats_of_another_annotator_are_taken_as_they_are(record: Record, tmp_pa
         annotate_file(Item(header), Rule(), AnnotateOptions(peaks="qrs"))
 
 
+@pytest.mark.draws
 def test_a_picture_on_request(plain: Path, tmp_path: Path) -> None:
     summary = annotate_file(Item(plain), Rule(), AnnotateOptions(out=tmp_path / "new" / "folder", png=True))
     picture = tmp_path / "new" / "folder" / "r.ecg.png"

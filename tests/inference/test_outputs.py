@@ -163,6 +163,7 @@ def test_done_before_believes_hashes_only(folder: Path, name: str, damage: int) 
         assert f"{name} is not as --predict wrote it" in refusal(folder)
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_was_deleted_is_made_again(folder: Path, name: str) -> None:
     expected = contents(folder)
@@ -210,6 +211,7 @@ def test_of_several_an_edited_summary_stops_its_own_only(tmp_path: Path, capsys:
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.draws
 def test_a_picture_of_before_is_drawn_anew(folder: Path) -> None:
     picture = (folder / "r.ecg.png").read_bytes()
     summary = annotate_file(Item(folder / "r.hea"), Rule(), AnnotateOptions(lead="V1"))

@@ -11,6 +11,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from toolbox.plotter import one_vs_rest, plot_confusion_matrix, plot_history, plot_pr_curve, plot_roc_curve, save_plot
 
+pytestmark = pytest.mark.draws
+
 FIVE = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
 TWO = ("Normal", "Abnormal")
 COUNTS = np.array(
