@@ -36,6 +36,7 @@ from toolbox.utils.seeding import seed_everything
 from trainer import TrainContext, Training
 
 TRIAL_BATCHES = 10  # of each pass of a --short-run
+TRIAL_ROWS = 32  # that imported weights are tried on
 EVALUATION_BATCH = 1024  # rows at once where nothing is learned; scores do not depend on it
 
 
@@ -121,6 +122,8 @@ class BuiltRun:
             UserError: the weights do not fit.
         """
         check_fits(state, self.options.model.model_name, self.context.class_names, run.path)
+        if self.options.command.test:
+            self.check_records(run)
         load_weights(self.context.model, state["model"], run.path)
         if state["live"] and not self.options.command.test:  # with --ema, the scored and the learning weights differ
             load_weights(self.context.model, state["live"], run.path)
@@ -131,6 +134,19 @@ class BuiltRun:
                 f"comparable with those on {self.data.cache.meta['source']['where']}"
             )
         return same
+
+    def check_records(self, run: Run) -> None:
+        """Raise UserError when records that `run` learned from would test it now."""
+        then, now = run.config["data"].get("records"), self.data.facts.get("records")
+        if not (isinstance(then, dict) and isinstance(then.get("train"), list) and now):
+            return
+        both = sorted(set(map(str, then["train"])) & set(now["test"]))
+        if both:
+            names = ", ".join(both[:6]) + (" ..." if len(both) > 6 else "")
+            raise UserError(
+                f"{run.name} learned from records that would test it now: {names}; "
+                "the records, or the file of --patients, are not those that it was trained with; put them back"
+            )
 
 
 def build(args: Namespace) -> BuiltRun:
@@ -149,12 +165,25 @@ def build(args: Namespace) -> BuiltRun:
         if fit_scaling is not None:
             fit_scaling(*data.train.inputs())
         start_weights(model, options, args.root_dir)
+        check_outputs(model, data.train, options.command.import_weights or options.command.pretrained)
     weights = data.train.class_weights(balance.class_balance, balance.effective_beta) if balance.class_balance else None
     criterion = get_criterion(args, weights, data.train.class_counts())
     if options.device.compile:
         model.compile()  # in place: the state_dict keeps its names
     context = TrainContext(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
     return BuiltRun(args, options, data, context)
+
+
+@torch.no_grad()
+def check_outputs(model: nn.Module, rows: ECGLoader, source: str | None) -> None:
+    """Refuse weights of a file, `source`, that are numbers, and yet so large that the network's outputs are none."""
+    if source is None:
+        return
+    batch = rows.batch(torch.arange(min(len(rows), TRIAL_ROWS)))
+    logits = model.eval()(*batch.inputs(torch.device("cpu")))
+    model.train()
+    if not bool(logits.isfinite().all()):
+        raise UserError(f"{source} is of no use: with its weights the network's outputs are NaN or infinite")
 
 
 def start_weights(model: nn.Module, options: Options, root: str) -> None:

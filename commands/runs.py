@@ -98,5 +98,7 @@ def _of_how_many(run: Run, fitting: list[Run], meant: list[Run], args: Namespace
     text = f", the newest of {len(fitting)} that fit"
     if len(meant) < len(fitting):
         text = f", of {len(fitting)} that fit: flags that were left out stand for their defaults"
-    later = [other.name for other in meant if other.config["started"] > run.config["started"] and not other.trial]
+    paths = [other.path for other in meant]
+    newer = meant[paths.index(run.path) + 1 :] if run.path in paths else []
+    later = [other.name for other in newer if not other.trial]
     return text + (f"; passed over, without {needed_file(args)} yet: {', '.join(later)}" if later else "")

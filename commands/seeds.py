@@ -20,7 +20,7 @@ from commands import test, train
 from commands.runs import merge_run_options
 from toolbox.logger import Experiment
 from toolbox.runs.claim import claim_file
-from toolbox.runs.folders import Run, list_runs
+from toolbox.runs.folders import Run, by_age, list_runs
 from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError, outliving_readers, printable, read_json, write_json
 from toolbox.utils.program import program_words
@@ -127,14 +127,18 @@ def newest_experiment(args: Namespace) -> Path:
             state = read_json(path)
             fits = all(state["options"].get(key) == value for key, value in wanted.items())
             if fits and len(state["seeds"]) == args.seeds:
-                fitting.append((state["started"], path))
+                version = int(path.stem.rpartition("_")[2])
+                fitting.append(
+                    Run(path.with_name(path.stem), {**state, "version": version, "started": state["started"] + ""})
+                )
             others.append(f"{state['name']} ({len(state['seeds'])} seeds)")
-        except (UserError, KeyError, TypeError, AttributeError):
+        except (UserError, KeyError, TypeError, AttributeError, ValueError):
             continue  # another file, or one that was claimed and not yet filled
     if not fitting:
         there = f"; there are: {', '.join(others)}" if others else "; there are none: train one by --seeds N first"
         raise UserError(f"no experiment of {args.seeds} seeds fits these flags{there}")
-    return max(fitting)[1]
+    newest = by_age(fitting)[-1].path
+    return newest.with_name(f"{newest.name}.json")
 
 
 def flat_maps(patients: Mapping[str, Any]) -> dict[str, Any]:

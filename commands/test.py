@@ -13,6 +13,7 @@ from commands.build import build
 from commands.imported import imported_run
 from commands.options import imports_weights
 from commands.runs import open_run
+from loaders.datasets.patients import UNKNOWN_WARNING
 from toolbox.logger import Experiment
 from toolbox.reports.console import scores_table
 from toolbox.reports.run_files import write_test_results
@@ -74,7 +75,8 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
-    patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out)
+    unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
+    patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out, unit)
     board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves may reach beyond this epoch
     board.scalars("test", scores, epoch)
     board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)

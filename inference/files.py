@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.classifier import Classifier
+from inference.outputs import Outputs
 from inference.recording import AnnotatedLead, annotate_lead
 from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.annotations import write_beats, write_table
@@ -19,7 +20,7 @@ from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
-from toolbox.utils import UserError, os_error_text, read_json, sha256_of, write_json
+from toolbox.utils import UserError, os_error_text, sha256_of
 
 FILES_VERSION = 2  # raise it when the same recording and network give other files: older ones are then made anew
 PICTURE_DPI = 150  # strips are drawn in true size
@@ -64,34 +65,29 @@ def annotate_file(
         Its summary without the list of episodes, with "page" and, where the files were there, "done_before".
 
     Raises:
-        UserError: it cannot be read, holds no beats, or its files cannot be written.
+        UserError: it cannot be read, holds no beats, or its files cannot be written or are not as they were written.
     """
-    target = options.target(item)
-    summary_file = _beside(target, "json")
-    extra = {"page": str(_beside(target, "html"))}
+    outputs = Outputs(options.target(item))
+    extra = {"page": str(outputs.file("html"))}
     try:
+        before = outputs.check_own(options.png)
         recording = open_recording(item.path, options.csv)
         fingerprint = input_fingerprint(recording, classifier, options)
-        before = _read_summary(summary_file)
-        if before is None and target.exists():
-            raise UserError(f"{target} exists and is not of --predict; take another --annotator or --out")
-        if before and before.get("fingerprint") == fingerprint and _has_outputs(before, target.parent):
+        if before and before["fingerprint"] == fingerprint and outputs.are_complete(before):
             return {**_without_episodes(before), **extra, "done_before": True}
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write_json(summary_file, {"fingerprint": fingerprint, "outputs": None})  # marks the other files as ours
+        png = options.png or outputs.has_own_picture(before)  # no picture of other beats stays behind
+        outputs.target.parent.mkdir(parents=True, exist_ok=True)
+        with outputs.folder_to_write() as folder:
             position, warning = choose_lead_by_signal(recording, options.lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
                 show_progress=show_progress,
             )  # fmt: skip
             summary = summarize(recording, annotated, classifier, options, [warning] if warning else [])
-            summary |= {"fingerprint": fingerprint, "outputs": _output_names(target, options)}
-            _write_files(target, recording, annotated, summary, options)
-        except BaseException:
-            if not target.exists():  # no other file has been written
-                summary_file.unlink(missing_ok=True)
-            raise
+            files = [outputs.file(kind) for kind in ("", "csv", "html", *(["png"] if png else []))]
+            summary |= {"fingerprint": fingerprint, "outputs": [file.name for file in files]}
+            _write_files(Outputs(folder / outputs.target.name), recording, annotated, summary, options)
+            summary = outputs.put_in_place(folder, summary, png)
     except OSError as error:
         raise UserError(os_error_text(error)) from error
     return {**_without_episodes(summary), **extra}
@@ -119,7 +115,7 @@ def summarize(
     options: AnnotateOptions,
     warnings: list[str],
 ) -> dict[str, Any]:
-    """The summary of an annotated recording, as its JSON file holds it, but for "fingerprint" and "outputs"."""
+    """The summary of an annotated recording, as its JSON file holds it, but for what `Outputs` adds."""
     beats = annotated.beats
     return {
         "recording": recording.name,
@@ -141,55 +137,27 @@ def summarize(
 
 
 def _write_files(
-    target: Path, recording: Recording, annotated: AnnotatedLead, summary: dict[str, Any], options: AnnotateOptions
+    outputs: Outputs, recording: Recording, annotated: AnnotatedLead, summary: dict[str, Any], options: AnnotateOptions
 ) -> None:
-    """Write the files of an annotated recording, its summary last."""
-    beats = annotated.beats
+    """Write the files of an annotated recording but for its summary, which names them."""
+    beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
     write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped)
-    table = _beside(target, "csv")
     write_table(table, beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters)
     details = {
         "Recording": f"{recording.path.name} ({recording.kind})",
         "Leads": ", ".join(one.name for one in recording.leads),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
         "Model": summary["model"]["name"],
-        "Annotations": ", ".join([target.name, table.name, _beside(target, "json").name]),
+        "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
-    write_page(_beside(target, "html"), summary, details, beats)
-    if options.png:
+    write_page(outputs.file("html"), summary, details, beats)
+    if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
         figure = draw_strips(beats.trace, beats.marks, windows, title, NOTE, annotated.unit)
-        save_plot(figure, _beside(target, "png"), PICTURE_DPI)
-    write_json(_beside(target, "json"), summary)
-
-
-def _beside(target: Path, kind: str) -> Path:
-    """The file of a kind that goes with the annotation file `target`."""
-    return target.with_name(f"{target.name}.{kind}")
-
-
-def _output_names(target: Path, options: AnnotateOptions) -> list[str]:
-    """The names of a recording's files, but for its summary."""
-    kinds = ("csv", "html", *(["png"] if options.png else []))
-    return [target.name, *(_beside(target, kind).name for kind in kinds)]
+        save_plot(figure, outputs.file("png"), PICTURE_DPI)
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:
     """A summary small enough to keep thousands of them in memory."""
     return {key: value for key, value in summary.items() if key != "episodes"}
-
-
-def _read_summary(path: Path) -> dict[str, Any] | None:
-    """The summary that --predict wrote to `path`, None when there is none."""
-    try:
-        summary = read_json(path)
-    except UserError:
-        return None
-    return summary if isinstance(summary, dict) and "fingerprint" in summary else None
-
-
-def _has_outputs(summary: dict[str, Any], folder: Path) -> bool:
-    """Whether all files that a summary names are there."""
-    outputs = summary.get("outputs")
-    return isinstance(outputs, list) and all((folder / str(name)).is_file() for name in outputs)

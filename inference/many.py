@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from inference.classifier import Classifier
 from inference.files import AnnotateOptions, annotate_file
+from inference.outputs import REMEDY, Outputs
 from loaders.io.discovery import Item
 from toolbox.utils import printable, warn
 from toolbox.utils.parallel import run_all
@@ -33,7 +34,7 @@ def annotate_files(
     Raises:
         UserError: none could be annotated, by fault of the recordings.
     """
-    named, doubled = _by_path(items, options)
+    named, refused = _by_path(items, options)
     work = partial(annotate_file, classifier=classifier, options=options, show_progress=min(processes, len(named)) < 2)
     finished: list[str] = []
 
@@ -43,7 +44,7 @@ def annotate_files(
             _print_summary(summary)
 
     try:
-        done, all_failed = run_all(work, named, {**failed, **doubled}, processes, report)
+        done, all_failed = run_all(work, named, {**failed, **refused}, processes, report)
     except Ended as stop:
         stop.advice = (
             f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
@@ -53,17 +54,22 @@ def annotate_files(
 
 
 def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str, Item], dict[str, str]]:
-    """Recordings by their path; and those whose files would overwrite another's, with why they are left out."""
+    """Recordings by their path; and those whose files would overwrite another's, or a recording, with the reason."""
     owner: dict[Path, Path] = {}
+    inputs = {item.path.resolve() for item in items}
     named: dict[str, Item] = {}
-    doubled: dict[str, str] = {}
+    refused: dict[str, str] = {}
     for item in items:
-        first = owner.setdefault(options.target(item).resolve(), item.path)
-        if first == item.path:
-            named[str(item.path)] = item
+        outputs = Outputs(options.target(item))
+        first = owner.setdefault(outputs.target.resolve(), item.path)
+        taken = [file for file in outputs.files if file.resolve() in inputs]
+        if first != item.path:
+            refused[str(item.path)] = f"{item.path}: its files would overwrite those of {first}; give it another --out"
+        elif taken:
+            refused[str(item.path)] = f"{item.path}: {taken[0]} is a recording of this command, and kept; {REMEDY}"
         else:
-            doubled[str(item.path)] = f"{item.path}: its files would overwrite those of {first}; give it another --out"
-    return named, doubled
+            named[str(item.path)] = item
+    return named, refused
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

@@ -52,6 +52,10 @@ CONFLICTS = (
         "--fold goes with --split kfold, or with interpatient; Kaggle's split knows no patients",
     ),
     Conflict(
+        lambda args: (args.starts or args.prepare) and args.patients and args.split != "kfold",
+        "--patients goes with --split kfold, which keeps the records of a person together",
+    ),
+    Conflict(
         lambda args: args.split.startswith("interpatient") and args.dataset.startswith("synthetic"),
         "--split {split} is a list of MIT-BIH's records; take --split kfold for {dataset}",
     ),

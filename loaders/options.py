@@ -73,6 +73,11 @@ class SplitOptions:
         metavar="I/K",
         role="name",
     )
+    patients: str | None = option(
+        None,
+        "with --split kfold of own records: CSV file of lines record,patient, so that no person is on two sides",
+        metavar="FILE",
+    )
     val_fraction: float = option(0.1, "share of train held out for validation", type=number(float, 0, 0.5, above=True))
     validate_on: str = option(
         "val",

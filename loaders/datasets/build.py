@@ -18,8 +18,9 @@ from loaders.beats.features.table import names_of
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.spliced import is_spliced, spliced_from
 from loaders.beats.table import Beats
-from loaders.datasets import splits
+from loaders.datasets import checks, splits
 from loaders.datasets.dataset import ECGLoader, ECGLoader_bin
+from loaders.datasets.patients import UNKNOWN_WARNING, are_known, with_patients
 from loaders.options import DataOptions, SourceOptions, SplitOptions
 from loaders.sources.cache import Cache
 from loaders.sources.finder import SourceFinder, open_cache
@@ -94,12 +95,14 @@ class Parts:
         kind: the dataset that they make.
         warnings: to be read with the scores.
         lines: more for --prepare to print.
+        known: whether it is known whose the records are, and that no beat stands in two of them.
     """
 
     division: splits.Division
     kind: type[ECGLoader]
     warnings: list[str]
     lines: list[str]
+    known: bool = True
 
 
 def ecg(options: DataOptions) -> Data:
@@ -132,12 +135,21 @@ def load(options: DataOptions, kind: type[ECGLoader]) -> Data:
         layout = kaggle_layout(options.source)
         cache = synthetic_cache(options.source, layout) or SourceFinder(options.source, layout).find()
         warning = SYNTHETIC_WARNING if options.source.is_synthetic else KAGGLE_WARNING
-        return make_data(options.split, options.seed, cache, kind, [warning])
+        data = make_data(options.split, options.seed, cache, kind, [warning])
+        if cache.meta["kind"] == "csv":
+            data.warnings += csv_warnings(cache, data)
+        return data
     spec = InputSpec.of(options.inputs, options.patients.spliced)
     layout = whole_layout(spec)
     cache = synthetic_cache(options.source, layout) or SourceFinder(options.source, layout).find_records()
-    beats = cache.splits["all"]
+    beats, where = cache.splits["all"], cache.meta["source"]["where"]
+    if options.split.patients:
+        beats = with_patients(beats, options.split.patients, bool(spec.spliced))
     parts = (mixed if options.split.split == "kaggle" else by_patient)(beats, options, kind)
+    rows = parts.division.rows
+    checks.check_filled({part: len(numbers) for part, numbers in rows.items()}, where)
+    if not parts.known:
+        parts.warnings += checks.shared_rows(dict.fromkeys(rows, beats), rows, where)
     if options.split.validate_on == "train":
         parts.warnings.append(LEARNED_WARNING)
     neighbours, geometry, division = options.inputs.neighbours, spec.geometry(), parts.division
@@ -147,7 +159,7 @@ def load(options: DataOptions, kind: type[ECGLoader]) -> Data:
     facts = {
         "recipe": layout.recipe,
         "split": options.split.split,
-        "patients": division.patients,
+        **({"patients": division.patients} if parts.known else {}),
         "records": division.records,
         "features": names_of(spec.features, spec.leads),
     }
@@ -197,9 +209,27 @@ def make_data(split: SplitOptions, seed: int, cache: Cache, kind: type[ECGLoader
         whole = kind(test)
         return Data(kind(train), whole, whole, cache, [*warnings, LEAK_WARNING])
     rest, held = held_out(kind(train).labels().numpy(), split, seed)
+    checks.check_filled({"train": len(rest), "val": len(held), "test": len(test)}, cache.meta["source"]["where"])
     if split.validate_on == "train":
         warnings = [*warnings, LEARNED_WARNING]
     return Data(kind(train, rest), kind(train, held), kind(test), cache, warnings)
+
+
+def csv_warnings(cache: Cache, data: Data) -> list[str]:
+    """Text about CSV files of another scale, with rows in common, or swapped.
+
+    Raises:
+        UserError: their rows are of different scales, or all the same.
+    """
+    where = cache.meta["source"]["where"]
+    warnings = checks.swapped_files(len(cache.splits["train"]), len(cache.splits["test"]))
+    warnings += checks.scale_problems(cache.splits, where)
+    files = cache.splits
+    warnings += checks.shared_rows(files, {part: np.arange(len(beats)) for part, beats in files.items()}, where)
+    held = {"train": data.train.rows.cpu().numpy(), "val": data.val.rows.cpu().numpy()}
+    if data.val is not data.test and set(held["val"].tolist()).isdisjoint(held["train"].tolist()):
+        warnings += checks.shared_rows(dict.fromkeys(held, files["train"]), held, where)
+    return warnings
 
 
 def held_out(labels: np.ndarray, split: SplitOptions, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -233,13 +263,15 @@ def by_patient(beats: Beats, options: DataOptions, kind: type[ECGLoader]) -> Par
     division.rows = {part: real[rows] for part, rows in division.rows.items()}
     warnings = [SYNTHETIC_PATIENTS_WARNING] if options.source.is_synthetic else []
     warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
-    lines = splits.describe(division)
+    known = options.source.is_synthetic or bool(split.patients) or are_known(beats, bool(spliced.any()))
+    warnings += [] if known else [UNKNOWN_WARNING]
+    lines = splits.describe(division, known, split.patients or "")
     if spliced.any():
         rows = np.flatnonzero(spliced & (beats.y < splits.SCORED))
         rows = rows[np.isin(spliced_from(beats.record[rows]), division.records["train"])]
         division.rows["train"] = np.sort(np.concatenate([division.rows["train"], rows]))
         lines += spliced_lines(beats, rows)
-    return Parts(division, kind.without_q(), warnings, lines)
+    return Parts(division, kind.without_q(), warnings, lines, known)
 
 
 def spliced_lines(beats: Beats, rows: np.ndarray) -> list[str]:

@@ -250,20 +250,30 @@ def held_out(beats: Beats, rows: np.ndarray, fraction: float, seed: int) -> np.n
     return np.isin(beats.patient[rows], names[chosen[best]])
 
 
-def describe(division: Division) -> list[str]:
-    """Text: the patients of each part, and that they are disjoint."""
-    lines = ["", "patients (whole records; a record's number stands for its patient)"]
+def describe(division: Division, known: bool = True, source: str = "") -> list[str]:
+    """Text: the patients of each part, and that they are disjoint.
+
+    Args:
+        division: the parts.
+        known: whether it is known whose the records are; else nothing is said of patients.
+        source: the file that says so, if it was one.
+    """
+    whose = f"the patients are those in {source}" if source else "a record's number stands for its patient"
+    if not known:
+        whose = "it is not known which are of one patient; --patients FILE says so"
+    lines = ["", f"{'patients' if known else 'records'} (whole records; {whose})"]
     for part, names in division.records.items():
-        lines.append(f"{part:5}  {len(division.patients[part]):3d} patients, records {' '.join(names)}")
-    if division.shared:
+        count = f"{len(division.patients[part]):3d} patients, records" if known else f"{len(names):3d} records:"
+        lines.append(f"{part:5}  {count} {' '.join(names)}")
+    sides = "of train and test" if division.patients["val"] == division.patients["train"] else "of train, val and test"
+    if not known:
+        lines.append(f"no record is in two {sides}; of patients that is not known")
+    elif division.shared:
         lines.append(
             f"disjoint: yes, but for patient {' '.join(division.shared)}, whose records 201 (DS1) and 202 (DS2) are on "
             "both sides of the published list; --split interpatient_strict leaves 202 out"
         )
     else:
-        sides = (
-            "of train and test" if division.patients["val"] == division.patients["train"] else "of train, val and test"
-        )
         lines.append(f"disjoint: yes, no patient is in two {sides}")
     count = ", ".join(f"{part} {count}" for part, count in division.left_out.items())
     letters = " ".join(CLASS_LETTERS[:SCORED])

@@ -47,7 +47,7 @@ def read_csv(path: str | Path) -> Beats:
     wrong[:, KAGGLE_ROW] |= ~np.isin(table[:, KAGGLE_ROW], range(len(CLASS_NAMES)))
     if wrong.any():
         row, column = np.unravel_index(wrong.argmax(), wrong.shape)
-        number, line = _line_of(path, int(row) + 1)
+        number, line = _line_of(path, int(row) + 1 + bool(_numbered_columns(path)))
         cell = dict(enumerate(line.split(","))).get(int(column), "?").strip('" ')
         said = f"label {cell}, expected 0 to {len(CLASS_NAMES) - 1}"
         if not np.isfinite(table[row, column]):
@@ -56,15 +56,34 @@ def read_csv(path: str | Path) -> Beats:
     return as_beats(np.ascontiguousarray(table[:, :KAGGLE_ROW]), table[:, KAGGLE_ROW].astype(np.int64))
 
 
+def _numbered_columns(path: Path) -> int:
+    """The lines up to a header of column numbers (0 to 187, or from 1 on), as pandas writes it; 0 where there is none.
+
+    Samples are between 0 and 1 and labels up to 4: no row of beats looks like that.
+    """
+    with open(path, "rb") as handle:
+        head = handle.readlines(COLUMNS * 8)[:9]
+    for number, line in enumerate(head, start=1):
+        if line.strip():
+            cells = [cell.strip(b' "\xef\xbb\xbf\r\n') for cell in line.split(b",")]
+            counts = [[b"%d" % (first + k) for k in range(COLUMNS)] for first in (0, 1)]
+            return number if cells in counts else 0
+    return 0
+
+
 def _read_table(path: Path, threads: bool = True) -> np.ndarray:
     """(rows, 188) float32."""
     names = [str(k) for k in range(COLUMNS)]
-    reader = arrow_csv.open_csv(
-        path,
-        read_options=arrow_csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=threads),
-        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32()), null_values=[]),
-    )
-    blocks = [np.stack([column.to_numpy() for column in batch.columns], axis=1) for batch in reader]
+    header = _numbered_columns(path)
+    with open(path, "rb") as handle:  # a folder's name may be no UTF-8, which Arrow asks for
+        reader = arrow_csv.open_csv(
+            handle,
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, block_size=BLOCK, use_threads=threads, skip_rows=header
+            ),
+            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32()), null_values=[]),
+        )
+        blocks = [np.stack([column.to_numpy() for column in batch.columns], axis=1) for batch in reader]
     return np.concatenate([np.empty((0, COLUMNS), dtype=np.float32), *blocks])
 
 

@@ -18,6 +18,10 @@ MITDB = (
     "patients, taken 1975 to 1979 in one hospital in Boston, at 360 Hz, many of them chosen for their rare arrhythmias."
 )
 SYNTHETIC = "Synthetic recordings (`--dataset synthetic`), made after McSharry et al. 2003: no patients at all."
+BY_RECORD = (
+    "By record, one group of them tests and the others train; it is not known which records are of one patient, so "
+    "that a patient may stand on both sides."
+)
 SPLITS = {
     "kaggle": "Beats were split at random: every patient is in train, validation and test.",
     "interpatient": "By patient, DS1 trains and DS2 tests (de Chazal et al. 2004); paced records are left out.",
@@ -78,7 +82,10 @@ def _use(facts: Mapping[str, Any]) -> list[str]:
 
 def _data(facts: Mapping[str, Any]) -> list[str]:
     model, counts = facts["model"], facts["rows"]
-    lines = [SYNTHETIC if model["dataset"].startswith("synthetic") else MITDB, "", SPLITS[model["split"]]]
+    split = SPLITS[model["split"]]
+    if model["split"] == "kfold" and "patients" not in facts["data"] and "records" in facts["data"]:
+        split = BY_RECORD
+    lines = [SYNTHETIC if model["dataset"].startswith("synthetic") else MITDB, "", split]
     if patients := facts["data"].get("patients"):
         lines[-1] += " Patients: " + ", ".join(f"{part} {len(names)}" for part, names in patients.items()) + "."
     lines += ["", f"| beats | {' | '.join(counts)} |", f"|---{'|---:' * len(counts)}|"]

@@ -78,6 +78,7 @@ def patient_scores(
     origin: Mapping[str, np.ndarray],
     names: Sequence[str],
     by_patient: bool,
+    unit: str = "patients",
 ) -> dict[str, Any]:
     """The scores of the test beats as plain values.
 
@@ -85,6 +86,7 @@ def patient_scores(
         probabilities: (n, C); labels: (n,).
         origin: record, patient, symbol and time, each (n,), see ECGLoader.origin.
         by_patient: whether the split goes by patient: EC57's tables and the other label map have a meaning then.
+        unit: "records" where it is not known which of them are of one patient.
     """
     called = probabilities.argmax(axis=1)
     by_record = by_patient and {SUPRAVENTRICULAR, VENTRICULAR} <= set(names) and "time" in origin
@@ -92,7 +94,7 @@ def patient_scores(
     if by_record:
         maps[EC57_MAP] = map_scores(relabelled(labels, origin["symbol"], names), called, origin, names, by_record)
     patients = set(origin["patient"].tolist()) - {""}
-    intervals = f"{100 * INTERVAL_LEVEL:.0f} % by bootstrap over patients, {BOOTSTRAP_DRAWS} draws"
+    intervals = f"{100 * INTERVAL_LEVEL:.0f} % by bootstrap over {unit}, {BOOTSTRAP_DRAWS} draws"
     return {
         "classes": list(names),
         "patients": len(patients),

@@ -30,6 +30,7 @@ def write_patient_results(
     names: tuple[str, ...],
     split: str,
     held_out: EpochResult | None,
+    unit: str = "patients",
 ) -> tuple[dict[str, Any], list[str]]:
     """Write pred/scores_epN.json, .csv and .tex, and pred/reliability_epN.png.
 
@@ -39,6 +40,7 @@ def write_patient_results(
         origin: record, patient, symbol and time of each test beat.
         split: the flag; all but "kaggle" go by patient.
         held_out: result of the validation beats; None where they are the test beats.
+        unit: "records" where it is not known which of them are of one patient.
 
     Returns:
         The content of the JSON file, and the lines to print.
@@ -47,7 +49,7 @@ def write_patient_results(
     results = {
         "epoch": epoch,
         "split": split,
-        **patient_scores(probabilities, labels, origin, names, split != "kaggle"),
+        **patient_scores(probabilities, labels, origin, names, split != "kaggle", unit),
     }
     validation = None if held_out is None else (held_out.probabilities.numpy(), held_out.labels.numpy())
     results["calibration"] = calibration(probabilities, labels, validation)
@@ -163,7 +165,8 @@ def as_lines(results: Mapping[str, Any]) -> list[str]:
     """All tables as lines for the terminal."""
     lines = []
     if results["intervals"]:
-        lines.append(f"{results['patients']} patients; in brackets {results['intervals']}")
+        unit = "records" if "over records" in results["intervals"] else "patients"
+        lines.append(f"{results['patients']} {unit}; in brackets {results['intervals']}")
     for name, result in results["maps"].items():
         width = max(map(len, results["classes"]))
         lines += ["", f"labels by {name}", f"{'':{width}} {'Se':>22} {'+P':>22} {'F1':>22} {'beats':>8}"]

@@ -104,7 +104,18 @@ def checkpoint_name(which: str | int) -> str:
 def list_runs(root: str | Path, dataset: str | None = None) -> list[Run]:
     """The runs below `root` (of one dataset, if named), oldest first."""
     runs = (read_run(path) for path in Path(root).glob(f"{dataset or '*'}/runs/*") if path.is_dir())
-    return sorted((run for run in runs if run is not None), key=lambda run: (run.config["started"], run.name))
+    return by_age(run for run in runs if run is not None)
+
+
+def by_age(runs: Iterable[Run]) -> list[Run]:
+    """Oldest first, by their start; of one name, a later version is the newer one, whatever the clock said."""
+    started: dict[str, str] = {}  # name without version -> the latest start of the versions so far
+    age = {}
+    for run in sorted(runs, key=lambda run: run.version):
+        name = run.name.removesuffix(str(run.version))
+        started[name] = max(started.get(name, ""), run.config["started"])
+        age[run.path] = started[name], name, run.version, run
+    return [run for *_, run in sorted(age.values(), key=lambda entry: entry[:3])]
 
 
 def versions(folder: Path, prefix: str, suffix: str = "") -> list[int]:

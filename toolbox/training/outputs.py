@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from toolbox.utils import UserError
 
 ROWS = ("ids", "labels", "outputs")  # the names of the tensors of rows in a checkpoint
-IDS_SHOWN = 256  # of a bad batch, in a message
+IDS_SHOWN = 16  # of a bad batch, in a message
 
 
 class EpochOutputs:
@@ -159,4 +159,4 @@ class EpochResult:
 
 def _listed(ids: Tensor) -> str:
     """Ids (n,) in a line, not too many of them."""
-    return ", ".join(map(str, ids[:IDS_SHOWN].tolist())) + (" ..." if len(ids) > IDS_SHOWN else "")
+    return ", ".join(map(str, ids[:IDS_SHOWN].tolist())) + (f" ... ({len(ids)} rows)" if len(ids) > IDS_SHOWN else "")

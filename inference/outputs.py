@@ -1,0 +1,212 @@
+"""The files of an annotated recording: whose they are, and how new ones take their place.
+
+The summary holds the SHA-256 of every file, its own included. A file that is not what the summary says is somebody
+else's, a corrected annotation perhaps, and is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from inference.older_outputs import is_of_older_version
+from toolbox.utils import UserError, read_json, sha256_of, sync_folder, write_json
+
+KINDS = ("", "csv", "json", "html", "png")  # extensions behind that of the annotation file
+REMEDY = "take another --annotator or --out"
+LOCK = "lock"  # in a folder of files that are being written
+ABANDONED = 3600.0  # s; what has no lock is left alone for so long
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files of one recording.
+
+    Attributes:
+        target: the annotation file; the others have the same name and one more extension.
+    """
+
+    target: Path
+
+    def file(self, kind: str) -> Path:
+        """The file of a kind of KINDS."""
+        return self.target.with_name(f"{self.target.name}.{kind}") if kind else self.target
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of all kinds, whether they are there or not."""
+        return [self.file(kind) for kind in KINDS]
+
+    def existing(self) -> list[Path]:
+        """Those that are there; a link to nowhere is."""
+        return [file for file in self.files if os.path.lexists(file)]
+
+    def check_own(self, png: bool) -> dict[str, Any] | None:
+        """Check that every file that is there is as --predict wrote it.
+
+        Args:
+            png: whether there is to be a picture; another's is no matter otherwise.
+
+        Returns:
+            The summary; None where there is no file yet.
+
+        Raises:
+            UserError: a file is another's, or was changed.
+        """
+        there = [file for file in self.existing() if png or file != self.file("png")]
+        if not there:
+            return None
+        summary = _read_own_summary(self.file("json"))
+        for file in there:
+            if summary is None:
+                raise UserError(f"{file} exists and is not of --predict; {REMEDY}")
+            if not self._is_own(file, summary):
+                raise UserError(
+                    f"{file} is not as --predict wrote it: it was changed since (corrected?), or is another's, and is "
+                    f"kept; {REMEDY}, or delete it"
+                )
+        return summary
+
+    def are_complete(self, summary: Mapping[str, Any] | None) -> bool:
+        """Whether a summary names finished files with their digests, and all of them are there."""
+        names = summary.get("outputs") if summary and "sha256" in summary else None
+        return isinstance(names, list) and all(self.target.with_name(str(name)).is_file() for name in names)
+
+    def has_own_picture(self, summary: Mapping[str, Any] | None) -> bool:
+        """Whether --predict drew a picture before, and it was not changed."""
+        file = self.file("png")
+        return summary is not None and os.path.lexists(file) and self._is_own(file, summary)
+
+    def _is_own(self, file: Path, summary: Mapping[str, Any]) -> bool:
+        """Whether a file that is there is as this summary says."""
+        if not file.is_file() or file.is_symlink():
+            return False
+        if "sha256" not in summary:
+            return is_of_older_version(file, self.target, summary)
+        if file == self.file("json"):
+            return summary["sha256"].get(file.name) == _digest(summary, file.name)
+        written = (summary["sha256"].get(file.name), summary.get("before", {}).get(file.name))
+        return sha256_of(file) in written
+
+    def put_in_place(self, folder: Path, summary: dict[str, Any], png: bool) -> dict[str, Any]:
+        """Move finished files from `folder` to their place, and write the summary, last.
+
+        Whenever it is cut off, the summary that is there knows the files that are there.
+
+        Returns:
+            The summary with "sha256".
+
+        Raises:
+            UserError: another's file has come meanwhile.
+        """
+        self.check_own(png)
+        before = {file.name: sha256_of(file) for file in self.existing() if file.is_file()}
+        digests = {name: sha256_of(folder / name) for name in summary["outputs"]}
+        begun = {"fingerprint": summary["fingerprint"], "outputs": None, "before": before, "sha256": digests}
+        self._put_summary(folder, begun)
+        for name in summary["outputs"]:
+            (folder / name).replace(self.target.with_name(name))
+        sync_folder(self.target.parent)
+        return self._put_summary(folder, {**summary, "sha256": digests})
+
+    def _put_summary(self, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
+        file = self.file("json")
+        sealed = {**summary, "sha256": {**summary["sha256"], file.name: _digest(summary, file.name)}}
+        write_json(folder / file.name, sealed)
+        (folder / file.name).replace(file)
+        sync_folder(file.parent)
+        return sealed
+
+    @contextlib.contextmanager
+    def folder_to_write(self) -> Iterator[Path]:
+        """A hidden folder beside the files, gone afterwards; those that killed processes left go, too.
+
+        An OSError names the place of the files.
+        """
+        parent = self.target.parent
+        self._remove_leftovers()
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=".tmp", dir=parent))
+        except OSError as error:
+            error.filename = str(parent)
+            raise
+        lock = FileLock(folder / LOCK)
+        try:
+            with contextlib.suppress(Timeout, OSError, NotImplementedError):  # without, its age protects it
+                lock.acquire(blocking=False)
+            yield folder
+        except OSError as error:
+            if error.filename and Path(error.filename).parent == folder:
+                error.filename, error.filename2 = str(parent / Path(error.filename).name), None
+            raise
+        finally:
+            lock.release()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what processes left that were killed while they wrote these files, and nobody works on."""
+        name = re.escape(self.target.name)
+        folders = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}\.tmp")
+        files = re.compile(rf"\.{name}(\.(csv|json|html|png))?\.[0-9a-f]{{12}}\.tmp")  # of versions before 1.1
+        for path in self.target.parent.glob(f".{glob_escape(self.target.name)}.*.tmp"):
+            with contextlib.suppress(OSError):
+                if folders.fullmatch(path.name) and path.is_dir() and _is_abandoned(path):
+                    shutil.rmtree(path, ignore_errors=True)
+                elif files.fullmatch(path.name) and path.is_file() and _age(path) > ABANDONED:
+                    path.unlink()
+
+
+def glob_escape(name: str) -> str:
+    """A name as a pattern that fits it alone."""
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether no process writes into a folder: the system frees the lock of one that died."""
+    if not (folder / LOCK).exists():
+        return _age(folder) > ABANDONED
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    except (OSError, NotImplementedError):
+        return _age(folder) > ABANDONED
+    lock.release()
+    return True
+
+
+def _age(path: Path) -> float:
+    """s since it was changed."""
+    return time.time() - path.stat().st_mtime
+
+
+def _digest(summary: Mapping[str, Any], name: str) -> str:
+    """The SHA-256 of a summary's values, but for its own; `name` is that of its file."""
+    others = {key: value for key, value in summary["sha256"].items() if key != name}
+    text = json.dumps({**summary, "sha256": others}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_own_summary(path: Path) -> dict[str, Any] | None:
+    """The summary that --predict wrote to `path`, changed since or not; None when there is none."""
+    try:
+        summary = read_json(path)
+    except UserError:
+        return None
+    if not isinstance(summary, dict) or not isinstance(summary.get("fingerprint"), str):
+        return None
+    digests = [summary.get("sha256", {}), summary.get("before", {})]
+    return summary if all(isinstance(each, dict) for each in digests) else None
