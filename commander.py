@@ -57,17 +57,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     """
     tune_process()
     argv = sys.argv[1:] if argv is None else argv
-    if not argv:
-        from commands.help import welcome
-
-        return welcome()
-    args = parse_args(argv)
-    command = command_of(args)
-    if command not in SHARED:
-        check_alone({"train": "training", "stream": "--predict -"}.get(command, f"--{command}"))
-    module, _, function = COMMANDS[command].partition(":")
     try:
-        return getattr(importlib.import_module(module), function)(args)
+        return run_command(argv)
+    except BrokenPipeError:  # nobody reads the output any more, as behind `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
+        return {}
     except OSError as error:  # of a file that no other message names
         raise UserError(f"{os_error_text(error)}; what was there before is kept") from error
     except MemoryError as error:
@@ -82,6 +76,21 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         if advice := torch_advice(error):
             raise UserError(advice) from error
         raise
+
+
+def run_command(argv: list[str]) -> dict[str, Any]:
+    """Run the command that the flags in `argv` ask for; without any, say what there is."""
+    if not argv:
+        from commands.help import welcome
+
+        return welcome()
+    args = parse_args(argv)
+    command = command_of(args)
+    if command not in SHARED:
+        check_alone({"train": "training", "stream": "--predict -"}.get(command, f"--{command}"))
+    module, _, function = COMMANDS[command].partition(":")
+    result: dict[str, Any] = getattr(importlib.import_module(module), function)(args)
+    return result
 
 
 def command_of(args: Namespace) -> str:

@@ -17,6 +17,7 @@ from models.layers import fold_batch_norm
 from toolbox.export.onnx_export import export, model_metadata
 from toolbox.export.onnx_file import FOLDER
 from toolbox.export.onnx_graph import check_installed
+from toolbox.export.own_files import check_own
 from toolbox.runs.checkpoint import checkpoint_name, load_checkpoint
 from toolbox.runs.checkpoint_checks import check_options, check_whole
 from toolbox.runs.folders import Run, run_of_file
@@ -34,12 +35,14 @@ def run(args: Namespace) -> dict[str, Any]:
         if origin.path == path.parent and "root_dir" not in args.given:
             args.root_dir = str(origin.path.parents[2])
     args = merge_run_options(args, origin)
+    folder = Path(args.out) if args.out else path.parent / FOLDER
+    check_own(folder)  # before the work
     args.test, args.device, args.compile = True, "cpu", False  # as it is scored, on the CPU
     built = build(args)
     built.load_model(state, origin)
     model, names, row = built.context.model, built.context.class_names, describe_row(built.data)
     metadata = model_metadata(origin.config, vars(args), names, row, state["epoch"], path)
-    folded, folder = fold_batch_norm(copy.deepcopy(model)), Path(args.out) if args.out else path.parent / FOLDER
+    folded = fold_batch_norm(copy.deepcopy(model))
     written = export(model, folded, built.data, args.validate_on == "val", metadata, folder)
     return {"run": str(origin.path), **written}
 

@@ -11,7 +11,7 @@ from loaders.io.annotations import read_pair
 from loaders.io.discovery import find_pairs
 from toolbox.metrics.ec57 import compare, is_paced
 from toolbox.metrics.ec57_scores import summary
-from toolbox.reports.ec57_report import report, write
+from toolbox.reports.ec57_report import report, result_files, write
 from toolbox.utils import UserError, note, printable, progress
 from toolbox.utils.options import pick
 
@@ -21,6 +21,8 @@ SETTINGS = ("ref_annotator", "test_annotator", "score_start", "match_window")  #
 def run(args: Namespace) -> dict[str, Any]:
     """Print EC57's scores of the records that --score names, and write them where --out says."""
     options = pick(ScoreOptions, args)
+    if options.out:
+        result_files(options.out)  # before the work
     sides = (options.ref_annotator, options.test_annotator, options.score_dir)
     records, lacking = find_pairs(options.score or [], *sides, options.exclude)
     compared, paced = {}, []

@@ -7,27 +7,25 @@ else's, a corrected annotation perhaps, and is kept.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from inference.older_outputs import is_of_older_version
 from toolbox.utils import UserError, read_json, sha256_of, sync_folder, write_json
+from toolbox.utils.temporary import own_folder
 
 KINDS = ("", "csv", "json", "html", "png")  # extensions behind that of the annotation file
 REMEDY = "take another --annotator or --out"
-LOCK = "lock"  # in a folder of files that are being written
-ABANDONED = 3600.0  # s; what has no lock is left alone for so long
+OLDER_LEFTOVER = re.compile(r"\.(.+?)(\.(csv|json|html|png))?\.[0-9a-f]{12}\.tmp")
+ABANDONED = 3600.0  # s; a process may still write what is younger
 
 
 @dataclass(frozen=True)
@@ -131,66 +129,40 @@ class Outputs:
 
     @contextlib.contextmanager
     def folder_to_write(self) -> Iterator[Path]:
-        """A hidden folder beside the files, gone afterwards; those that killed processes left go, too.
+        """A hidden folder beside the files, gone afterwards; what killed processes left of these files goes, too.
 
         An OSError names the place of the files.
+
+        Raises:
+            UserError: another process writes these files.
         """
         parent = self.target.parent
-        self._remove_leftovers()
+        folder = parent / f".predict-{hashlib.sha256(os.fsencode(self.target.name)).hexdigest()[:16]}"
+        for path in _older_leftovers(parent).get(self.target.name, ()):
+            path.unlink(missing_ok=True)
         try:
-            folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=".tmp", dir=parent))
+            with own_folder(folder):
+                yield folder
+        except FileExistsError as error:
+            raise UserError(
+                f"{self.target} is being written by another process; if there is none, delete {folder}"
+            ) from error
         except OSError as error:
-            error.filename = str(parent)
+            place = Path(error.filename or folder)
+            if folder in (place, place.parent):
+                error.filename, error.filename2 = str(parent if place == folder else parent / place.name), None
             raise
-        lock = FileLock(folder / LOCK)
-        try:
-            with contextlib.suppress(Timeout, OSError, NotImplementedError):  # without, its age protects it
-                lock.acquire(blocking=False)
-            yield folder
-        except OSError as error:
-            if error.filename and Path(error.filename).parent == folder:
-                error.filename, error.filename2 = str(parent / Path(error.filename).name), None
-            raise
-        finally:
-            lock.release()
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _remove_leftovers(self) -> None:
-        """Remove what processes left that were killed while they wrote these files, and nobody works on."""
-        name = re.escape(self.target.name)
-        folders = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}\.tmp")
-        files = re.compile(rf"\.{name}(\.(csv|json|html|png))?\.[0-9a-f]{{12}}\.tmp")  # of versions before 1.1
-        for path in self.target.parent.glob(f".{glob_escape(self.target.name)}.*.tmp"):
-            with contextlib.suppress(OSError):
-                if folders.fullmatch(path.name) and path.is_dir() and _is_abandoned(path):
-                    shutil.rmtree(path, ignore_errors=True)
-                elif files.fullmatch(path.name) and path.is_file() and _age(path) > ABANDONED:
-                    path.unlink()
 
 
-def glob_escape(name: str) -> str:
-    """A name as a pattern that fits it alone."""
-    return re.sub(r"([*?[])", r"[\1]", name)
-
-
-def _is_abandoned(folder: Path) -> bool:
-    """Whether no process writes into a folder: the system frees the lock of one that died."""
-    if not (folder / LOCK).exists():
-        return _age(folder) > ABANDONED
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return False
-    except (OSError, NotImplementedError):
-        return _age(folder) > ABANDONED
-    lock.release()
-    return True
-
-
-def _age(path: Path) -> float:
-    """s since it was changed."""
-    return time.time() - path.stat().st_mtime
+@functools.lru_cache(maxsize=16)
+def _older_leftovers(folder: Path) -> dict[str, list[Path]]:
+    """Temporary files that killed processes of older versions left in a folder, by the name of the annotation file."""
+    leftovers: dict[str, list[Path]] = {}
+    for path in folder.glob(".*.tmp"):
+        match = OLDER_LEFTOVER.fullmatch(path.name)
+        if match and path.is_file() and not path.is_symlink() and time.time() - path.stat().st_mtime > ABANDONED:
+            leftovers.setdefault(match[1], []).append(path)
+    return leftovers
 
 
 def _digest(summary: Mapping[str, Any], name: str) -> str:

@@ -317,6 +317,16 @@ def test_prepare_says_what_the_data_are(tmp_path, capsys):
     summary = run(tmp_path, "--prepare", "--dataset", "synthetic", "--write-records", str(tmp_path / "wfdb"))
     again = run(tmp_path, "--prepare", "--dataset", "synthetic")
     assert summary["sha256"] == again["sha256"]
+    flags = ["--prepare", "--dataset", "synthetic", "--write-records", str(tmp_path / "wfdb")]
+    run(tmp_path, *flags)  # the same files
+    for suffix in (".hea", ".dat", ".atr"):
+        path = tmp_path / "wfdb" / f"{summary['records'][1]}{suffix}"
+        content = path.read_bytes()
+        path.write_bytes(b"of somebody else")
+        with pytest.raises(UserError, match="is another file, and is kept"):
+            run(tmp_path, *flags)
+        assert path.read_bytes() == b"of somebody else" and len(list((tmp_path / "wfdb").iterdir())) == 12
+        path.write_bytes(content)
     printed = capsys.readouterr().out
     for digest in summary["sha256"].values():
         assert digest in printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -106,18 +107,27 @@ def synthetic_source(options: SourceOptions, layout: Layout) -> Source:
 
 
 def write_synthetic(options: SourceOptions, folder: str | Path) -> list[str]:
-    """Write the synthetic recordings of these flags to `folder` as WFDB records; return their names."""
+    """Write the synthetic recordings of these flags to `folder` as WFDB records; return their names.
+
+    Raises:
+        UserError: they cannot be written, or other files of these names are there.
+    """
     names, folder = [], Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_folder(folder, ".writing-") as scratch:
             for record in synthesized(options, "writing records"):
                 write_wfdb(record, scratch)
-                for path in sorted(scratch.iterdir()):
-                    with open(path, "rb") as handle:
-                        os.fsync(handle.fileno())
-                    path.replace(folder / path.name)  # a reader sees whole files only
                 names.append(record.name)
+            written = sorted(scratch.iterdir())
+            for path in written:
+                there = folder / path.name
+                if os.path.lexists(there) and not (there.is_file() and filecmp.cmp(path, there, shallow=False)):
+                    raise UserError(f"{there} is another file, and is kept; write the records to another folder")
+            for path in written:
+                with open(path, "rb") as handle:
+                    os.fsync(handle.fileno())
+                path.replace(folder / path.name)  # a reader sees whole files only
         sync_folder(folder)
     except OSError as error:
         raise UserError(f"cannot write records to {folder}: {error.strerror or error}") from error

@@ -84,3 +84,20 @@ def test_a_damaged_annotation_file_ends_it_at_once(folder, annotator, monkeypatc
     assert cli() == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith(f"error: {path}: the notes that it begins with make no sense")
+
+
+@pytest.mark.parametrize("name", ["n.txt", "n.json"])
+@pytest.mark.parametrize("content", ["of somebody else", "", "{}\n", None])
+def test_results_of_others_are_kept(folder, name, content):
+    flags = ["--score", str(folder), "--out", str(folder / "n")]
+    if content is None:  # ours, and a remark of a reader in it
+        main(flags)
+        main(flags)  # ours as it was written
+        content = (folder / name).read_text() + "remark\n"
+    (folder / name).write_text(content)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(
+        UserError, match="is not as --score wrote it: it was changed since, or is another's, and is kept"
+    ):
+        main(flags)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import wfdb
-from filelock import FileLock
 
 from inference.files import AnnotateOptions, annotate_file
 from inference.many import annotate_files
@@ -23,6 +23,7 @@ from loaders.io.discovery import Item, find_recordings
 from loaders.io.recording import CsvFormat
 from tests.made import GAIN, Rule, small_record, write_format
 from toolbox.utils import UserError
+from toolbox.utils.temporary import lock
 
 NAMES = ["r.ecg", "r.ecg.csv", "r.ecg.json", "r.ecg.html", "r.ecg.png"]
 PNG = AnnotateOptions(png=True)
@@ -310,19 +311,22 @@ def test_leftovers_go_when_nobody_holds_them_and_never_another_s(folder: Path) -
         ".r.ecg.notes.tmp",
         ".s.ecg.csv.0123456789ab.tmp",
     ]
-    for name in [*gone, *kept, ".r.ecg.html.ffffffffffff.tmp"]:
+    for name in (*gone, *kept, ".r.ecg.html.ffffffffffff.tmp"):
         (folder / name).write_bytes(b"half")
         if not name.endswith("ffffffffffff.tmp"):
             os.utime(folder / name, (time.time() - ABANDONED - 60,) * 2)
-    for name in (".r.ecg.abcdefgh.tmp", ".r.ecg.held_one.tmp", ".r2.ecg.abcdefgh.tmp"):
-        (folder / name).mkdir()
-        (folder / name / "lock").touch()
-    with FileLock(folder / ".r.ecg.held_one.tmp" / "lock"):
+    held, another = (folder / f".predict-{hashlib.sha256(name).hexdigest()[:16]}" for name in (b"r.ecg", b"r2.ecg"))
+    for path in (held, another):
+        path.mkdir()
+        (path / "r.ecg").touch()
+    descriptor = os.open(held, os.O_RDONLY)
+    assert lock(descriptor)
+    with pytest.raises(UserError, match=r"r\.ecg is being written by another process; if there is none, delete .*pred"):
         annotate_file(Item(folder / "r.hea"), Rule("2"), AnnotateOptions())
+    os.close(descriptor)
+    annotate_file(Item(folder / "r.hea"), Rule("2"), AnnotateOptions())
     left = {path.name for path in folder.iterdir() if path.name.startswith(".")}
-    assert left == {*kept, ".r.ecg.html.ffffffffffff.tmp", ".r.ecg.held_one.tmp", ".r2.ecg.abcdefgh.tmp"}
-    annotate_file(Item(folder / "r.hea"), Rule("3"), AnnotateOptions())
-    assert not (folder / ".r.ecg.held_one.tmp").exists()
+    assert left == {*kept, ".r.ecg.html.ffffffffffff.tmp", another.name}
 
 
 def test_what_cannot_be_written_is_named_by_its_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

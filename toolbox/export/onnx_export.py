@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from toolbox.export.onnx_graph import (
     torch_logits,
     verify,
 )
+from toolbox.export.own_files import check_own, listed
 from toolbox.export.quantize import choose, quantized
 from toolbox.export.rows import CPU, Rows, Splits, in_order, labels_of, spread
 from toolbox.holter.page import NOTE
@@ -141,7 +141,7 @@ def export(
         **scores,
         "int8": {**small.facts, "chosen_on": f"{'validation' if held_out else 'training'} rows", **scores["int8"]},
         **describe_rows(data),
-        "files": {name: {"bytes": len(part), "sha256": sha256(part).hexdigest()} for name, part in files.items()},
+        "files": listed(files),
     }
     write(folder, files, facts)
     print("\n".join(summary_lines(facts, folder)), flush=True)
@@ -209,14 +209,15 @@ def describe_rows(data: Splits) -> dict[str, Any]:
 
 
 def write(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-    """Write both models, export.json and the model card, each of them atomically."""
+    """Write both models, the model card and export.json, which knows them, each of them atomically."""
+    before = check_own(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
+    written = {**files, CARD: model_card(facts).encode()}
+    write_json(folder / FACTS, {**facts, "files": listed(written), "before": before})  # cut off, it knows all of them
+    for name, content in written.items():
         with atomic_write(folder / name) as handle:
             handle.write(content)
-    write_json(folder / FACTS, facts)
-    with atomic_write(folder / CARD, "w") as handle:
-        handle.write(model_card(facts))
+    write_json(folder / FACTS, {**facts, "files": listed(written)})
 
 
 def summary_lines(facts: Mapping[str, Any], folder: Path) -> list[str]:

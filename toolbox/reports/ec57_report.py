@@ -2,22 +2,57 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 from toolbox.metrics.ec57 import LETTERS, OTHER
 from toolbox.metrics.ec57_scores import ratio
-from toolbox.utils import atomic_write, printable, write_json
+from toolbox.utils import UserError, atomic_write, printable, read_json, write_json
 
 COLUMNS = [("QRS", "Se"), ("QRS", "+P"), *((group, name) for group in ("VEB", "SVEB") for name in ("Se", "+P", "FPR"))]
 
 
-def write(path: str | Path, result: dict[str, Any]) -> list[Path]:
-    """Write `result` as PATH.json and its report as PATH.txt; an ending of either kind in `path` is taken off first."""
+def result_files(path: str | Path) -> tuple[Path, Path]:
+    """PATH.json and PATH.txt; an ending of either kind in `path` is taken off first.
+
+    Raises:
+        UserError: one of them is there, and not as `write` wrote it: the text is the report of the numbers.
+    """
     path = Path(path)
     path = path.with_suffix("") if path.suffix in (".json", ".txt") else path
-    path.parent.mkdir(parents=True, exist_ok=True)
     as_json, as_text = (path.with_name(path.name + ending) for ending in (".json", ".txt"))
+    there = [file for file in (as_json, as_text) if os.path.lexists(file)]
+    if there and not _are_own(as_json, as_text):
+        raise UserError(
+            f"{there[0]} is not as --score wrote it: it was changed since, or is another's, and is kept; take another "
+            "--out, or delete it"
+        )
+    return as_json, as_text
+
+
+def _are_own(as_json: Path, as_text: Path) -> bool:
+    try:
+        result = read_json(as_json)
+        text = report(result) + "\n"
+    except Exception:  # of another content it cannot be made
+        return False
+    plain = not as_json.is_symlink() and as_json.read_text(encoding="utf-8") == json.dumps(result, indent=1) + "\n"
+    if os.path.lexists(as_text):
+        plain = plain and as_text.is_file() and not as_text.is_symlink()
+        return plain and as_text.read_text(encoding="utf-8", errors="replace") == text
+    return plain
+
+
+def write(path: str | Path, result: dict[str, Any]) -> list[Path]:
+    """Write `result` as PATH.json and its report as PATH.txt.
+
+    Raises:
+        UserError: see `result_files`.
+    """
+    as_json, as_text = result_files(path)
+    as_json.parent.mkdir(parents=True, exist_ok=True)
     write_json(as_json, result)
     with atomic_write(as_text, "w") as handle:
         handle.write(report(result) + "\n")

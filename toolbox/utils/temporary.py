@@ -51,12 +51,25 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """
     remove_abandoned(parent, f"{prefix}*")
     path = parent / f"{prefix}{secrets.token_hex(6)}"
+    with own_folder(path):
+        yield path
+
+
+@contextlib.contextmanager
+def own_folder(path: Path) -> Iterator[None]:
+    """Make the folder `path`, and remove it at the end of the block; one that a killed process left is removed first.
+
+    Raises:
+        FileExistsError: another process is in such a block for it.
+    """
+    if path.exists():
+        remove_abandoned(path.parent, path.name)
     path.mkdir()
     descriptor = os.open(path, os.O_RDONLY) if os.name == "posix" else None
     try:
         if descriptor is not None:
             lock(descriptor)
-        yield path
+        yield
     finally:
         shutil.rmtree(path, ignore_errors=True)
         if descriptor is not None:

@@ -28,8 +28,9 @@ from toolbox.export import onnx_graph as exporter
 from toolbox.export import quantize as quantizer
 from toolbox.export.onnx_file import CARD, FACTS, INT8, MODEL, open_session
 from toolbox.export.onnx_graph import add_metadata, convert, onnx_logits, session_inputs, torch_logits
+from toolbox.export.own_files import check_own
 from toolbox.runs.checkpoint import load_checkpoint, save_checkpoint
-from toolbox.utils import UserError, read_json, sha256_of
+from toolbox.utils import UserError, read_json, sha256_of, write_json
 
 BESIDE = {"in_channels": 6, "length": 120, "features": 5, "beats": 3}
 CASES: list[tuple[str, dict[str, Any], dict[str, int]]] = [
@@ -288,3 +289,33 @@ def test_onnx_reads_the_metadata_and_the_checksum_ends_the_file() -> None:
     assert onnx_model.has_valid_checksum(labelled) and not onnx_model.has_valid_checksum(content)
     texts = {entry.key: entry.value for entry in onnx.load_from_string(labelled).metadata_props}
     assert texts["text"] == "as it is" and json.loads(texts["list"]) == ["a", 1] and len(texts["sha256"]) == 64
+
+
+@pytest.mark.parametrize("name", [MODEL, INT8, FACTS, CARD])
+def test_files_of_others_are_kept(root: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out").mkdir()
+    for content in (b"of somebody else", b"{}", b""):
+        (tmp_path / "out" / name).write_bytes(content)
+        with pytest.raises(
+            UserError, match=f"{name} is not as --export wrote it: it was changed since, or is another's"
+        ):
+            commander.main(["--export", "--root-dir", str(root), "--out", str(tmp_path / "out")])
+        assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == {name: content}
+
+
+def test_an_export_is_renewed_unless_it_was_changed(root: Path, tmp_path: Path) -> None:
+    folder = run_of(root) / "export"
+    own = {name: (folder / name).read_bytes() for name in (MODEL, INT8, FACTS, CARD)}
+    assert check_own(folder) == {name: sha256_of(folder / name) for name in own}
+    facts = json.loads(own[FACTS])
+    for before in ({CARD: sha256_of(folder / CARD)}, None):  # cut off; and of before cards were in export.json
+        older = {key: value for key, value in facts["files"].items() if key != CARD}
+        write_json(folder / FACTS, {**facts, "files": older, **({"before": before} if before else {})})
+        check_own(folder)
+    (folder / FACTS).write_bytes(own[FACTS])
+    for name in (MODEL, INT8, CARD):
+        (folder / name).write_bytes(own[name] + b" ")
+        with pytest.raises(UserError, match=f"{name} is not as --export wrote it"):
+            check_own(folder)
+        (folder / name).write_bytes(own[name])
+    check_own(folder)
