@@ -50,8 +50,9 @@ def annotate(
     Returns:
         A row for each beat, in order: "time_s" and "sample" of its R peak, "rr_s" (s since the beat before, NaN where
         no interval leads to it), "class" (N, S, V, F or Q after AAMI EC57; A for abnormal), "symbol" (the WFDB
-        annotation code) and the probability of each class, "p_N" and so on. Its attrs hold "recording", "lead", "fs",
-        "unit", "inverted", "classifier", "warnings" and "skipped", a list of (start, stop, why) in s.
+        annotation code) and the probability of each class, "p_N" and so on. Its attrs hold "recording", "lead", "leads"
+        (those that the network read, and the share of each that holds a signal), "fs", "unit", "inverted",
+        "classifier", "warnings" and "skipped", a list of (start, stop, why) in s.
 
     Raises:
         UserError: the signal cannot be annotated: too short, no beats, too few leads for the network, a rate below
@@ -101,6 +102,7 @@ def beat_table(annotated: AnnotatedLead) -> pd.DataFrame:
     skipped = [(start / beats.fs, stop / beats.fs, kind) for start, stop, kind in beats.skipped]
     table.attrs = {
         "lead": annotated.lead,
+        "leads": annotated.leads,
         "fs": beats.fs,
         "unit": annotated.unit,
         "inverted": annotated.inverted,

@@ -14,6 +14,7 @@ from inference.recording import AnnotatedLead, annotate_lead
 from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.annotations import write_beats, write_table
 from loaders.io.discovery import Item
+from loaders.io.leads import TRAINED_LEADS, folded
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, Recording
 from toolbox.holter.page import NOTE, write_page
@@ -122,6 +123,7 @@ def summarize(
         "path": str(recording.path),
         "note": NOTE,
         "lead": annotated.lead,
+        "leads": [{"name": name, "signal": round(share, 6)} for name, share in annotated.leads.items()],
         "fs": beats.fs,
         "samples": beats.samples,
         "seconds": round(beats.samples / beats.fs, 3),
@@ -142,10 +144,12 @@ def _write_files(
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
     write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped)
-    write_table(table, beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters)
+    columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
+    write_table(table, *columns, _table_comments(summary))
     details = {
         "Recording": f"{recording.path.name} ({recording.kind})",
         "Leads": ", ".join(one.name for one in recording.leads),
+        "Signal": ", ".join(_shares(summary)),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
         "Model": summary["model"]["name"],
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
@@ -156,6 +160,20 @@ def _write_files(
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
         figure = draw_strips(beats.trace, beats.marks, windows, title, NOTE, annotated.unit)
         save_plot(figure, outputs.file("png"), PICTURE_DPI)
+
+
+def _shares(summary: dict[str, Any]) -> list[str]:
+    """The leads that were read, and how much of each holds a signal, for people."""
+    return [f"{lead['name']} {100 * lead['signal']:.1f} %" for lead in summary["leads"]]
+
+
+def _table_comments(summary: dict[str, Any]) -> list[str]:
+    """Remarks before the table: none where one lead was read, one that networks are trained on, without a warning."""
+    trained = {folded(name) for name in TRAINED_LEADS}
+    if not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
+        return []
+    leads = f"leads read, with signal: {', '.join(_shares(summary))}"
+    return [leads, *(f"warning: {text}" for text in summary["warnings"])]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str,
 def _print_summary(summary: dict[str, Any]) -> None:
     """Print a line on an annotated recording, and its warnings on stderr."""
     rate = summary["rate_per_min"]["mean"]
-    parts = [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
+    names = [lead["name"] for lead in summary["leads"]]
+    parts = [f"lead{'s' * (len(names) > 1)} {' and '.join(names)}"]
+    parts += [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
     shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}
     parts += [f"{letter} {100 * share:.2f} %" for letter, share in shares.items()]
     silence = summary["without_beats"]["longest"]

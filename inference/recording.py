@@ -13,7 +13,7 @@ from tqdm import tqdm
 from inference.classifier import Classifier
 from loaders.beats.segmenter import LeadSegmenter, SegmentedChunk
 from loaders.beats.window_segmenter import read_windows
-from loaders.dsp.quality import BadInterval, merge_intervals
+from loaders.dsp.quality import BadInterval, SignalShare, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
 from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
@@ -22,6 +22,7 @@ from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
 T = TypeVar("T")
+ENOUGH_SIGNAL = 0.9  # share of a lead; with less, it is warned of
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class AnnotatedLead:
         qrs_height: of the average beat, negative where it points down.
         inverted: whether the lead was turned around.
         warnings: for the reader of the result.
+        leads: the leads that the network read, this one first, by name: the share of each that holds a signal.
     """
 
     beats: AnnotatedRecording
@@ -43,6 +45,7 @@ class AnnotatedLead:
     qrs_height: float
     inverted: bool
     warnings: list[str]
+    leads: dict[str, float]
 
 
 def annotate_lead(
@@ -79,10 +82,15 @@ def annotate_lead(
     if not collected.samples:
         raise UserError(_no_beats(recording, reading, skipped))
     sample = np.concatenate(collected.samples)
+    others = [recording.leads[k] for k in leads[1:]]
+    shares = [SignalShare(lead.fs, lead.low, lead.high, lead.scale is not None) for lead in others]
     if spec and two_passes:
-        windows = read_windows(recording, leads, reading.inverted, sample, spec)
+        windows = read_windows(recording, leads, reading.inverted, sample, spec, shares)
         bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
         collected.probabilities = [classifier.probabilities(x, features) for x, features in bar]
+    lost = sum(interval.stop - interval.start for interval in skipped)
+    signals = {reading.lead.name: 1 - lost / reading.samples}
+    signals |= {lead.name: share.share for lead, share in zip(others, shares, strict=True)}
     beats = AnnotatedRecording(
         sample,
         np.concatenate(collected.begins),
@@ -94,8 +102,8 @@ def annotate_lead(
         collected.trace.finish(),
     )
     unit = "mV" if reading.in_millivolts else "QRS height"
-    doubts = _doubts(reading, polarity)
-    return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts)
+    doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:])]
+    return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts, signals)
 
 
 class _Pass:
@@ -171,3 +179,12 @@ def _doubts(reading: LeadSegmenter, polarity: str) -> list[str]:
     if reading.inverted and polarity == "auto":
         doubts.append("the lead is upside down (P waves and QRS complexes point down) and was turned around")
     return doubts
+
+
+def _silent_leads(others: list[tuple[str, float]]) -> list[str]:
+    """Warnings about leads beside the annotated one that hold no signal for a good part of the recording."""
+    return [
+        f"lead {name}, which the network reads too, has no signal in {100 * (1 - share):.0f} % of it"
+        for name, share in others
+        if share < ENOUGH_SIGNAL
+    ]

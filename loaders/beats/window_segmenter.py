@@ -7,7 +7,7 @@ one from the half hour around each beat, so that memory does not grow with its l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.segmenter import BLOCK
 from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
+from loaders.dsp.quality import SignalShare
 from loaders.io.recording import Recording
 from toolbox.utils import one_blas_thread
 
@@ -24,7 +25,12 @@ THREADS = 2  # chunks at once; each takes some 100 MB
 
 
 def read_windows(
-    recording: Recording, leads: list[int], inverted: bool, sample: np.ndarray, spec: InputSpec
+    recording: Recording,
+    leads: list[int],
+    inverted: bool,
+    sample: np.ndarray,
+    spec: InputSpec,
+    shares: Sequence[SignalShare] = (),
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Windows (n, leads, samples) float32 and features (n, k) float32 or None of beats, chunk by chunk, in order.
 
@@ -32,6 +38,7 @@ def read_windows(
         leads: positions of the leads, the one that the beats were found in first.
         inverted: whether that one is upside down.
         sample: (N,) the beats, in the recording's own samples, rising; windows of all of them are returned.
+        shares: to be measured, of the leads but the first.
 
     Raises:
         UserError: the signal is damaged.
@@ -40,7 +47,9 @@ def read_windows(
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
     chunkers = [Chunker(fs, span=(length, context), judge=False) for _ in leads]
-    streams = [iter_chunks(recording.stream(k, BLOCK), chunker) for k, chunker in zip(leads, chunkers, strict=True)]
+    blocks = [recording.stream(k, BLOCK) for k in leads]
+    blocks[1:] = [share.watch(each) for share, each in zip(shares, blocks[1:], strict=True)] if shares else blocks[1:]
+    streams = [iter_chunks(each, chunker) for each, chunker in zip(blocks, chunkers, strict=True)]
 
     def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Those `inside` of the beats `near`, which are all in these chunks and their context."""

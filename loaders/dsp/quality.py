@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +104,38 @@ def merge_intervals(intervals: list[BadInterval]) -> list[BadInterval]:
         else:
             merged.append(interval)
     return merged
+
+
+class SignalShare:
+    """The share of a lead that holds a signal, neither missing nor flat nor at its limits, measured while it is read.
+
+    Args:
+        fs: Hz.
+        low, high: of the samples, the digitizer's limits.
+        in_millivolts: whether the unit is known; else "flat" means little beside the rest of a block.
+    """
+
+    def __init__(self, fs: float, low: float, high: float, in_millivolts: bool) -> None:
+        self.fs, self.low, self.high, self.in_millivolts = fs, low, high, in_millivolts
+        self.samples = 0
+        self.lost = 0
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1; 0 of nothing."""
+        return 1 - self.lost / self.samples if self.samples else 0.0
+
+    def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The blocks (n,) of a lead in order, unchanged, each measured on its way."""
+        for block in blocks:
+            signal, low, high = block, self.low, self.high
+            present = block[np.isfinite(block)]
+            if not self.in_millivolts and len(present):
+                height = float(np.subtract(*np.percentile(present, [99, 1]))) or 1.0
+                signal, low, high = block / height, low / height, high / height
+            self.samples += len(block)
+            self.lost += sum(bad.stop - bad.start for bad in find_bad_intervals(signal, self.fs, low, high))
+            yield block
 
 
 def polarity(signal: np.ndarray, peaks: np.ndarray, fs: float) -> tuple[float, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +16,11 @@ from pyarrow import csv as arrow_csv
 from loaders.io.recording import readable
 from loaders.io.wfdb_header import read_header
 from loaders.io.wfdb_private import parse_annotations
-from toolbox.utils import UserError, atomic_write
+from toolbox.utils import UserError, atomic_write, printable
 
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # the codes that stand for a QRS complex (ecgcodes.h, isqrs)
 TABLE_OF_BEATS = "time_s,sample,rr_s,class"  # the first columns of a table of beats
+COMMENT = "# "  # begins lines before them
 UNREADABLE, CLEAN = -1, 0  # subtypes of "~", signal quality; EC57 tools do not count beats between the two
 NOTE = 22  # the code of an annotation that is a text
 RATE_NOTE = re.compile(r"## time resolution: \d")
@@ -220,7 +221,7 @@ def write_beats(
 
 def write_table(
     path: Path, times: np.ndarray, sample: np.ndarray, rr: np.ndarray, letters: np.ndarray, probabilities: np.ndarray,
-    names: Sequence[str],
+    names: Sequence[str], comments: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write beats as a CSV file, atomically: time, sample, RR interval, class, and the probability of each class.
 
@@ -228,11 +229,25 @@ def write_table(
         times, sample, rr: (n,) s, the recording's samples, s (NaN, an empty cell, where no interval leads to a beat).
         letters: (n,) the classes.
         probabilities: (n, classes), `names` their letters.
+        comments: remarks, in lines that begin with "# ", before the names of the columns.
     """
     columns = [np.round(times, 4), sample, np.round(rr, 4), letters, *np.round(probabilities.T.astype(np.float64), 4)]
     table = pa.table(
         [pa.array(column, from_pandas=True) for column in columns], names=[str(k) for k in range(len(columns))]
     )
     with atomic_write(path) as handle:
+        handle.writelines(_comment(text).encode() for text in comments)
         handle.write((",".join([TABLE_OF_BEATS, *(f"p_{name}" for name in names)]) + "\n").encode())
         arrow_csv.write_csv(table, handle, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))
+
+
+def _comment(text: str) -> str:
+    """A line of comment; a spreadsheet that splits it finds no cell that begins like a formula."""
+    spaced = re.sub("([,;])(?! )", r"\1 ", printable(text))
+    return f"{COMMENT}{spaced}\n"
+
+
+def is_table_of_beats(lines: Iterable[str]) -> bool:
+    """Whether a file that begins with these lines is a table of beats, comments before it or not."""
+    first = next((line for line in lines if not line.startswith(COMMENT)), "")
+    return first.startswith(TABLE_OF_BEATS)

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from loaders.io.annotations import TABLE_OF_BEATS
+from loaders.io.annotations import is_table_of_beats
 from loaders.io.csv_cells import cells_of, encoding_of, kind_of
 from loaders.io.csv_layout import CsvLayout, find_layout
 from loaders.io.csv_text import numbers_of, read_frames, unfinished_lines
 from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, regular_columns
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
+from toolbox.utils.aami import KAGGLE_ROW
 
 LOOKED_AT = 200  # lines that the layout is read off
 TIMED = 20_000  # lines that the sampling rate is read off
@@ -123,14 +124,28 @@ def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> CsvLayout
     """The layout of a file or stream that begins with `lines`.
 
     Raises:
-        UserError: it is a table of beats, empty, or holds no numbers.
+        UserError: it is a table of beats, of --predict or Kaggle's, empty, or holds no numbers.
     """
-    if lines and lines[0].startswith(TABLE_OF_BEATS):
+    if is_table_of_beats(lines):
         raise UserError(f"{path} is a table of beats that --predict wrote, no recording")
     layout = find_layout(lines, encoding)
     if layout is None:
         raise UserError(f"{path} is empty or holds no numbers; expected a line per sample, a column per lead")
+    if _holds_kaggle_rows(lines, layout):
+        raise UserError(
+            f"{path} is a table of beats as Kaggle's ({KAGGLE_ROW} samples from 0 to 1 and a class in each line), no "
+            "recording; --test scores such rows"
+        )
     return layout
+
+
+def _holds_kaggle_rows(lines: list[str], layout: CsvLayout) -> bool:
+    """Whether the lines are rows of Kaggle's dataset of beats, with a class or not, numbered or not."""
+    if not KAGGLE_ROW <= len(layout.names) <= KAGGLE_ROW + 2:
+        return False
+    rows = [cells_of(line, layout.separator)[1:-1] for line in lines[layout.header :]]
+    values = numbers_of(pd.Series([cell for row in rows for cell in row], dtype="string"), layout)[0]
+    return len(values) > 0 and bool(((values >= 0) & (values <= 1)).all())
 
 
 def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayout, list[Lead]]:

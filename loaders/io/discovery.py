@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loaders.io.annotations import TABLE_OF_BEATS, annotation_file
+from loaders.io.annotations import annotation_file, is_table_of_beats
 from loaders.io.open import OPENERS, SIGNATURES, TABLES, expected_formats, is_recording
 from loaders.io.recording import suffix_of, without_suffix
 from loaders.io.wfdb_record import list_records
 from toolbox.utils import UserError
 
+HEAD = 1 << 16  # bytes that tell a table of beats
 SEGMENTED = re.compile(r"^\s*[^\s#/]+/(\d+)\s")  # the first line of a multi-segment header: name/segments
 
 
@@ -141,7 +142,7 @@ def _is_table_of_beats(path: Path) -> bool:
         return False
     try:
         with open(path, "rb") as handle:
-            return handle.read(len(TABLE_OF_BEATS)) == TABLE_OF_BEATS.encode()
+            return is_table_of_beats(handle.read(HEAD).decode("latin-1").splitlines())
     except OSError:
         return False
 

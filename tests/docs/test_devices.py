@@ -84,7 +84,10 @@ def test_the_file_of_a_device(
     path.write_text(write(own), encoding="utf-8")
     model = ["--model-file", str(workplace / "model.onnx")]
     summary = commander.main(["--predict", str(path), *flags, *model])["recordings"][str(path)]
-    table, expected = pd.read_csv(f"{path.with_suffix('')}.ecg.csv"), annotate(own, fs, workplace / "model.onnx")
+    table, expected = (
+        pd.read_csv(f"{path.with_suffix('')}.ecg.csv", comment="#"),
+        annotate(own, fs, workplace / "model.onnx"),
+    )
     assert summary["lead"] == lead and summary["unit"] == "mV" and abs(summary["seconds"] - SECONDS) < 0.1
     assert len(table) == len(expected) > 20
     assert np.abs(table["time_s"] - expected["time_s"]).max() < 0.02

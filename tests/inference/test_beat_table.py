@@ -43,7 +43,7 @@ def written_table(header: Path, classifier: Rule, options: AnnotateOptions) -> l
     """The table that --predict writes."""
     annotate_file(Item(header), classifier, options)
     with open((options.out or header.parent) / f"{header.stem}.ecg.csv", newline="") as handle:
-        return list(csv.DictReader(handle))
+        return list(csv.DictReader(line for line in handle if not line.startswith("# ")))
 
 
 class Windows(Rule):

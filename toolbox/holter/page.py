@@ -21,7 +21,7 @@ from toolbox.holter.strip_svg import draw_svg
 from toolbox.holter.strips import COLOURS, INK, MAJOR, MINOR, PAPER, clock, select_strips
 from toolbox.holter.trace import MISSING, PART_SECONDS, QUANTUM
 from toolbox.reports.html import ABSENT, load_template
-from toolbox.utils import atomic_write
+from toolbox.utils import atomic_write, printable
 from toolbox.utils.aami import LETTERS
 
 NOTE = "For research and teaching, not for diagnosis: a network named these beats, and it makes mistakes."
@@ -103,6 +103,11 @@ def _skipped(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _leads(summary: Mapping[str, Any]) -> str:
+    """The leads that were read."""
+    return ", ".join(lead["name"] for lead in summary.get("leads", [{"name": summary["lead"]}]))
+
+
 def _packed_beats(annotated: AnnotatedRecording) -> bytes:
     """Samples of the trace (uint32 each), then a byte each: class, confidence, whether no RR interval leads there."""
     samples = np.rint(annotated.times * annotated.trace.rate).astype("<u4")
@@ -153,9 +158,9 @@ def write_page(
     script = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
     meta = _meta(summary, annotated)
     page = load_template(TEMPLATE).generate(
-        title=summary["recording"],
-        subtitle=" · ".join((summary["lead"], clock(trace.seconds), f"{summary['fs']:g} Hz")),
-        notes=[NOTE, *summary["warnings"]],
+        title=printable(summary["recording"]),
+        subtitle=" · ".join((printable(_leads(summary)), clock(trace.seconds), f"{summary['fs']:g} Hz")),
+        notes=[NOTE, *map(printable, summary["warnings"])],
         figures=_figures(summary),
         buttons=BUTTONS,
         episodes=_episodes(annotated.episodes),
@@ -165,7 +170,7 @@ def write_page(
         ],
         classes=_classes(summary),
         skipped=_skipped(summary),
-        details=list(details.items()),
+        details=[(name, printable(value)) for name, value in details.items()],
         colours=COLOURS,
         paper=meta["paper"],
         meta=meta,

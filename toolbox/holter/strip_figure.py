@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from toolbox.holter.strips import (
     voltage_range,
 )
 from toolbox.holter.trace import CompressedTrace
+from toolbox.utils import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +40,7 @@ def draw_strips(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)  # such letters are boxes
     parts = [trace.read(window.start, window.stop) for window in windows]
     ranges = [voltage_range(signal) for _, signal in parts]
     heights = [(high - low) * GAIN for low, high in ranges]
@@ -45,7 +48,10 @@ def draw_strips(
     figure = Figure(figsize=(width / MM_PER_INCH, total / MM_PER_INCH), facecolor="white")
     FigureCanvasAgg(figure)
     top = total - GAP
-    figure.text(MARGIN / width, (top + 1) / total, title, fontsize=12, weight="bold", va="bottom")
+    # a name may hold $, which is no formula
+    figure.text(
+        MARGIN / width, (top + 1) / total, printable(title), fontsize=12, weight="bold", va="bottom", parse_math=False
+    )
     for window, (times, signal), (low, high), height in zip(windows, parts, ranges, heights, strict=True):
         top -= GAP + height
         axes = figure.add_axes((MARGIN / width, top / total, STRIP_SECONDS * SPEED / width, height / total))
