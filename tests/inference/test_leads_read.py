@@ -186,5 +186,5 @@ def test_rows_of_kaggle_are_no_recording(tmp_path: Path, form: str, label: bool,
     if numbered == "index":
         lines = [f"{k},{line}" for k, line in enumerate(lines)]
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(UserError, match="is a table of beats as Kaggle's .187 samples from 0 to 1 and a class"):
+    with pytest.raises(UserError, match=r"is a table of beats as Kaggle's \(187 samples from 0 to 1 and a class"):
         open_recording(tmp_path / "rows.csv", CsvFormat(125.0))
