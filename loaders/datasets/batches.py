@@ -15,7 +15,7 @@ from loaders.beats.input_spec import InputGeometry
 from loaders.datasets.augment import change, light
 from loaders.datasets.dataset import Batch, ECGLoader
 from loaders.names import parse_augment
-from toolbox.utils.signals import leave_signals
+from toolbox.utils.signals import STOPPING, held_back, leave_signals
 
 CHUNK = 4096  # rows gathered at once,
 CHUNK_VALUES = 1 << 22  # but no more samples than that (16 MB)
@@ -166,7 +166,8 @@ class Batches:
             self.dataset, batch_sampler=lists, num_workers=self.workers, collate_fn=_unchanged, generator=own,
             worker_init_fn=leave_signals,
         )  # fmt: skip
-        return iter(loader)
+        with held_back(*STOPPING):  # a signal may reach a worker before it ignores them
+            return iter(loader)
 
     def _gather_chunks(self, order: Tensor, done: int) -> Iterator[Batch]:
         """Several batches in one gather: for small networks a gather costs a good part of a step.
