@@ -100,7 +100,7 @@ def work(root: Path, model: str, *flags: str) -> dict[str, Any]:
     resume(root, "--epochs", "2")
     scores = score(root)
     commander.main(["--root-dir", str(root), "--predict", str(root / "records" / "syn00.hea"), "--out", str(root)])
-    beats = pd.read_csv(root / "syn00.ecg.csv", keep_default_na=False)
+    beats = pd.read_csv(root / "syn00.ecg.csv", comment="#", keep_default_na=False)
     return {
         "validation": [read(run / "res" / f"val_results_list_ep{epoch}.json") for epoch in (1, 2)],
         "test": read(run / "pred" / "test_results_list_ep2.json"),
