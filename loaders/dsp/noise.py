@@ -88,7 +88,8 @@ class LeadReader:
         fresh = counts[:, max(self._seconds - first, 0) :]
         self._seconds += fresh.shape[1]
         self._past = np.concatenate([self._past, fresh], axis=1)[:, -WINDOW:]
-        doubt = _ratio(*self._past.sum(axis=1, keepdims=True), np.array([self._past.shape[1]]))
+        doubts_and_beats = self._past.sum(axis=1, keepdims=True)
+        doubt = _ratio(doubts_and_beats[0], doubts_and_beats[1], np.array([self._past.shape[1]]))
         own = int(chunk.to_own(np.array(chunk.start)))
         is_open = bool(self._noise) and self._noise[-1][1] < 0
         if is_open and doubt[0] <= NOISY:
@@ -108,7 +109,8 @@ def doubt_per_beat(counts: np.ndarray) -> np.ndarray:
     total = np.pad(np.cumsum(np.vstack([counts, np.ones(counts.shape[1])]), axis=1), ((0, 0), (1, 0)))
     at = np.arange(counts.shape[1])
     stops, starts = np.minimum(at + WINDOW // 2, len(at)), np.maximum(at - WINDOW // 2, 0)
-    return _ratio(*(total[:, stops] - total[:, starts]))
+    around = total[:, stops] - total[:, starts]
+    return _ratio(around[0], around[1], around[2])
 
 
 def _ratio(doubts: np.ndarray, beats: np.ndarray, seconds: np.ndarray) -> np.ndarray:

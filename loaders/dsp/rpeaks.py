@@ -187,9 +187,9 @@ def read_peaks(
     heights = BeatHeights() if heights is None else heights
     peaks = peaks[heights.tell_from_noise(slow, peaks / stretch, RATE)]
     likely = likely[1:-1].astype(np.float32)
-    doubts, weights = _doubts(likely)
+    doubts, weight = _doubts(likely)
     high = heights.are_high(slow, doubts * STRIDE + STRIDE // 2, RATE)
-    return Reading(peaks, likely, doubts[high] / STEPS, weights[high])
+    return Reading(peaks, likely, doubts[high] / STEPS, weight[high])
 
 
 def _doubts(likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
