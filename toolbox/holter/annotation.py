@@ -31,6 +31,7 @@ class AnnotatedRecording:
         samples: length of the recording.
         skipped: (start, stop, reason) of the intervals that could not be judged, in samples.
         trace: the signal, for pictures.
+        named: (n,) the letters that a person gave to beats, "" for beats that nobody corrected; None without any.
     """
 
     sample: np.ndarray
@@ -41,6 +42,7 @@ class AnnotatedRecording:
     samples: int
     skipped: Sequence[tuple[int, int, str]]
     trace: CompressedTrace
+    named: np.ndarray | None = None
 
     @property
     def class_letters(self) -> tuple[str, ...]:
@@ -48,9 +50,20 @@ class AnnotatedRecording:
         return tuple(LETTERS[name] for name in self.class_names)
 
     @cached_property
+    def all_letters(self) -> tuple[str, ...]:
+        """The letters that beats are called by: those of the classes, and others that a person gave."""
+        return (*self.class_letters, *sorted(set(self.letters.tolist()) - set(self.class_letters)))
+
+    @cached_property
+    def is_corrected(self) -> np.ndarray:
+        """(n,) whether a person named or inserted each beat."""
+        return np.zeros(len(self.sample), bool) if self.named is None else self.named != ""
+
+    @cached_property
     def letters(self) -> np.ndarray:
-        """(n,) the likeliest class of each beat."""
-        return np.array(self.class_letters)[self.probabilities.argmax(axis=1)]
+        """(n,) the likeliest class of each beat; a person's where it was corrected."""
+        likeliest = np.array(self.class_letters)[self.probabilities.argmax(axis=1)]
+        return likeliest if self.named is None else np.where(self.is_corrected, self.named, likeliest)
 
     @property
     def symbols(self) -> np.ndarray:
@@ -59,8 +72,8 @@ class AnnotatedRecording:
 
     @property
     def confidence(self) -> np.ndarray:
-        """(n,) the probability of the likeliest class."""
-        return self.probabilities.max(axis=1)
+        """(n,) the probability of the likeliest class; 1 where a person corrected the beat."""
+        return np.where(self.is_corrected, np.float32(1), self.probabilities.max(axis=1))
 
     @cached_property
     def times(self) -> np.ndarray:
@@ -100,7 +113,7 @@ class AnnotatedRecording:
             "skipped": self._skipped_seconds(),
         }
         return {
-            **summarize(self.rr, self.letters, self.class_letters, self.episodes),
+            **summarize(self.rr, self.letters, self.all_letters, self.episodes),
             "signal_quality": quality,
             "episodes": [episode.to_dict() for episode in self.episodes],
         }
