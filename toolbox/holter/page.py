@@ -111,7 +111,8 @@ def _leads(summary: Mapping[str, Any]) -> str:
 def _packed_beats(annotated: AnnotatedRecording) -> bytes:
     """Samples of the trace (uint32 each), then a byte each: class, confidence, whether no RR interval leads there."""
     samples = np.rint(annotated.times * annotated.trace.rate).astype("<u4")
-    classes = annotated.probabilities.argmax(axis=1).astype(np.uint8)
+    numbers = {letter: k for k, letter in enumerate(annotated.all_letters)}
+    classes = np.array([numbers[letter] for letter in annotated.letters.tolist()], dtype=np.uint8)
     confidence = np.rint(255 * annotated.confidence).astype(np.uint8)
     columns = (samples, classes, confidence, annotated.begins.astype(np.uint8))
     return zlib.compress(b"".join(column.tobytes() for column in columns))
@@ -127,7 +128,7 @@ def _meta(summary: Mapping[str, Any], annotated: AnnotatedRecording) -> dict[str
         "part": PART_SECONDS,
         "parts": len(trace.parts),
         "seconds": trace.seconds,
-        "letters": annotated.class_letters,
+        "letters": annotated.all_letters,
         "names": NAMES,
         "colours": COLOURS,
         "bad": annotated.marks.bad,
