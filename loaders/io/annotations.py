@@ -58,13 +58,15 @@ class AnnotationFile:
 @dataclass
 class Pair:
     """The annotations of one recording by two annotators, in samples at `fs` Hz of a recording of `length` samples
-    (None: unknown)."""
+    (None: unknown), and the notes of each annotation."""
 
     name: str
     reference: Annotations
     test: Annotations
     fs: float
     length: int | None
+    reference_texts: list[str]
+    test_texts: list[str]
 
 
 def annotation_file(record: Path, annotator: str, folder: str | None = None) -> Path:
@@ -183,7 +185,7 @@ def read_pair(record: Path, reference: str, test: str, test_dir: str | None = No
         raise UserError(f"record {record}: neither a header nor the annotations state the sampling rate")
     length = int(header.sig_len) if header is not None and header.sig_len else None
     first, second = (_rescale(content, fs) for content in contents)
-    return Pair(record.name, first, second, fs, length)
+    return Pair(record.name, first, second, fs, length, *(content.texts for content in contents))
 
 
 def _rescale(content: AnnotationFile, fs: float) -> Annotations:
