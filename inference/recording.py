@@ -105,7 +105,7 @@ def annotate_lead(
         skipped,
         collected.trace.finish(),
     )
-    for changes in corrections:
+    for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
     unit = "mV" if reading.in_millivolts else "QRS height"
     doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:])]
