@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from inference.classifier import Classifier
-from inference.outputs import Outputs
+from inference.outputs import EPISODES, Outputs
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.shown_leads import shown_leads
 from loaders.beats.lead_choice import choose_lead_by_signal
-from loaders.io.annotations import write_beats, write_table
+from loaders.io.annotations import write_beats, write_rows, write_table
 from loaders.io.discovery import Item
 from loaders.io.leads import TRAINED_LEADS, folded
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, Recording
+from toolbox.holter.episodes import EPISODE_COLUMNS
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 3  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 4  # raise it when the same recording and network give other files: older ones are then made anew
 PICTURE_DPI = 150  # strips are drawn in true size
 
 
@@ -86,7 +87,7 @@ def annotate_file(
                 show_progress=show_progress,
             )  # fmt: skip
             summary = summarize(recording, annotated, classifier, options, [warning] if warning else [])
-            files = [outputs.file(kind) for kind in ("", "csv", "html", *(["png"] if png else []))]
+            files = [outputs.file(kind) for kind in ("", "csv", EPISODES, "html", *(["png"] if png else []))]
             summary |= {"fingerprint": fingerprint, "outputs": [file.name for file in files]}
             _write_files(Outputs(folder / outputs.target.name), recording, annotated, summary, options)
             summary = outputs.put_in_place(folder, summary, png)
@@ -144,9 +145,10 @@ def _write_files(
 ) -> None:
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
-    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped)
+    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, beats.rhythm_marks())
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
+    write_rows(outputs.file(EPISODES), summary["episodes"], EPISODE_COLUMNS)
     details = {
         "Recording": f"{recording.path.name} ({recording.kind})",
         "Leads": ", ".join(one.name for one in recording.leads),
@@ -172,10 +174,11 @@ def _shares(summary: dict[str, Any]) -> list[str]:
 def _table_comments(summary: dict[str, Any]) -> list[str]:
     """Remarks before the table: none where one lead was read, one that networks are trained on, without a warning."""
     trained = {folded(name) for name in TRAINED_LEADS}
-    if not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
+    changes = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
+    if not changes and not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
-    return [leads, *(f"warning: {text}" for text in summary["warnings"])]
+    return [leads, *changes, *(f"warning: {text}" for text in summary["warnings"])]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:

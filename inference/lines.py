@@ -13,9 +13,9 @@ import numpy as np
 
 from inference.classifier import Classifier
 from inference.stream import Beat, Stream
-from loaders.io.csv_cells import encoding_of
-from loaders.io.csv_recording import CsvLayout, CsvRecording, detect_layout, parse_cell
-from loaders.io.csv_time import GapFiller
+from loaders.io.csv.cells import encoding_of
+from loaders.io.csv.recording import CsvLayout, CsvRecording, detect_layout, parse_cell
+from loaders.io.csv.time import GapFiller
 from loaders.io.leads import choose_lead
 from loaders.io.recording import CsvFormat
 from toolbox.utils import UserError, note, warn

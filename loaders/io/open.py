@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loaders.io.array_recording import open_array
-from loaders.io.csv_recording import open_csv
+from loaders.io.csv.recording import open_csv
 from loaders.io.device_recording import KINDS as DEVICE_KINDS
 from loaders.io.device_recording import open_device
 from loaders.io.edf_recording import open_edf

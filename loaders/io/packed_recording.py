@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loaders.io.csv_recording import open_csv
+from loaders.io.csv.recording import open_csv
 from loaders.io.recording import CsvFormat, Recording, suffix_of, without_suffix
 from toolbox.utils import UserError
 

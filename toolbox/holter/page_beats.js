@@ -59,6 +59,8 @@ function beatTable(meta, base, edits) {
     letter: (k) => names[label[k]],
     origin: (k) => origin[k], // among the network's beats, -1 of an inserted one
     family: (k) => (origin[k] < 0 ? -1 : base.family[origin[k]]),
+    symbol: (k) => // WFDB's; of what the network called Q, there are several
+      (origin[k] < 0 || edits.has(sample[k]) ? meta.symbols[names[label[k]]] : String.fromCharCode(base.symbol[origin[k]])),
     edited: (k) => edits.has(sample[k]),
     confidence: (k) => (origin[k] < 0 ? NaN : base.confidence[origin[k]] / 255),
     rr: (k) => (k === 0 || (origin[k] >= 0 && base.begins[origin[k]]) ? NaN : time(k) - time(k - 1)), // s

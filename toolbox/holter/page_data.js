@@ -19,14 +19,14 @@ async function inflate(id) {
 
 const inflateJson = async (id) => JSON.parse(new TextDecoder().decode(await inflate(id)));
 
-// The network's beats: the recording's own samples since the beat before (uint32 each), then a byte each: class,
-// confidence, whether no RR interval leads to it, family of shapes.
+// The network's beats: the recording's own samples since the beat before (uint32 each), then a byte each: letter,
+// confidence, whether no RR interval leads to it, family of shapes, WFDB symbol.
 async function unpackBeats(meta) {
-  const packed = await inflate("beats"), n = packed.length / 8;
+  const packed = await inflate("beats"), n = packed.length / 9;
   const steps = new Uint32Array(packed.buffer, 0, n), sample = new Float64Array(n); // whole numbers up to 2^53
   for (let k = 0, at = 0; k < n; k++) sample[k] = at += steps[k];
   const column = (k) => packed.subarray((4 + k) * n, (5 + k) * n);
-  return { n, sample, label: column(0), confidence: column(1), begins: column(2), family: column(3) };
+  return { n, sample, label: column(0), confidence: column(1), begins: column(2), family: column(3), symbol: column(4) };
 }
 
 // Differences, zigzag, low bytes before high ones: see trace.py.

@@ -38,12 +38,14 @@ def encode(content: bytes) -> str:
 
 
 def pack_beats(annotated: AnnotatedRecording, family: np.ndarray) -> str:
-    """The recording's own samples from each beat to the next (uint32), then a byte each: class, confidence, whether no
-    RR interval leads there, and `family` (n,) uint8."""
+    """The recording's own samples from each beat to the next (uint32), then a byte each: letter, confidence, whether no
+    RR interval leads there, `family` (n,) uint8, WFDB symbol."""
     steps = np.diff(annotated.sample, prepend=0).astype("<u4")
-    classes = annotated.probabilities.argmax(axis=1).astype(np.uint8)
+    numbers = {letter: k for k, letter in enumerate(annotated.all_letters)}
+    letters = np.array([numbers[letter] for letter in annotated.letters.tolist()], dtype=np.uint8)
     confidence = np.rint(255 * annotated.confidence).astype(np.uint8)
-    columns = (steps, classes, confidence, annotated.begins.astype(np.uint8), family)
+    symbols = np.array([ord(symbol) for symbol in annotated.symbols.tolist()], dtype=np.uint8)
+    columns = (steps, letters, confidence, annotated.begins.astype(np.uint8), family, symbols)
     return pack(b"".join(column.tobytes() for column in columns))
 
 
@@ -66,8 +68,8 @@ def pack_families(families: Sequence[Family]) -> str:
     return pack_json([np.rint(family.shape / QUANTUM).astype(int).tolist() for family in families])
 
 
-def other_annotations(annotated: AnnotatedRecording) -> list[tuple[int, str, int, str]]:
-    """(sample, WFDB symbol, subtype, text) of the annotations that are no beats: where the signal cannot be judged."""
+def _edges(annotated: AnnotatedRecording) -> list[tuple[int, str, int, str]]:
+    """(sample, WFDB symbol, subtype, text) of where the signal cannot be judged any more, and can again."""
     edges = [((start, UNREADABLE), (stop, READABLE)) for start, stop, _ in annotated.skipped]
     return [(sample, "~", subtype, "") for pair in edges for sample, subtype in pair]
 
@@ -97,9 +99,10 @@ def page_values(
         "leads": [
             {"name": lead, "rate": trace.rate, "parts": len(trace.parts)} for lead, trace in traces.items()
         ],
-        "letters": annotated.class_letters,
-        "symbols": {letter: LETTER_SYMBOLS[letter] for letter in {*annotated.class_letters, *CLASS_LETTERS}},
-        "annotations": other_annotations(annotated),
+        "letters": annotated.all_letters,
+        "symbols": {letter: LETTER_SYMBOLS[letter] for letter in {*annotated.all_letters, *CLASS_LETTERS}},
+        "rhythms": [(sample, symbol, 0, text) for sample, symbol, text in annotated.rhythm_marks()],
+        "edges": _edges(annotated),
         "names": NAMES,
         "colours": COLOURS,
         "bad": annotated.marks.bad,

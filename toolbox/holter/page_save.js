@@ -1,14 +1,14 @@
 // Writes the corrected beats as a WFDB annotation file and as a list of changes.
 
 // WFDB's codes (ecgcodes.h), and the words that hold more than a code and an interval of 10 bits (annot.c).
-const CODES = { N: 1, V: 5, F: 6, S: 9, Q: 13, "~": 14, '"': 22, "+": 28 };
+const CODES = { N: 1, V: 5, F: 6, S: 9, "/": 12, Q: 13, "~": 14, '"': 22, "+": 28, "[": 32, "]": 33 };
 const SKIP = 59, SUB = 61, AUX = 63, LONGEST_STEP = 1023, LONGEST_SKIP = 0x7fffffff;
 
-// Beats and the other annotations in order, beats first where both are at one sample: [sample, symbol, subtype, text].
+// All annotations in order: [sample, symbol, subtype, text]. At one sample, rhythms come first and then beats.
 function annotationsOf(meta, beats) {
-  const all = [];
-  for (let k = 0; k < beats.n; k++) all.push([beats.sample(k), meta.symbols[beats.letter(k)], 0, ""]);
-  all.push(...meta.annotations);
+  const all = [...meta.rhythms];
+  for (let k = 0; k < beats.n; k++) all.push([beats.sample(k), beats.symbol(k), 0, ""]);
+  all.push(...meta.edges);
   return all.sort((a, b) => a[0] - b[0]); // stable
 }
 

@@ -77,7 +77,7 @@ def test_beats_and_signal_are_packed_into_the_page(page: str) -> None:
         return base64.b64decode(re.search(f'id="{name}">([^<]*)<', page)[1])  # type: ignore[index]
 
     beats = zlib.decompress(part("beats"))
-    assert len(beats) == 8 * 30
+    assert len(beats) == 9 * 30
     assert np.frombuffer(beats, "<u4", 30).tolist() == [200, *[300] * 29]  # the recording's own samples
     assert list(beats[120:150]) == [0] * 12 + [2] * 3 + [0] * 15
     assert list(beats[180:210]) == [1] + [0] * 29
@@ -85,7 +85,9 @@ def test_beats_and_signal_are_packed_into_the_page(page: str) -> None:
     assert meta["bad"] == [[26.389, 27.778, "flat"]] and meta["seconds"] == 30
     assert meta["leads"] == [{"name": "MLII", "rate": 360.0, "parts": 1}]
     assert (meta["recording"], meta["annotator"], meta["fs"], meta["samples"]) == ("r", "ecg", 360, 10800)
-    assert meta["annotations"] == [[9500, "~", -1, ""], [10000, "~", 0, ""]]
+    assert meta["rhythms"][0] == [199, "+", 0, "(N"]
+    assert meta["edges"] == [[9500, "~", -1, ""], [10000, "~", 0, ""]]
+    assert bytes(beats[240:]).decode() == "N" * 12 + "VVV" + "N" * 15
     assert part("part0-0") == packed(wander(360 * 30)).parts[0]
     episodes = json.loads(zlib.decompress(part("episodes")))
     assert episodes[:1] == [[10.556, 12.222, 12, "Ventricular run", 3, 72.0, "V"]]

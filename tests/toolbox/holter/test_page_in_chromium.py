@@ -66,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "fingerprint": "f", **annotated.summary(), "warnings": ["a warning"],
     }  # fmt: skip
     write_page(folder / "night.ecg.html", summary, {"Model": "m"}, annotated, {"V1": other})
-    write_beats(folder / "night.ecg", sample, annotated.symbols, FS, skipped)
+    write_beats(folder / "night.ecg", sample, annotated.symbols, FS, skipped, annotated.rhythm_marks())
     return folder
 
 
@@ -229,9 +229,10 @@ def test_beats_are_named_deleted_inserted_and_saved(page: Page, folder: Path, tm
     expected = dict(zip(sample.tolist(), letters_of(len(sample)), strict=True))
     expected |= {int(sample[28]): "N", int(sample[30]): "V", inserted: "S"}
     del expected[int(sample[40])]
-    edges = {round(104 * FS): "~", round(106 * FS): "~"}
-    assert dict(zip(read.sample.tolist(), read.symbol, strict=True)) == expected | edges
-    assert read.sample.tolist() == sorted(expected | edges) and read.fs == 257
+    others = {round(104 * FS): "~", round(106 * FS): "~", int(sample[0]) - 1: "+"}
+    assert dict(zip(read.sample.tolist(), read.symbol, strict=True)) == expected | others
+    assert read.sample.tolist() == sorted(expected | others) and read.fs == 257
+    assert read.aux_note[0].rstrip("\0") == "(N"
 
 
 def test_changes_are_undone_redone_kept_and_discarded(page: Page, folder: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loaders.io.csv_cells import BLANKS, MISSING, ONE_COLUMN, cells_of, kind_of
-from loaders.io.csv_layout import CsvLayout
-from loaders.io.csv_time import times_of
+from loaders.io.csv.cells import BLANKS, MISSING, ONE_COLUMN, cells_of, kind_of
+from loaders.io.csv.layout import CsvLayout
+from loaders.io.csv.time import times_of
 from toolbox.utils import UserError
 
 BLOCK = 1 << 17  # lines parsed at a time

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from loaders.io.annotations import is_table_of_beats
-from loaders.io.csv_cells import cells_of, encoding_of, kind_of
-from loaders.io.csv_layout import CsvLayout, find_layout
-from loaders.io.csv_text import numbers_of, read_frames, unfinished_lines
-from loaders.io.csv_time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, regular_columns
+from loaders.io.csv.cells import cells_of, encoding_of, kind_of
+from loaders.io.csv.layout import CsvLayout, find_layout
+from loaders.io.csv.text import numbers_of, read_frames, unfinished_lines
+from loaders.io.csv.time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, regular_columns
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import KAGGLE_ROW

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from loaders.io.csv_cells import BLANKS, ONE_COLUMN, cells_of, kind_of
-from loaders.io.csv_header import header_rate, names_and_units
-from loaders.io.csv_time import TimeColumn
+from loaders.io.csv.cells import BLANKS, ONE_COLUMN, cells_of, kind_of
+from loaders.io.csv.header import header_rate, names_and_units
+from loaders.io.csv.time import TimeColumn
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loaders.io.csv_recording import open_csv
+from loaders.io.csv.recording import open_csv
 from loaders.io.recording import CsvFormat
 from toolbox.utils import UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from loaders.io.csv_cells import cells_of, kind_of
+from loaders.io.csv.cells import cells_of, kind_of
 from loaders.io.recording import millivolts
 
 UNIT_IN_NAME = re.compile(r"(.*?)\s*[\[(/]\s*([a-zµμA-Z]*[vV])\s*[\])]?")  # "MLII (mV)", "II [uV]", "V5/mV"

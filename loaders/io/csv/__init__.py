@@ -1,0 +1,1 @@
+"""CSV files of recordings, however a device wrote them."""
