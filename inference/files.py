@@ -13,6 +13,7 @@ from inference.classifier import Classifier
 from inference.corrections import Corrections, correction_text, describe_corrections
 from inference.outputs import EPISODES, REMEDY, Outputs
 from inference.recording import AnnotatedLead, annotate_lead
+from inference.shown_leads import shown_leads
 from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.annotations import write_beats, write_rows, write_table
 from loaders.io.discovery import Item
@@ -26,7 +27,7 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 3  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 4  # raise it when the same recording and network give other files: older ones are then made anew
 PICTURE_DPI = 150  # strips are drawn in true size
 
 
@@ -169,7 +170,8 @@ def _write_files(
         **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
-    write_page(outputs.file("html"), summary, details, beats)
+    others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
+    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others))
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
