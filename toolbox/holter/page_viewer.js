@@ -9,7 +9,7 @@ function viewer(meta, beats, paint, paintOverview) {
   const view = { start: 0, speed: 25, gain: 10, chosen: -1, cursor: null }; // s, mm/s, mm/mV, beat, s
   const shown = () => leads.filter((lead) => lead.on);
   const height = () => (shown().length > 2 ? 34 : 46) * MM; // of a row
-  const count = () => (shown().length > 2 ? 1 : 4 - shown().length); // lines
+  const count = () => (shown().length > 2 || (printing && shown().length > 1) ? 1 : 4 - shown().length); // lines
   const seconds = () => canvas.clientWidth / (view.speed * MM); // of a line
   const screen = () => count() * seconds();
 
@@ -100,14 +100,14 @@ function viewer(meta, beats, paint, paintOverview) {
     });
     return Math.max(0, Math.min(meta.samples - 1, Math.round((best < 0 ? t : best) * meta.fs)));
   }
-  const resize = (width, sharp) => {
+  const resize = (width, prints) => {
     canvas.style.width = overview.style.width = width;
-    sharpness = sharp;
+    printing = prints;
     draw();
   };
   // In true size on A4 or Letter, landscape: 250 mm, in whole pixels, for Chromium prints fractions of one too small.
-  addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, 3));
-  addEventListener("afterprint", () => resize("", 1));
+  addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, true));
+  addEventListener("afterprint", () => resize("", false));
   new ResizeObserver(draw).observe(canvas.parentElement); // draws at once, too
 
   const standard = () => {
