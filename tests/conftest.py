@@ -24,6 +24,9 @@ needs_records = pytest.mark.skipif(
     not RECORDS.is_dir(), reason="needs the MIT-BIH records in ../shared/mitdb beside the checkout"
 )
 
+CASES = ROOT.parent / "shared" / "cases" / "recordings"
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="needs the recordings that went wrong in ../shared/cases")
+
 MOST_WORKERS = 8  # more than this wait for each other's disk
 
 
