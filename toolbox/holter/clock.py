@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class RecordingClock:
             return [(0.0, seconds)]
         first = HOUR - self.start_of_day % HOUR
         edges = [0.0, *np.arange(first, seconds, HOUR).tolist(), seconds]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(pairwise(edges))
 
     def is_day(self, times: np.ndarray) -> np.ndarray:
         """(n,) whether it is day, by WAKING, at `times` (n,) in s after the start."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.clock import RecordingClock
-from toolbox.holter.episodes import AVERAGED_INTERVALS, ECTOPIC, PAUSE, SILENCES, Episode
+from toolbox.holter.episodes import ATRIAL_FIBRILLATION, AVERAGED_INTERVALS, ECTOPIC, PAUSE, SILENCES, Episode
 from toolbox.metrics.hrv import NormalIntervals, measure, normal_intervals, rounded
 
-ATRIAL_FIBRILLATION = "atrial fibrillation or flutter"
 MINUTE = 60.0  # s
 LEAST_MINUTE = 50.0  # s from the first to the last beat within a minute whose rate is told
-HOURLY_HRV = ("sdnn_ms", "rmssd_ms")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class ReportedBeats:
     seconds: float
     clock: RecordingClock
 
+    @classmethod
+    def of(cls, beats: AnnotatedRecording, start: datetime | time | None) -> ReportedBeats:
+        """Those of an annotated recording that began at `start`."""
+        fs = beats.fs
+        skipped = [(first / fs, last / fs) for first, last, _ in beats.skipped]
+        return cls(
+            beats.times, beats.rr, beats.letters, beats.all_letters, beats.episodes, skipped, beats.samples / fs,
+            RecordingClock(start),
+        )  # fmt: skip
+
     @cached_property
     def intervals(self) -> np.ndarray:
         """(n,) s from the beat before, pauses of any length included; NaN where beats may lie between."""
@@ -66,8 +76,9 @@ class ReportedBeats:
     def normal(self) -> NormalIntervals:
         """The N-N intervals, without those in atrial fibrillation."""
         fibrillating = np.zeros(len(self.times), dtype=bool)
-        for start, stop in self.spans(ATRIAL_FIBRILLATION):
-            fibrillating |= (self.times >= start) & (self.times <= stop)
+        for episode in self.episodes:
+            if episode.kind == ATRIAL_FIBRILLATION:
+                fibrillating[episode.first : episode.last + 1] = True
         return normal_intervals(self.times, (self.letters == "N") & ~fibrillating, np.isfinite(self.rr))
 
     def spans(self, kind: str) -> list[tuple[float, float]]:
@@ -82,7 +93,7 @@ def report_numbers(beats: ReportedBeats) -> dict[str, Any]:
     if clock.tells_day_from_night:
         is_day = clock.is_day(nn.at)
         parts |= {"day": nn.within(is_day), "night": nn.within(~is_day)}
-    measures = {name: rounded(measure(part)) for name, part in parts.items()}
+    measures = {name: _variability(beats, part) for name, part in parts.items()}
     left_out = _overlap(beats.spans(ATRIAL_FIBRILLATION), 0.0, beats.seconds) / MINUTE
     return {
         "start": clock.start.isoformat() if clock.start else None,
@@ -98,7 +109,12 @@ def report_numbers(beats: ReportedBeats) -> dict[str, Any]:
 def _hour(beats: ReportedBeats, start: float, stop: float) -> dict[str, Any]:
     """The row of an hour, with heart-rate variability of the N-N intervals that end within it."""
     nn = beats.normal
-    return _row(beats, start, stop, rounded(measure(nn.within((nn.at >= start) & (nn.at < stop)))))
+    return _row(beats, start, stop, _variability(beats, nn.within((nn.at >= start) & (nn.at < stop))))
+
+
+def _variability(beats: ReportedBeats, nn: NormalIntervals) -> dict[str, Any]:
+    """The measures over some N-N intervals, by 5 minutes of the clock."""
+    return rounded(measure(nn, beats.clock.start_of_day))
 
 
 def _row(beats: ReportedBeats, start: float, stop: float, measures: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +144,7 @@ def _row(beats: ReportedBeats, start: float, stop: float, measures: dict[str, An
         "longest_rr_s": None if longest is None else round(longest, 3),
         "af_minutes": round(_overlap(beats.spans(ATRIAL_FIBRILLATION), start, stop) / MINUTE, 2),
         "judged": round(1 - _overlap(beats.skipped, start, stop) / max(stop - start, 1e-9), 4),
-        "hrv": {name: measures[name] for name in HOURLY_HRV},
+        "hrv": measures,
     }
 
 
