@@ -45,7 +45,8 @@ def find_families(trace: CompressedTrace, times: np.ndarray) -> tuple[list[Famil
         times: (n,) s, of the beats, rising.
 
     Returns:
-        At most MOST_FAMILIES of two beats and more, the largest first; and (n,) uint8, the number of each beat's family, NO_FAMILY for none.
+        At most MOST_FAMILIES of two beats and more, the largest first; (n,) uint8, the number of each beat's family,
+        NO_FAMILY for none.
     """
     sorter = _Sorter()
     starts = np.arange(0, max(trace.seconds, 1), PART_SECONDS)

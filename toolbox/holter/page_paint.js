@@ -8,6 +8,11 @@ function clock(t, digits) {
   return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${seconds}`;
 }
 
+// The time of day, where it is known: " · 13:02:10".
+function timeOfDay(meta, t) {
+  return meta.clock === null ? "" : ` · ${clock((meta.clock + t) % 86400).padStart(8, "0")}`;
+}
+
 const PRINTED = 4; // pixels of a canvas per CSS pixel in a print; Chromium prints 3 a fraction too small
 let printing = false;
 
