@@ -192,12 +192,13 @@ def _shares(summary: dict[str, Any]) -> list[str]:
 def _table_comments(summary: dict[str, Any]) -> list[str]:
     """Remarks before the table: none where one lead was read, one that networks are trained on, without a warning."""
     trained = {folded(name) for name in TRAINED_LEADS}
-    remarks = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
-    remarks += [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
-    if not remarks and not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
+    renamed = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
+    remarks = [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
+    remarks += [*(f"warning: {text}" for text in summary["warnings"]), *renamed]
+    if not remarks and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
-    return [leads, *remarks, *(f"warning: {text}" for text in summary["warnings"])]
+    return [leads, *remarks]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:

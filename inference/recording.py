@@ -19,7 +19,7 @@ from loaders.dsp.quality import BadInterval, SignalShare, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
 from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
-from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.annotation import PACED_SYMBOL, AnnotatedRecording
 from toolbox.holter.rhythm import with_rhythms
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
@@ -111,7 +111,7 @@ def annotate_lead(
         beats = apply_corrections(beats, changes)
     beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
     unit = "mV" if reading.in_millivolts else "QRS height"
-    doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:])]
+    doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:]), *_paced(beats)]
     return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts, signals)
 
 
@@ -190,6 +190,14 @@ def _doubts(reading: LeadSegmenter, polarity: str) -> list[str]:
     if reading.inverted and polarity == "auto":
         doubts.append("the lead is upside down (P waves and QRS complexes point down) and was turned around")
     return doubts
+
+
+def _paced(beats: AnnotatedRecording) -> list[str]:
+    """A warning about beats that a pacemaker started."""
+    count = int((beats.symbols == PACED_SYMBOL).sum())
+    if not count:
+        return []
+    return [f"a pacemaker leads {count} beats: they are called Q, and no network here has learned from paced hearts"]
 
 
 def _silent_leads(others: list[tuple[str, float]]) -> list[str]:

@@ -23,6 +23,7 @@ from toolbox.holter.rhythm_gate import after_interpolated, chains_of, in_sinus_a
 from toolbox.holter.rhythm_rate import find_fast_sinus, find_slow
 
 SHORTEST_PACED = 8  # beats of an episode
+BRIDGED = 8  # other beats within one, fused ones mostly
 IN_FIBRILLATION = "N instead of S: in atrial fibrillation"
 IN_ARRHYTHMIA = "N instead of S: in sinus arrhythmia"
 INTERPOLATED = "N instead of S: on time after an interpolated V"
@@ -98,11 +99,11 @@ def _called(context: BeatContext, paced: np.ndarray, fibrillating: np.ndarray) -
 
 
 def _bridged(paced: np.ndarray) -> np.ndarray:
-    """`paced` (n,) with up to two other beats between two paced ones."""
+    """`paced` (n,) with up to BRIDGED other beats between two paced ones."""
     at = np.flatnonzero(paced)
     bridged = paced.copy()
     for before, after in zip(at[:-1].tolist(), at[1:].tolist(), strict=True):
-        bridged[before:after] |= after - before <= 3
+        bridged[before:after] |= after - before <= BRIDGED + 1
     return bridged
 
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from toolbox.holter.beat_context import BeatContext
 
-# Log odds of fibrillation: offset, of the logarithm of irregularity, of coherence. A logistic regression on DS1 and 33
+# Log odds of fibrillation: offset, of the logarithm of irregularity, of coherence. A logistic regression on DS1 and 32
 # records of svdb_dev, each rhythm of a record weighing alike: python -m benchmarks.train_rhythm.
-OFFSET, IRREGULARITY, COHERENCE = 8.640, 2.401, -19.41
+OFFSET, IRREGULARITY, COHERENCE = 8.888, 2.630, -22.78
 IRREGULARITY_RANGE = (0.01, 1.0)
 UNKNOWN_COHERENCE = 0.4  # where too few beats show: P waves, neither all alike nor absent
-EDGE, SURE = -1.0, 0.0  # log odds of an episode's every beat, and of one at least
+EDGE, SURE = -1.75, 0.0  # log odds of an episode's every beat, and of one at least
 SHORTEST = 20.0  # s of an episode; guidelines ask for 30 s before it is a diagnosis
 
 
