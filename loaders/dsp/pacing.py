@@ -17,6 +17,7 @@ RISE = 4  # samples from 0.15 to 0.85 of the edge's height, at most
 UNQUIET = 0.12  # range of the line before, of that height, at most
 BROAD = 0.12  # mean distance of the rest from the line, of that height, at least
 JUMP = 0.14  # steepest step from sample to sample in the rest, at most
+FUSED_RISE, FUSED_UNQUIET = 6, 0.2  # the same where a pacemaker leads: a spike into a beat of the heart's own
 AROUND, SHARE = 32, 0.5  # beats around one, and how many of them show a spike where a pacemaker leads
 LIKE = 0.9  # correlation with the average beat after a spike
 
@@ -54,9 +55,10 @@ class PacingReader:
 def paced_beats(windows: np.ndarray) -> np.ndarray:
     """(n,) whether beats are paced, of their `windows` (n, BEFORE + AFTER) at FS Hz, NaN where the signal is missing.
 
-    Where SHARE of the AROUND beats show a spike, those that show one or look like the average of those that do.
+    Where SHARE of the AROUND beats show a spike, those that show one, begin with as steep an edge, or
+    look like the average of those that do.
     """
-    spiked, shapes = _measure(windows)
+    spiked, stepped, shapes = _measure(windows)
     whole = np.convolve(np.ones(len(spiked)), np.ones(AROUND), "same")
     led = (np.convolve(spiked, np.ones(AROUND), "same") / whole)[: len(spiked)] >= SHARE
     if len(spiked) < AROUND:
@@ -66,12 +68,13 @@ def paced_beats(windows: np.ndarray) -> np.ndarray:
     usual = np.median(shapes[led & spiked], axis=0)
     shapes, usual = shapes - shapes.mean(axis=1, keepdims=True), usual - usual.mean()
     alike = (shapes @ usual) / np.maximum(np.linalg.norm(shapes, axis=1) * np.linalg.norm(usual), 1e-9)
-    return led & (spiked | (alike >= LIKE))
+    return led & (spiked | stepped | (alike >= LIKE))
 
 
-def _measure(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) whether each window shows a spike and the broad QRS complex that it starts; and (n, samples) its shape
-    around the steepest edge, in heights of that edge (zeros where the signal is missing)."""
+def _measure(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n,) whether each window shows a spike and the broad QRS complex that it starts; (n,) whether it shows a steep
+    edge out of a flat line; and (n, samples) its shape around the steepest edge, in heights of that edge (zeros where
+    the signal is missing)."""
     row = np.arange(len(windows))[:, None]
     steps = np.abs(windows[:, 4:] - windows[:, :-4])[:, BEFORE - 2 + SEARCHED[0] : BEFORE - 2 + SEARCHED[1]]
     at = np.where(np.isnan(steps), 0.0, steps).argmax(axis=1) + BEFORE + SEARCHED[0]
@@ -87,10 +90,12 @@ def _measure(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         edge = (part(EDGE) - line) * upright / height
         rise = (edge >= 0.85).argmax(axis=1) - (edge > 0.15).argmax(axis=1)
         rest = (part(REST) - line) / height
+        unquiet = np.ptp(part(BASELINE), axis=1) / height[:, 0]
         spiked = (
             (rise <= RISE)
-            & (np.ptp(part(BASELINE), axis=1) <= UNQUIET * height[:, 0])
+            & (unquiet <= UNQUIET)
             & (np.abs(rest).mean(axis=1) >= BROAD)
             & (np.abs(np.diff(rest, axis=1)).max(axis=1) <= JUMP)
         )
-        return spiked, np.nan_to_num(np.concatenate([edge, upright * rest], axis=1), posinf=0.0, neginf=0.0)
+        stepped = (rise <= FUSED_RISE) & (unquiet <= FUSED_UNQUIET)
+        return spiked, stepped, np.nan_to_num(np.concatenate([edge, upright * rest], axis=1), posinf=0.0, neginf=0.0)
