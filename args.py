@@ -206,7 +206,7 @@ def extract_name(args: Namespace) -> str:
     if args.fold:
         name += f"fold{args.fold.replace('/', 'of')}_"
     if args.train_on:
-        name += f"on{'+'.join(map(_short, args.train_on))}_"
+        name += f"on{database_names(args.train_on)}_"
     elif args.records_dir and Path(args.records_dir).name != "mitdb":
         name += f"on{_short(args.records_dir)}_"
     if args.context == "window":
@@ -218,6 +218,16 @@ def extract_name(args: Namespace) -> str:
     return name
 
 
+def database_names(texts: list[str]) -> str:
+    """Databases and folders, with their lists, as names of runs and folders have them: "mitdb.ds1+svdb.dev"."""
+    text = "+".join(map(_short, texts))
+    return text if len(text) <= 4 * LONGEST_NAME else f"{text[: 4 * LONGEST_NAME - 7]}-{_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
 def _short(database: str) -> str:
     """A database, list or folder in a run's name: "mitdb.ds1"; long ones by their beginning and a digest."""
     place, _, listed = database.rpartition(":") if ":" in Path(database).name else (database, "", "")
@@ -225,7 +235,7 @@ def _short(database: str) -> str:
     text = re.sub(r"[^\w.-]", "-", text)
     if len(text) <= LONGEST_NAME:
         return text
-    return f"{text[:LONGEST_NAME - 7]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return f"{text[: LONGEST_NAME - 7]}-{_digest(text)}"
 
 
 def get_version(args: Namespace) -> int | None:

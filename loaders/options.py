@@ -72,8 +72,8 @@ class SplitOptions:
     )
     train_on: list[str] = option(
         [],
-        f"databases, or folders of annotated WFDB records, to train on: {', '.join(DATABASE_FILES)}; DB:LIST (mitdb:ds1, "
-        "svdb:dev) or DB:RECORD,RECORD takes some of their records",
+        f"databases ({', '.join(DATABASE_FILES)}) or folders of annotated WFDB records to train on; DB:LIST, as "
+        "mitdb:ds1 or svdb:dev, or DB:RECORD,RECORD takes some of the records",
         type=as_typed(parse_database),
         nargs="*",
         metavar="DB[:LIST]",

@@ -13,7 +13,7 @@ from toolbox.utils.aami import CLASS_LETTERS
 
 
 def figures(named: Mapping[str, list[str]], tables: Mapping[str, Table]) -> list[str]:
-    """Text: records, hours, rate, leads and beats by class of everything that is named; and remarks on each database."""
+    """Text: records, hours, rate, leads and beats by class of all that is named; and remarks on each database."""
     head = f"{'records of':16} {'number':>6} {'hours':>6} {'Hz':>7} " + " ".join(f"{each:>7}" for each in CLASS_LETTERS)
     lines = ["", f"{head}  leads"]
     for side, texts in named.items():

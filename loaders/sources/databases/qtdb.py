@@ -9,7 +9,7 @@ from loaders.sources.databases.base import Database
 from loaders.sources.databases.mitdb import person as person_of_mitdb
 
 # The record's name behind "sel" -> its database: Laguna P, Mark RG, Goldberger A, Moody GB, "A database for evaluation
-# of algorithms for measurement of QT and other waveform intervals in the ECG", Computers in Cardiology 24:673-676 (1997)
+# of algorithms for measurement of QT and other waveform intervals in the ECG", Comput Cardiol 24:673-676 (1997).
 SOURCES = {r"[12]\d\d": "mitdb", r"3\d\d": "stdb", r"8\d\d": "svdb", r"14\d{3}|15814": "ltdb", r"1[67]\d{3}": "nsrdb"}
 
 
