@@ -93,7 +93,7 @@ class SplitOptions:
         [],
         "WFDB symbols of a class in folders of own records, where they differ from the usual ones: S=AaJSn",
         type=as_typed(parse_symbols),
-        nargs="+",
+        nargs="*",
         metavar="CLASS=SYMBOLS",
     )
     fold: str | None = option(
