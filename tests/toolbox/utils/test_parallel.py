@@ -78,7 +78,8 @@ def leave_slowly(_: int) -> int:
 def test_processes_without_work_end_without_a_word() -> None:
     program = "from tests.toolbox.utils.test_parallel import leave_slowly\nfrom toolbox.utils.parallel import spread\n"
     program += "if __name__ == '__main__':\n    print(len(list(spread(leave_slowly, [1, 2], 2))))\n"
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=150)
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=150)
     assert (run.returncode, run.stdout, run.stderr) == (0, "2\n", "")
 
 
