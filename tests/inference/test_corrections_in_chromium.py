@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import wfdb
+from playwright.sync_api import Browser
 
 from commander import main
-from tests.browser import needs_chromium, opened, start_browser
+from tests.browser import needs_chromium, opened
 from tests.made import Rule, small_record, write_format
 from tests.toolbox.holter.test_page_in_chromium import saved, settle
 
@@ -23,12 +24,14 @@ def annotations(path: Path) -> list[tuple[int, str, str]]:
     return [row for row in rows if row[1] != "+"]
 
 
-def test_what_a_person_corrected_is_what_predict_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_person_corrected_is_what_predict_writes(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("commands.predict.load_classifier", lambda args: Rule())
     record = write_format(tmp_path / "in", "r", small_record(0.5).digital, "16")
     main(["--predict", str(record)])
     before = [at for at, mark, _ in annotations(record.with_suffix(".ecg")) if mark in "NSVFQ"]
-    with start_browser() as browser, opened(browser, record.with_suffix(".ecg.html")) as page:
+    with opened(browser, record.with_suffix(".ecg.html")) as page:
         for time, click, key in (
             (before[6] / 360, True, "s"),
             (before[12] / 360, True, "Delete"),
