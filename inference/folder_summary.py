@@ -1,4 +1,4 @@
-"""The table of many recordings, summary.csv: a line for each, of this call and of those before."""
+"""The tables of many recordings, summary.csv and index.html: a line for each, of this call and of those before."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from loaders.io.annotations import TABLE_OF_RECORDINGS
+from toolbox.holter.index_page import index_row, write_index
 from toolbox.utils import UserError, atomic_write, os_error_text, printable, read_json, warn
 from toolbox.utils.temporary import alone_in
 
-NAME = "summary.csv"
+NAME, INDEX = "summary.csv", "index.html"
 SEAL = re.compile(rb"# pytorch-ecg: SHA-256 of the lines above ([0-9a-f]{64})\r?\n\Z")
 HRV_COLUMNS = ("mean_nn_ms", "sdnn_ms", "rmssd_ms", "lf_hf")
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would take for one, at the beginning of a text
@@ -122,18 +123,34 @@ def common_folder(pages: Iterable[str], out: Path | None) -> Path | None:
     return folder if folder != Path(folder.anchor) else None
 
 
-def summarize_folder(summaries: Mapping[str, Mapping[str, Any]], out: Path | None) -> None:
-    """Renew the table of the recordings that were annotated; a warning where that cannot be done.
+def summarize_folder(summaries: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str], out: Path | None) -> None:
+    """Renew the tables of the recordings that were annotated; a warning where that cannot be done.
 
     A single recording only renews a table that is there.
+
+    Args:
+        summaries: as `annotate_file` returns them, by name.
+        failed: why others could not be annotated, by name; in index.html alone.
+        out: the folder that was asked for.
     """
     folder = common_folder((summary["page"] for summary in summaries.values()), out)
     if folder is None or (len(summaries) < 2 and not (summaries and is_own_summary(folder / NAME))):
         return
     try:
         with alone_in(folder):  # of processes that each annotate a share
-            write_summary(folder, gathered(summaries.values(), folder))
-    except UserError as error:
-        warn(str(error))
+            everything = gathered(summaries.values(), folder)
+            with _warning():
+                write_summary(folder, everything)
+            with _warning():
+                write_index(folder / INDEX, [index_row(summary, folder) for summary in everything], failed)
     except OSError as error:
         warn(f"no table of recordings: {os_error_text(error)}")
+
+
+@contextlib.contextmanager
+def _warning() -> Iterator[None]:
+    """Warn of a table that is another's, and go on."""
+    try:
+        yield
+    except UserError as error:
+        warn(str(error))

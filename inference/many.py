@@ -52,7 +52,7 @@ def annotate_files(
             f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
         )
         raise
-    summarize_folder(done, options.out)
+    summarize_folder(done, all_failed, options.out)
     return {"recordings": done, "failed": all_failed}
 
 

@@ -55,6 +55,8 @@ def test_a_line_for_each_recording(folder: Path, tmp_path: Path) -> None:
         assert line["V_runs"] == summary["runs"]["V"] and line["judged"] == summary["signal_quality"]["usable"]
         assert line["longest_rr_s"] == summary["extremes"]["longest_rr"]["seconds"]
     assert lines[["A", "rmssd_ms", "warnings"]].isna().all(axis=None)  # too short for RMSSD
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert all(f'href="{page}"' in index for page in lines["page"])
 
 
 def test_later_calls_and_shares_add_their_lines(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,9 +82,13 @@ def test_another_file_of_that_name_is_kept(folder: Path, tmp_path: Path, capsys:
     annotate(folder, tmp_path, "a", "b")
     assert (tmp_path / "summary.csv").read_text() == "mine\n"
     assert "summary.csv exists and is not as --predict wrote it; it is kept" in capsys.readouterr().err
+    assert (tmp_path / "index.html").is_file()
+    (tmp_path / "index.html").write_text("mine, too\n")
     (tmp_path / "summary.csv").unlink()
     annotate(folder, tmp_path, "a", "b")
     assert is_own_summary(tmp_path / "summary.csv")
+    assert (tmp_path / "index.html").read_text() == "mine, too\n"
+    assert "index.html exists and is not as --predict wrote it; it is kept" in capsys.readouterr().err
     edited = (tmp_path / "summary.csv").read_text().replace('"a"', '"patient 1"')
     (tmp_path / "summary.csv").write_text(edited)
     annotate(folder, tmp_path, "a", "b")
@@ -103,7 +109,7 @@ def test_it_is_no_recording_and_no_text_is_a_formula(folder: Path, tmp_path: Pat
     renamed = {
         path: {**one, "recording": '=HYPERLINK("x")#\n', "warnings": ["a, b"]} for path, one in summaries.items()
     }
-    summarize_folder(renamed, tmp_path)
+    summarize_folder(renamed, {}, tmp_path)
     lines = pd.read_csv(tmp_path / "summary.csv", comment="#")
     assert lines["recording"].tolist() == ['\'=HYPERLINK("x")#\\n'] * 2 and lines["warnings"].tolist() == ["a, b"] * 2
     with pytest.raises(UserError, match="that --predict wrote, no recording"):
