@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from loaders.io.csv.cells import BLANKS, MISSING, ONE_COLUMN, cells_of, kind_of
+from loaders.io.csv.clock import times_of
 from loaders.io.csv.layout import CsvLayout
-from loaders.io.csv.time import times_of
 from toolbox.utils import UserError
 
 BLOCK = 1 << 17  # lines parsed at a time
 TAIL = 1 << 12  # bytes looked at, at the end
 NO_CELL = "\x1f"  # a separator that no file has, for those of a single column
-HARDLY_NUMBERS = 0.5  # share of cells without a number that makes a column one of times as text
+HARDLY_NUMBERS = 0.5  # share of cells that hold text from which a column may be one of clock times
 
 
 class _Beginning(io.RawIOBase):
@@ -74,7 +74,7 @@ def read_frames(
         return
 
 
-def numbers_of(cells: pd.Series, layout: CsvLayout, is_lead: bool = True) -> tuple[np.ndarray, int]:
+def numbers_of(cells: pd.Series, layout: CsvLayout) -> tuple[np.ndarray, int]:
     """The numbers (n,) of a column's cells, NaN where there are none; and how many cells hold something else."""
     if cells.dtype.kind in "fiu":
         values, strange = cells.to_numpy(dtype=np.float64, copy=True), 0
@@ -83,10 +83,17 @@ def numbers_of(cells: pd.Series, layout: CsvLayout, is_lead: bool = True) -> tup
         plain = text.str.replace(",", ".", regex=False) if layout.point == "," else text
         values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         strange = int((np.isnan(values) & ~text.isin(MISSING).fillna(True).to_numpy(dtype=bool)).sum())
-        if not is_lead and np.isnan(values).mean() > HARDLY_NUMBERS:
-            values = times_of(cells.to_numpy())
     values[~np.isfinite(values)] = np.nan
     return values, strange
+
+
+def times_in(cells: pd.Series, layout: CsvLayout) -> tuple[np.ndarray, bool]:
+    """The numbers (n,) of a column's cells, or s where they are clock times and dates; and whether they are those."""
+    values, strange = numbers_of(cells, layout)
+    if strange <= HARDLY_NUMBERS * len(values):
+        return values, False
+    seconds = times_of(cells.to_numpy())
+    return seconds, bool(np.isfinite(seconds).any())
 
 
 def unfinished_lines(path: Path, layout: CsvLayout) -> tuple[int, int]:
