@@ -148,11 +148,13 @@ def write_annotations(
     symbol: Sequence[str],
     subtype: Sequence[int] | None = None,
     fs: float | None = None,
+    texts: Sequence[str] | None = None,
 ) -> None:
     """NAME.ANNOTATOR as wfdb writes it; it states no rate unless `fs` is given."""
     folder.mkdir(parents=True, exist_ok=True)
     subtypes = None if subtype is None else np.array(subtype)
-    wfdb.wrann(name, annotator, np.array(sample), list(symbol), subtype=subtypes, fs=fs, write_dir=str(folder))
+    notes = None if texts is None else list(texts)
+    wfdb.wrann(name, annotator, np.array(sample), list(symbol), subtypes, aux_note=notes, fs=fs, write_dir=str(folder))
 
 
 def annotation_bytes(code: int, low: int) -> bytes:

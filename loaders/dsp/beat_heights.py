@@ -21,10 +21,12 @@ class BeatHeights:
 
     Attributes:
         last: (k,) heights of the last beats, k at most REMEMBERED.
+        usual: the height of a usual beat, 0 before the first.
     """
 
     def __init__(self) -> None:
         self.last = np.zeros(0)
+        self.usual = 0.0
 
     def tell_from_noise(self, slow: np.ndarray, peaks: np.ndarray, rate: float) -> np.ndarray:
         """Tell which detections are beats (n,): not those in silence, far lower than all others.
@@ -41,8 +43,8 @@ class BeatHeights:
         magnitude, at = np.abs(slow), np.rint(peaks).astype(np.int64)
         height = _around(magnitude, at, round(REACH * rate)).max(axis=1)
         every = np.concatenate([self.last, height])
-        usual = np.median(every[every >= LEAST * np.percentile(every, TALL)])
-        keep = height >= LEAST * usual
+        self.usual = float(np.median(every[every >= LEAST * np.percentile(every, TALL)]))
+        keep = height >= LEAST * self.usual
         edges = np.concatenate([[0], at, [len(slow)]])  # a detection's number is one more here
         for first, stop in runs_of(~keep):
             if edges[stop + 1] - edges[first] < SILENT * rate:
@@ -52,6 +54,11 @@ class BeatHeights:
                 keep[first:stop] = np.median(height[first:stop] / np.maximum(noise, 1e-9)) >= CLEAR
         self.last = np.concatenate([self.last, height[keep]])[-REMEMBERED:]
         return keep
+
+    def are_high(self, slow: np.ndarray, at: np.ndarray, rate: float) -> np.ndarray:
+        """Whether the signal around samples `at` (n,) of `slow` is as high as a beat has to be: (n,)."""
+        height = _around(np.abs(slow), at, round(REACH * rate)).max(axis=1) if len(at) else np.zeros(0)
+        return height >= LEAST * self.usual
 
 
 def _around(values: np.ndarray, at: np.ndarray, reach: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import scipy
@@ -13,13 +14,15 @@ from loaders.dsp.resample import ratio, resample
 from toolbox.utils import UserError, one_blas_thread
 
 RATE = 90  # Hz that the network reads
-STRIDE = 3  # samples of it in a step of the network: it answers 30 times a second
+STRIDE = 3  # samples of it in a step of the network
+STEPS = RATE // STRIDE  # the network's answers a second
 FILTER = 31  # taps of the low-pass
 CUTOFF = 35.0  # Hz, below the mains
 HEIGHTS = 16  # s of the past whose median height is the unit of the signal
 FLOOR = 0.02  # mV: lower than this no heart beats, and noise is not blown up
 DILATIONS = (1, 2, 4, 8)
 SMOOTH = (0.25, 0.5, 0.25)
+DOUBTFUL = 0.42  # from an even chance: between 0.08 and 0.92
 REFRACTORY = 0.2  # s
 THRESHOLD = 0.5
 REACH = 8  # samples of RATE to either side that an R peak is looked for in
@@ -109,6 +112,22 @@ def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: in
     return out
 
 
+class Reading(NamedTuple):
+    """R peaks of one lead, and the probabilities that they were chosen by.
+
+    Attributes:
+        peaks: (n,) int64, rising sample numbers.
+        likely: (m,) float32, the smoothed probability of a beat, STEPS a second from the start.
+        doubts: (d,) s, maxima of `likely` that are neither surely a beat nor surely none.
+        weights: (d,) how doubtful they are: from 0 to 1, halfway.
+    """
+
+    peaks: np.ndarray
+    likely: np.ndarray
+    doubts: np.ndarray
+    weights: np.ndarray
+
+
 def detect(
     signal: np.ndarray,
     fs: float,
@@ -116,6 +135,20 @@ def detect(
     weights: dict[str, np.ndarray] | None = None,
     heights: BeatHeights | None = None,
 ) -> np.ndarray:
+    """Detect the R peaks in one lead, whichever way up it is and however low: (peaks,) int64, rising sample numbers.
+
+    The arguments and errors are those of `read_peaks`.
+    """
+    return read_peaks(signal, fs, threshold, weights, heights).peaks
+
+
+def read_peaks(
+    signal: np.ndarray,
+    fs: float,
+    threshold: float = THRESHOLD,
+    weights: dict[str, np.ndarray] | None = None,
+    heights: BeatHeights | None = None,
+) -> Reading:
     """Detect the R peaks in one lead, whichever way up it is and however low.
 
     A beat is a maximum of the network's probability within 0.2 s, above `threshold`; its R peak is the highest
@@ -128,9 +161,6 @@ def detect(
         weights: of another network, as benchmarks/train_rpeaks.py writes them.
         heights: of the beats before this part of a longer signal, which are added to; detections far lower are noise.
 
-    Returns:
-        (peaks,) int64, rising sample numbers.
-
     Raises:
         UserError: the signal is not one lead, or the rate no positive number.
     """
@@ -141,7 +171,8 @@ def detect(
         raise UserError(f"R peaks need the sampling rate in Hz; got {fs}")
     recorded = np.isfinite(signal)
     if not recorded.any():
-        return np.zeros(0, dtype=np.int64)
+        nothing = np.zeros(0, dtype=np.float32)
+        return Reading(np.zeros(0, dtype=np.int64), nothing, nothing, nothing)
     if not recorded.all():
         at = np.arange(len(signal))
         signal = np.interp(at, at[recorded], signal[recorded])
@@ -149,16 +180,31 @@ def detect(
     conditioned = (slow / _unit(slow)).astype(np.float32)
     with one_blas_thread():
         likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
-    maxima, _ = scipy.signal.find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
-    if not len(maxima):
-        return np.zeros(0, dtype=np.int64)
-    around = maxima[:, None] + np.arange(-2, 3)
-    weight = likely[np.clip(around, 0, len(likely) - 1)]
-    steps = (weight * around).sum(axis=1) / weight.sum(axis=1) - 1  # likely is padded by one
+    steps = _maxima(likely, threshold) - 1  # likely is padded by one
     stretch = float(1 / ratio(fs, RATE))
     peaks = _refine(signal, stretch, conditioned, steps * STRIDE + STRIDE // 2)
     peaks = peaks[recorded[peaks]]
-    return peaks[(BeatHeights() if heights is None else heights).tell_from_noise(slow, peaks / stretch, RATE)]
+    heights = BeatHeights() if heights is None else heights
+    peaks = peaks[heights.tell_from_noise(slow, peaks / stretch, RATE)]
+    likely = likely[1:-1].astype(np.float32)
+    doubts, weight = _doubts(likely)
+    high = heights.are_high(slow, doubts * STRIDE + STRIDE // 2, RATE)
+    return Reading(peaks, likely, doubts[high] / STEPS, weight[high])
+
+
+def _doubts(likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(d,) the steps of doubtful maxima of `likely`, and how doubtful each is (d,), 1 from a quarter to three."""
+    inner = likely[1:-1]
+    maxima = np.flatnonzero((inner > likely[:-2]) & (inner >= likely[2:]) & (np.abs(inner - 0.5) < DOUBTFUL)) + 1
+    return maxima, np.minimum(1, 4 * np.minimum(likely[maxima], 1 - likely[maxima]))
+
+
+def _maxima(likely: np.ndarray, threshold: float) -> np.ndarray:
+    """(n,) where `likely` has its maxima within 0.2 s above `threshold`, to a fraction of a step."""
+    maxima, _ = scipy.signal.find_peaks(likely, height=threshold, distance=round(REFRACTORY * RATE / STRIDE))
+    around = maxima[:, None] + np.arange(-2, 3)
+    weight = likely[np.clip(around, 0, len(likely) - 1)]
+    return (weight * around).sum(axis=1) / weight.sum(axis=1)
 
 
 def _refine(signal: np.ndarray, stretch: float, conditioned: np.ndarray, near: np.ndarray) -> np.ndarray:

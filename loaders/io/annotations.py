@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ from toolbox.utils import UserError, atomic_write, printable
 
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # the codes that stand for a QRS complex (ecgcodes.h, isqrs)
 TABLE_OF_BEATS = "time_s,sample,rr_s,class"  # the first columns of a table of beats
+TABLE_OF_EPISODES = "kind,start,stop,first,last"  # and those of the table of episodes beside it
+TABLE_OF_HOURS = "hour,from_s,to_s,clock,beats"
+TABLE_OF_RECORDINGS = "recording,start,seconds,leads"
 COMMENT = "# "  # begins lines before them
 UNREADABLE, CLEAN = -1, 0  # subtypes of "~", signal quality; EC57 tools do not count beats between the two
 NOTE = 22  # the code of an annotation that is a text
@@ -56,13 +60,15 @@ class AnnotationFile:
 @dataclass
 class Pair:
     """The annotations of one recording by two annotators, in samples at `fs` Hz of a recording of `length` samples
-    (None: unknown)."""
+    (None: unknown), and the notes of each annotation."""
 
     name: str
     reference: Annotations
     test: Annotations
     fs: float
     length: int | None
+    reference_texts: list[str]
+    test_texts: list[str]
 
 
 def annotation_file(record: Path, annotator: str, folder: str | None = None) -> Path:
@@ -70,14 +76,11 @@ def annotation_file(record: Path, annotator: str, folder: str | None = None) -> 
     return (Path(folder) if folder else record.parent) / f"{record.name}.{annotator}"
 
 
-def read_annotations(file: Path, length: int | None = None) -> AnnotationFile:
+def read_annotations(file: Path) -> AnnotationFile:
     """Read a WFDB annotation file: the only reader of them, so that all refuse the same files.
 
-    Args:
-        length: of the signal in samples of the file, where it is known.
-
     Raises:
-        UserError: the file is missing or damaged, or its annotations go back in time or leave the signal.
+        UserError: the file is missing or damaged, or its annotations go back in time or begin before the signal.
     """
     import wfdb
 
@@ -91,7 +94,7 @@ def read_annotations(file: Path, length: int | None = None) -> AnnotationFile:
         subtype = np.asarray(content.subtype, dtype=np.int64)
     if states_rate and not content.fs > 0:
         raise UserError(f"{file} counts {content.fs:g} samples a second, expected more than 0")
-    _check_order(file, sample, length)
+    _check_order(file, sample)
     texts = [text.rstrip("\x00") for text in content.aux_note]
     return AnnotationFile(Annotations(sample, symbol, subtype), texts, content.fs or None)
 
@@ -126,13 +129,11 @@ def _single_character(symbol: Any) -> str:
     return text if len(text) == 1 else ""
 
 
-def _check_order(file: Path, sample: np.ndarray, length: int | None) -> None:
-    """Raise UserError when annotations leave a signal of `length` samples, or go back in time."""
+def _check_order(file: Path, sample: np.ndarray) -> None:
+    """Raise UserError when annotations begin before the signal, or go back in time."""
     if not len(sample):
         return
     span = f"{file}: annotations from sample {sample.min()} to {sample.max()}"
-    if length is not None and (sample.min() < 0 or sample.max() >= length):
-        raise UserError(f"{span}, the signal has {length}")
     if sample.min() < 0:
         raise UserError(f"{span}, the first sample of a recording is 0")
     back = np.flatnonzero(np.diff(sample) < 0)
@@ -181,7 +182,7 @@ def read_pair(record: Path, reference: str, test: str, test_dir: str | None = No
         raise UserError(f"record {record}: neither a header nor the annotations state the sampling rate")
     length = int(header.sig_len) if header is not None and header.sig_len else None
     first, second = (_rescale(content, fs) for content in contents)
-    return Pair(record.name, first, second, fs, length)
+    return Pair(record.name, first, second, fs, length, *(content.texts for content in contents))
 
 
 def _rescale(content: AnnotationFile, fs: float) -> Annotations:
@@ -193,8 +194,9 @@ def _rescale(content: AnnotationFile, fs: float) -> Annotations:
 
 
 def write_beats(
-    path: Path, sample: np.ndarray, symbol: np.ndarray, fs: float, skipped: Sequence[tuple[int, int, str]]
-) -> None:
+    path: Path, sample: np.ndarray, symbol: np.ndarray, fs: float, skipped: Sequence[tuple[int, int, str]],
+    marks: Sequence[tuple[int, str, str]] = (),
+) -> None:  # fmt: skip
     """Write beats as a WFDB annotation file, atomically.
 
     Args:
@@ -203,17 +205,21 @@ def write_beats(
         symbol: (beats,) their WFDB codes.
         fs: Hz that `sample` counts in; stated in the file, for recordings without a header.
         skipped: (start, stop, why) in the same samples: a "~" goes to their start (unreadable) and to their end.
+        marks: (sample, WFDB code, text) of rhythms; they come first where others have their sample.
     """
     import wfdb
 
     edges = np.array([edge for interval in skipped for edge in interval[:2]], dtype=np.int64)
-    at = np.concatenate([sample, edges])
+    at = np.concatenate([np.array([mark[0] for mark in marks], dtype=np.int64), sample, edges])
     order = np.argsort(at, kind="stable")
-    symbols = np.concatenate([symbol, np.full(len(edges), "~")])[order]
-    subtypes = np.concatenate([np.zeros(len(sample), np.int64), np.tile([UNREADABLE, CLEAN], len(skipped))])[order]
+    symbols = np.concatenate([[mark[1] for mark in marks], symbol, np.full(len(edges), "~")]).astype(str)[order]
+    edge_types = np.tile([UNREADABLE, CLEAN], len(skipped))
+    subtypes = np.concatenate([np.zeros(len(marks) + len(sample), np.int64), edge_types])[order]
+    texts = [*(mark[2] for mark in marks), *[""] * (len(sample) + len(edges))]
+    notes = [texts[k] for k in order.tolist()] if marks else None
     # wfdb takes few characters in names, and writes in place
     with tempfile.TemporaryDirectory() as folder:
-        wfdb.wrann("beats", "ecg", at[order], symbol=symbols, subtype=subtypes, fs=fs, write_dir=folder)
+        wfdb.wrann("beats", "ecg", at[order], symbol=symbols, subtype=subtypes, aux_note=notes, fs=fs, write_dir=folder)
         content = (Path(folder) / "beats.ecg").read_bytes()
     with atomic_write(path) as handle:
         handle.write(content)
@@ -241,6 +247,14 @@ def write_table(
         arrow_csv.write_csv(table, handle, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))
 
 
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write plain values as a CSV file, atomically: a line for each of `rows`, an empty cell for None."""
+    with atomic_write(path, "w") as handle:
+        writer = csv.DictWriter(handle, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _comment(text: str) -> str:
     """A line of comment; a spreadsheet that splits it finds no cell that begins like a formula."""
     spaced = re.sub("([,;])(?! )", r"\1 ", printable(text))
@@ -248,6 +262,6 @@ def _comment(text: str) -> str:
 
 
 def is_table_of_beats(lines: Iterable[str]) -> bool:
-    """Whether a file that begins with these lines is a table of beats, comments before it or not."""
+    """Whether a file that begins with these lines is a table of ours, of beats or others, comments above it or not."""
     first = next((line for line in lines if not line.startswith(COMMENT)), "")
-    return first.startswith(TABLE_OF_BEATS)
+    return first.startswith((TABLE_OF_BEATS, TABLE_OF_EPISODES, TABLE_OF_HOURS, TABLE_OF_RECORDINGS))

@@ -118,7 +118,7 @@ def _entry(parts: list[Comparison]) -> dict[str, Any]:
     }
 
 
-def ratio(part: int, whole: int) -> float | None:
+def ratio(part: float, whole: float) -> float | None:
     """part / whole, None where whole is 0."""
     return part / whole if whole else None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from toolbox.metrics.ec57 import LETTERS, OTHER
 from toolbox.metrics.ec57_scores import ratio
+from toolbox.reports.episode_report import episode_lines, measure_lines
 from toolbox.utils import UserError, atomic_write, printable, read_json, write_json
 
 COLUMNS = [("QRS", "Se"), ("QRS", "+P"), *((group, name) for group in ("VEB", "SVEB") for name in ("Se", "+P", "FPR"))]
@@ -61,7 +62,7 @@ def write(path: str | Path, result: dict[str, Any]) -> list[Path]:
 
 def report(result: dict[str, Any]) -> str:
     """The result of `summary` and the settings of the comparison as text: a line of per cent scores for each record and
-    for all, the table of all pairs, and the gross scores with their counts."""
+    for all, the table of all pairs, the gross scores with their counts, then episodes and measurements."""
     records = {printable(name): entry for name, entry in result["records"].items()}
     wide = max(len("average"), *map(len, records))
     lines = [
@@ -87,7 +88,7 @@ def report(result: dict[str, Any]) -> str:
     for group, named in result["gross"]["counts"].items():
         for name, (part, whole) in named.items():
             lines.append(f"{group + ' ' + name:>8}: {_percent(ratio(part, whole), name)} % ({part}/{whole})")
-    return "\n".join(lines)
+    return "\n".join([*lines, *episode_lines(result), *measure_lines(result)])
 
 
 def _percent(value: float | None, name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from loaders.io.csv.cells import cells_of, encoding_of, kind_of
 from loaders.io.csv.clock import seconds_of
 from loaders.io.csv.gaps import GapFiller
 from loaders.io.csv.layout import CsvLayout, find_layout
-from loaders.io.csv.text import numbers_of, read_frames, times_in, unfinished_lines
+from loaders.io.csv.start import start_of_table
+from loaders.io.csv.text import first_lines, lines_within, numbers_of, read_frames, times_in, unfinished_lines
 from loaders.io.csv.time import TimeColumn, is_time_name, regular_columns
 from loaders.io.leads import kind_of as kind_of_lead
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
@@ -24,9 +24,6 @@ from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import KAGGLE_ROW
 
 LOOKED_AT = 200  # lines that the layout is read off
-PARTS = (0.25, 0.5, 0.75)  # of a file, where a few lines are looked at, too
-LOOKED_AT_WITHIN = 1 << 15  # bytes
-MOST_WITHIN = 40  # lines
 LONGEST_HEADER = 5000  # lines
 TIMED = 20_000  # lines that the sampling rate is read off
 HEAD = 1 << 18  # bytes that the encoding is read off
@@ -127,7 +124,8 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     if unfinished:
         notes.append(f"{unfinished} line{'s' * (unfinished > 1)} at its end, cut off or without numbers, left out")
     leads = leads_of(str(path), layout, csv, fs, times)
-    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end)
+    start = start_of_table(lines, layout, times)
+    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end, start=start)
 
 
 def _times(frame: pd.DataFrame, layout: CsvLayout) -> list[TimeColumn]:
@@ -135,24 +133,6 @@ def _times(frame: pd.DataFrame, layout: CsvLayout) -> list[TimeColumn]:
     columns = {k: times_in(frame[k], layout) for k, kind in enumerate(layout.kinds) if kind != "empty"}
     clocks = frozenset(k for k, (_, is_clock) in columns.items() if is_clock)
     return regular_columns(layout.names, {k: values for k, (values, _) in columns.items()}, clocks)
-
-
-def first_lines(path: Path, encoding: str, count: int) -> list[str]:
-    """The first `count` lines of a file, without their ends."""
-    with open(path, encoding=encoding, errors="replace", newline="") as handle:
-        return [line.rstrip("\r\n") for line in islice(handle, count)]
-
-
-def lines_within(path: Path, encoding: str) -> list[str]:
-    """Some whole lines from within a file, by which its columns are settled as well: its first may lack a lead."""
-    lines: list[str] = []
-    size = path.stat().st_size
-    with open(path, "rb") as binary:
-        for part in PARTS:
-            binary.seek(int(part * size) & ~3)
-            text = binary.read(LOOKED_AT_WITHIN).decode(encoding.removesuffix("-sig"), errors="replace")
-            lines += [line.rstrip("\r") for line in text.split("\n")[1:-1]][:MOST_WITHIN]
-    return lines
 
 
 def layout_of(path: str, lines: list[str], encoding: str = "utf-8", later: Sequence[str] = ()) -> CsvLayout:

@@ -6,6 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from toolbox.utils import UserError
 
 BLOCK = 1 << 17  # lines parsed at a time
 TAIL = 1 << 12  # bytes looked at, at the end
+PARTS = (0.25, 0.5, 0.75)  # of a file, where a few lines are looked at, too
+LOOKED_AT_WITHIN = 1 << 15  # bytes
+MOST_WITHIN = 40  # lines
 NO_CELL = "\x1f"  # a separator that no file has, for those of a single column
 HARDLY_NUMBERS = 0.5  # share of cells that hold text from which a column may be one of clock times
 
@@ -72,6 +76,26 @@ def read_frames(
         raise UserError(f"{path}: line {line} has {match[3]} cells; the others have {match[1]}") from error
     except pd.errors.EmptyDataError:
         return
+
+
+def first_lines(path: Path, encoding: str, count: int) -> list[str]:
+    """The first `count` lines of a file, without their ends."""
+    with open(path, encoding=encoding, errors="replace", newline="") as handle:
+        return [line.rstrip("\r\n") for line in islice(handle, count)]
+
+
+def lines_within(path: Path, encoding: str) -> list[str]:
+    """Some whole lines from within a file, by which its columns are settled as well: its first may lack a lead."""
+    lines: list[str] = []
+    size = path.stat().st_size
+    with open(path, "rb") as binary:
+        if encoding == "utf-16":  # its mark stands at the beginning alone
+            encoding = "utf-16-be" if binary.read(2) == b"\xfe\xff" else "utf-16-le"
+        for part in PARTS:
+            binary.seek(int(part * size) & ~3)
+            text = binary.read(LOOKED_AT_WITHIN).decode(encoding.removesuffix("-sig"), errors="replace")
+            lines += [line.rstrip("\r") for line in text.split("\n")[1:-1]][:MOST_WITHIN]
+    return lines
 
 
 def numbers_of(cells: pd.Series, layout: CsvLayout) -> tuple[np.ndarray, int]:
