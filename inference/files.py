@@ -160,7 +160,8 @@ def _write_files(
 ) -> None:
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
-    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, beats.rhythm_marks())
+    marks = beats.rhythm_marks()
+    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, marks)
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
     write_rows(outputs.file(EPISODES), summary["episodes"], EPISODE_COLUMNS)
@@ -175,7 +176,7 @@ def _write_files(
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
     others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
-    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others))
+    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others), marks)
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
