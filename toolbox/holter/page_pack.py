@@ -112,6 +112,7 @@ def page_values(
             {"name": lead, "rate": trace.rate, "parts": len(trace.parts)} for lead, trace in traces.items()
         ],
         "letters": annotated.all_letters,
+        "corrected": annotated.sample[annotated.is_corrected].tolist(),
         "symbols": {letter: LETTER_SYMBOLS[letter] for letter in {*annotated.all_letters, *CLASS_LETTERS}},
         "switches": summary.get("switches", []),
         "edges": _edges(annotated),
