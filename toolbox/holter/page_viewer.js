@@ -27,6 +27,7 @@ function viewer(meta, beats, paint, paintOverview) {
       paint.bad(pen, own.start, own.seconds, own.pxs, own.top, own.height, true);
       own.rows.forEach((row) => paint.trace(pen, row));
       own.rows.forEach((row) => paint.switched(pen, row));
+      paint.lasting(pen, own);
       paint.marks(pen, own, view.chosen);
       if (view.cursor !== null) paint.cursor(pen, own, view.cursor);
       own.rows.forEach((row) => paint.label(pen, row.name, 5, row.top + 36, "bold"));
