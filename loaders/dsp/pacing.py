@@ -49,7 +49,9 @@ class PacingReader:
 
     def paced(self, count: int) -> np.ndarray:
         """(count,) whether each beat is paced; none where the recording is too slow to show it."""
-        return paced_beats(np.concatenate(self._windows).astype(np.float32)) if self.sees else np.zeros(count, bool)
+        if not self._windows or not count:
+            return np.zeros(count, dtype=bool)
+        return paced_beats(np.concatenate(self._windows).astype(np.float32))
 
 
 def paced_beats(windows: np.ndarray) -> np.ndarray:
