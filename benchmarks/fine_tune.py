@@ -40,7 +40,7 @@ SHOWN = ("S F1", "V F1", "accuracy", "j_kappa")
 
 
 def outcome_of(flags: list[str], part: str, trains: bool = True) -> tuple[EpochResult, dict[str, np.ndarray]]:
-    """The outcome on the "test" or "val" beats, and whose they are, of a network trained by these flags, or untrained."""
+    """The outcome on the "test" or "val" beats, and whose they are, of a network of these flags, trained or not."""
     args = with_pretrained_inputs(parse_args(flags))
     session = build(args)
     if trains:
