@@ -36,6 +36,7 @@ class AnnotatedRecording:
         rhythms: episodes of RHYTHMS, and of ventricular flutter or fibrillation, in which there are no beats.
         called: (n,) the letters of the beats after what the rhythm says of them; None for the likeliest classes.
         reasons: how many beats are called otherwise than their likeliest class says, by why.
+        named: (n,) the letters that a person gave to beats, "" for beats that nobody corrected; None without any.
     """
 
     sample: np.ndarray
@@ -49,6 +50,7 @@ class AnnotatedRecording:
     rhythms: Sequence[Episode] = ()
     called: np.ndarray | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
+    named: np.ndarray | None = None
 
     @property
     def class_letters(self) -> tuple[str, ...]:
@@ -57,19 +59,25 @@ class AnnotatedRecording:
 
     @cached_property
     def all_letters(self) -> tuple[str, ...]:
-        """The letters that beats are called by: those of the classes, and "Q" where there are paced beats."""
+        """The letters that beats are called by: those of the classes, "Q" of paced beats, and others of a person."""
         others = sorted(set(self.letters.tolist()) - set(self.class_letters))
         return (*self.class_letters, *others)
+
+    @cached_property
+    def is_corrected(self) -> np.ndarray:
+        """(n,) whether a person named or inserted each beat."""
+        return np.zeros(len(self.sample), bool) if self.named is None else self.named != ""
 
     @cached_property
     def likeliest(self) -> np.ndarray:
         """(n,) the letter of the likeliest class of each beat."""
         return np.array(self.class_letters)[self.probabilities.argmax(axis=1)]
 
-    @property
+    @cached_property
     def letters(self) -> np.ndarray:
-        """(n,) the letter of each beat: of its likeliest class, unless the rhythm says otherwise."""
-        return self.likeliest if self.called is None else self.called
+        """(n,) the letter of each beat: a person's, else what the rhythm says, else of its likeliest class."""
+        called = self.likeliest if self.called is None else self.called
+        return called if self.named is None else np.where(self.is_corrected, self.named, called)
 
     @cached_property
     def symbols(self) -> np.ndarray:
@@ -83,8 +91,8 @@ class AnnotatedRecording:
 
     @property
     def confidence(self) -> np.ndarray:
-        """(n,) the probability of the likeliest class."""
-        return self.probabilities.max(axis=1)
+        """(n,) the probability of the likeliest class; 1 where a person corrected the beat."""
+        return np.where(self.is_corrected, np.float32(1), self.probabilities.max(axis=1))
 
     @cached_property
     def times(self) -> np.ndarray:
