@@ -102,7 +102,9 @@ def beat_table(annotated: AnnotatedLead) -> pd.DataFrame:
     skipped = [(start / beats.fs, stop / beats.fs, kind) for start, stop, kind in beats.skipped]
     table.attrs = {
         "lead": annotated.lead,
-        "leads": annotated.leads,
+        "leads": {lead.name: lead.signal for lead in annotated.leads},
+        "good": {lead.name: lead.good for lead in annotated.leads},
+        "switches": [(start / beats.fs, stop / beats.fs, name) for start, stop, name in annotated.switches],
         "fs": beats.fs,
         "unit": annotated.unit,
         "inverted": annotated.inverted,

@@ -137,7 +137,14 @@ def summarize(
         "path": str(recording.path),
         "note": NOTE,
         "lead": annotated.lead,
-        "leads": [{"name": name, "signal": round(share, 6)} for name, share in annotated.leads.items()],
+        "leads": [
+            {"name": lead.name, "signal": round(lead.signal, 6), "good": round(lead.good, 6), "read": round(lead.read, 6)}
+            for lead in annotated.leads
+        ],
+        "switches": [
+            {"start": round(start / beats.fs, 3), "stop": round(stop / beats.fs, 3), "lead": name}
+            for start, stop, name in annotated.switches
+        ],
         "fs": beats.fs,
         "samples": beats.samples,
         "seconds": round(beats.samples / beats.fs, 3),
@@ -145,10 +152,10 @@ def summarize(
         **beats.summary(),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
-        "model": {"name": classifier.name, "classes": list(classifier.class_names)},
+        "model": {"name": annotated.network, "classes": list(beats.class_names)},
         "peaks": options.peaks,
         "live": options.live,
-        "leads_read": classifier.input_spec.leads if classifier.input_spec else 1,
+        "leads_read": annotated.network_leads,
     }
 
 

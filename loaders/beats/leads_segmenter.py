@@ -34,6 +34,7 @@ class LeadsSegmenter(LeadSegmenter):
 
     Args:
         positions: of the leads.
+        voters: how many of them, from the first on, beats are looked for in; of the others only the quality is told.
         recording, peaks, polarity, live, input_spec: see `LeadSegmenter`; a live one has one lead.
 
     Attributes:
@@ -53,9 +54,10 @@ class LeadsSegmenter(LeadSegmenter):
         polarity: str,
         live: bool = False,
         input_spec: InputSpec | None = None,
+        voters: int = 1,
     ) -> None:
         super().__init__(recording, positions[0], peaks, polarity, live, input_spec)
-        self.positions = list(positions)
+        self.positions, self.voters = list(positions), voters
         others = positions[1:]
         self.polarities = [self.upright, *(LeadPolarity("keep" if polarity == "keep" else "auto") for _ in others)]
         self.bad: list[list[BadInterval]] = [[] for _ in positions]
@@ -63,6 +65,11 @@ class LeadsSegmenter(LeadSegmenter):
         self._readers = [self._reader, *(LeadReader() for _ in others)]
         self._together: list[tuple[Chunk, LeadReading | None]] = []
         self._fused: FusedChunk | None = None
+
+    @property
+    def height(self) -> float:
+        """Of the first lead that shows beats, see `LeadPolarity`."""
+        return next((lead.height for lead in self.polarities[: self.voters] if lead.height), 0.0)
 
     def __iter__(self) -> Iterator[SegmentedChunk]:
         streams = [self._read(number) for number in range(len(self.positions))]
@@ -72,7 +79,7 @@ class LeadsSegmenter(LeadSegmenter):
         with one_blas_thread(), ThreadPoolExecutor(THREADS) as pool:
             coming = [pool.submit(next, stream, None) for stream in streams]
             while (first := coming[0].result()) is not None:
-                others = [each.result() or _nothing(first[0]) for each in coming[1:]]
+                others = [_as_long(each.result() or _nothing(first[0]), first[0]) for each in coming[1:]]
                 coming = [pool.submit(next, stream, None) for stream in streams]
                 yield self._segment([first, *others])
 
@@ -93,7 +100,7 @@ class LeadsSegmenter(LeadSegmenter):
 
     def _peaks(self, chunk: Chunk) -> tuple[Chunk, np.ndarray, np.ndarray, int, np.ndarray]:
         """See `Segmenter`, of all leads."""
-        chunks, readings = zip(*self._together, strict=True)
+        chunks, readings = zip(*self._together[: self.voters], strict=True)
         before = self.spans[-1].lead if self.spans else 0
         self._fused = fuse(chunks, None if self.given is not None else readings, before)
         self._note_spans(chunk, self._fused.lead)
@@ -132,6 +139,18 @@ def _nothing(chunk: Chunk) -> tuple[Chunk, LeadReading]:
     silent = np.zeros_like(chunk.signal)
     reading = LeadReading(np.zeros(0, np.int64), silent[::STEP], np.zeros(0, np.float32), [])
     return replace(chunk, signal=silent, bad=[BadInterval(0, len(silent), "gap")]), reading
+
+
+def _as_long(one: tuple[Chunk, LeadReading | None], first: Chunk) -> tuple[Chunk, LeadReading | None]:
+    """A lead's chunk, as long as that of the first lead."""
+    chunk, reading = one
+    size, wanted = len(chunk.signal), len(first.signal)
+    if size == wanted:
+        return one
+    signal = np.pad(chunk.signal, (0, max(wanted - size, 0)), mode="edge")[:wanted]
+    gap = [BadInterval(size, wanted, "gap")] if size < wanted else []
+    within = [each._replace(stop=min(each.stop, wanted)) for each in chunk.bad if each.start < wanted]
+    return replace(chunk, signal=signal, bad=[*within, *gap]), reading
 
 
 def _outside(peaks: np.ndarray, chunk: Chunk) -> np.ndarray:
