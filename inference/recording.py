@@ -100,6 +100,7 @@ def annotate_lead(
         reading.samples,
         skipped,
         collected.trace.finish(),
+        np.concatenate(collected.doubt),
     )
     unit = "mV" if reading.in_millivolts else "QRS height"
     doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:])]
@@ -115,6 +116,7 @@ class _Pass:
         self.begins: list[np.ndarray] = []
         self.probabilities: list[np.ndarray] = []
         self.skipped: list[BadInterval] = []
+        self.doubt: list[np.ndarray] = []
         self.trace = CompressedTrace()
         self._trace_scale = 0.0
 
@@ -123,6 +125,7 @@ class _Pass:
         self._trace_scale = self._trace_scale or _trace_scale(reading)
         self.trace.add(chunk.shown * self._trace_scale)
         self.skipped += chunk.skipped
+        self.doubt.append(chunk.doubt)
         if len(chunk.sample):
             self.samples.append(chunk.sample)
             self.begins.append(chunk.begins)
@@ -156,7 +159,7 @@ def _trace_scale(reading: LeadSegmenter) -> float:
 def _no_beats(recording: Recording, reading: LeadSegmenter, skipped: list[BadInterval]) -> str:
     """The error message for a lead without beats."""
     lost = sum(interval.stop - interval.start for interval in skipped)
-    share = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated or missing" if lost else ""
+    share = f"; {100 * lost / reading.samples:.0f} % of it is noise, flat, saturated or missing" if lost else ""
     return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
 
 

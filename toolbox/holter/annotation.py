@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +31,7 @@ class AnnotatedRecording:
         samples: length of the recording.
         skipped: (start, stop, reason) of the intervals that could not be judged, in samples.
         trace: the signal, for pictures.
+        doubt: (s,) of each second, how much the R-peak network doubts its beats; none where the R peaks were given.
     """
 
     sample: np.ndarray
@@ -41,6 +42,7 @@ class AnnotatedRecording:
     samples: int
     skipped: Sequence[tuple[int, int, str]]
     trace: CompressedTrace
+    doubt: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def class_letters(self) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ class AnnotatedRecording:
 
     def summary(self) -> dict[str, Any]:
         """Counts, rate, burden, episodes and signal quality in plain values."""
-        lost = dict.fromkeys(("gap", "flat", "saturated"), 0.0)
+        lost = dict.fromkeys(("gap", "flat", "saturated", "noise"), 0.0)
         for start, stop, reason in self.skipped:
             lost[reason] += (stop - start) / self.fs
         seconds = self.samples / self.fs
