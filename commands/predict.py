@@ -10,6 +10,7 @@ from commands.options import ScoreOptions, imports_weights
 from commands.runs import find_run
 from inference import load
 from inference.classifier import Classifier
+from inference.corrections import find_corrections
 from inference.files import AnnotateOptions
 from inference.many import annotate_files
 from inference.options import CsvOptions, PredictOptions
@@ -23,11 +24,12 @@ def run(args: Namespace) -> dict[str, Any]:
     """Annotate the recordings that --predict names."""
     options, csv = pick(PredictOptions, args), csv_format(args)
     out = pick(ScoreOptions, args).out
+    items, failed = find_recordings(options.predict or [], csv=csv.fs is not None)
+    corrections = find_corrections(options.corrections, [item.name for item in items])
     settings = AnnotateOptions(
         options.lead, options.peaks, options.polarity, options.live, options.annotator, Path(out) if out else None,
-        options.png, csv,
+        options.png, csv, corrections,
     )  # fmt: skip
-    items, failed = find_recordings(options.predict or [], csv=csv.fs is not None)
     processes = args.workers if "workers" in args.given else 0
     return annotate_files(items, failed, load_classifier(args), settings, processes)
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inference.classifier import Classifier
-from inference.outputs import Outputs
+from inference.corrections import Corrections, correction_text, describe_corrections
+from inference.outputs import EPISODES, REMEDY, Outputs
 from inference.recording import AnnotatedLead, annotate_lead
+from inference.shown_leads import shown_leads
 from loaders.beats.lead_choice import choose_lead_by_signal
-from loaders.io.annotations import write_beats, write_table
+from loaders.io.annotations import write_beats, write_rows, write_table
 from loaders.io.discovery import Item
 from loaders.io.leads import TRAINED_LEADS, folded
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, Recording
+from toolbox.holter.episodes import EPISODE_COLUMNS
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 2  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 4  # raise it when the same recording and network give other files: older ones are then made anew
 PICTURE_DPI = 150  # strips are drawn in true size
 
 
@@ -40,6 +44,7 @@ class AnnotateOptions:
         out: the folder they go to; None for beside each recording.
         png: whether to draw a picture as well.
         csv: how CSV files are to be read.
+        corrections: lists of a person's changes of the beats, by the name of the recording.
     """
 
     lead: str | None = None
@@ -50,6 +55,7 @@ class AnnotateOptions:
     out: Path | None = None
     png: bool = False
     csv: CsvFormat = field(default_factory=CsvFormat)
+    corrections: Mapping[str, tuple[Corrections, ...]] = field(default_factory=dict)
 
     def target(self, item: Item) -> Path:
         """The annotation file of a recording; its other files have the same name and one more extension."""
@@ -73,19 +79,24 @@ def annotate_file(
     try:
         before = outputs.check_own(options.png)
         recording = open_recording(item.path, options.csv)
-        fingerprint = input_fingerprint(recording, classifier, options)
+        corrections = options.corrections.get(item.name, ())
+        fingerprint = input_fingerprint(recording, classifier, options, corrections)
         if before and before["fingerprint"] == fingerprint and outputs.are_complete(before):
             return {**_without_episodes(before), **extra, "done_before": True}
+        if before and before.get("corrections") and not corrections:
+            raise UserError(f"{outputs.target} holds a person's corrections: give --corrections again, or {REMEDY}")
         png = options.png or outputs.has_own_picture(before)  # no picture of other beats stays behind
         outputs.target.parent.mkdir(parents=True, exist_ok=True)
         with outputs.folder_to_write() as folder:
             position, warning = choose_lead_by_signal(recording, options.lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
-                show_progress=show_progress,
+                corrections=corrections, show_progress=show_progress,
             )  # fmt: skip
             summary = summarize(recording, annotated, classifier, options, [warning] if warning else [])
-            files = [outputs.file(kind) for kind in ("", "csv", "html", *(["png"] if png else []))]
+            if corrections:
+                summary["corrections"] = describe_corrections(corrections, annotated.beats)
+            files = [outputs.file(kind) for kind in ("", "csv", EPISODES, "html", *(["png"] if png else []))]
             summary |= {"fingerprint": fingerprint, "outputs": [file.name for file in files]}
             _write_files(Outputs(folder / outputs.target.name), recording, annotated, summary, options)
             summary = outputs.put_in_place(folder, summary, png)
@@ -94,17 +105,20 @@ def annotate_file(
     return {**_without_episodes(summary), **extra}
 
 
-def input_fingerprint(recording: Recording, classifier: Classifier, options: AnnotateOptions) -> str:
-    """SHA-256 of all that a recording's files depend on: its bytes, the network, the options."""
+def input_fingerprint(
+    recording: Recording, classifier: Classifier, options: AnnotateOptions, corrections: Sequence[Corrections] = ()
+) -> str:
+    """SHA-256 of all that a recording's files depend on: its bytes, the network, the options, its corrections."""
     files = list(recording.files)
     if options.peaks != "detect":
         files += [recording.stem.with_name(f"{recording.stem.name}.{options.peaks}")]
-    values = {key: str(value) for key, value in asdict(options).items() if key != "out"}
+    values = {key: str(value) for key, value in asdict(options).items() if key not in ("out", "corrections")}
     parts = [
         FILES_VERSION,
         classifier.fingerprint(),
         values,
         [[file.name, sha256_of(file)] for file in files if file.is_file()],
+        *([[one.file.name, one.digest] for one in corrections]),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -143,18 +157,21 @@ def _write_files(
 ) -> None:
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
-    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped)
+    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, beats.rhythm_marks())
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
+    write_rows(outputs.file(EPISODES), summary["episodes"], EPISODE_COLUMNS)
     details = {
         "Recording": f"{recording.path.name} ({recording.kind})",
         "Leads": ", ".join(one.name for one in recording.leads),
         "Signal": ", ".join(_shares(summary)),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
         "Model": summary["model"]["name"],
+        **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
-    write_page(outputs.file("html"), summary, details, beats)
+    others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
+    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others))
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
@@ -170,10 +187,12 @@ def _shares(summary: dict[str, Any]) -> list[str]:
 def _table_comments(summary: dict[str, Any]) -> list[str]:
     """Remarks before the table: none where one lead was read, one that networks are trained on, without a warning."""
     trained = {folded(name) for name in TRAINED_LEADS}
-    if not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
+    remarks = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
+    remarks += [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
+    if not remarks and not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
-    return [leads, *(f"warning: {text}" for text in summary["warnings"])]
+    return [leads, *remarks, *(f"warning: {text}" for text in summary["warnings"])]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from inference.classifier import Classifier
+from inference.corrections import correction_text
 from inference.files import AnnotateOptions, annotate_file
 from inference.outputs import REMEDY, Outputs
 from loaders.io.discovery import Item
@@ -82,6 +83,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     parts += [f"{letter} {100 * share:.2f} %" for letter, share in shares.items()]
     silence = summary["without_beats"]["longest"]
     parts += [f"longest without a beat {silence['seconds']:.1f} s ({silence['kind']})"] if silence else []
+    parts += [f"corrected: {text}"] if (text := correction_text(summary)) else []
     again = ", done before" if summary.get("done_before") else ""
     print(printable(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}"), flush=True)
     for warning in summary["warnings"]:

@@ -47,6 +47,13 @@ class PredictOptions:
     annotator: str = option(
         "ecg", "extension of the annotation files written", type=extension, metavar="EXTENSION", role="action"
     )
+    corrections: list[str] = option(
+        [],
+        "lists of corrected beats that a page saved, or folders of them: apply them",
+        nargs="+",
+        metavar="FILE",
+        role="action",
+    )
     png: bool = option(False, "draw the most telling strips as a picture, too", role="action")
 
 
@@ -75,7 +82,7 @@ class CsvOptions:
     )
 
 
-PREDICTING = ("lead", "peaks", "polarity", "live", "annotator", "png", "fs", "columns", "gain", "engine")
+PREDICTING = ("lead", "peaks", "polarity", "live", "annotator", "corrections", "png", "fs", "columns", "gain", "engine")
 CONFLICTS = (
     Conflict(
         lambda args: "-" in (args.predict or ()) and len(args.predict) > 1,
@@ -86,7 +93,7 @@ CONFLICTS = (
         "--predict -: lines of numbers do not state their sampling rate; give it by --fs",
     ),
     *conflicts_of_each(
-        ("peaks", "annotator", "png", "out", "workers"),
+        ("peaks", "annotator", "corrections", "png", "out", "workers"),
         lambda args, name: "-" in (args.predict or ()) and name in args.given,
         "--predict - writes lines to standard output; leave out {flag}",
     ),

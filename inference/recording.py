@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from inference.classifier import Classifier
+from inference.corrections import Corrections, apply_corrections
 from loaders.beats.segmenter import LeadSegmenter, SegmentedChunk
 from loaders.beats.window_segmenter import read_windows
 from loaders.dsp.quality import BadInterval, SignalShare, merge_intervals
@@ -56,6 +57,7 @@ def annotate_lead(
     peaks: str = "detect",
     polarity: str = "auto",
     live: bool = False,
+    corrections: Sequence[Corrections] = (),
     show_progress: bool = False,
 ) -> AnnotatedLead:
     """Annotate the lead at `position`, in one pass where a beat's row is known with its neighbours, else in two.
@@ -64,10 +66,12 @@ def annotate_lead(
         peaks: "detect", or the annotator whose beats are taken.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
         live: classify as if the recording came live: each beat knows the 3 s after its R peak.
+        corrections: a person's changes of the beats, one list after the other.
         show_progress: whether to draw a bar, where stderr is a terminal.
 
     Raises:
-        UserError: the signal is damaged, has too few leads for the network, or holds no beat that can be judged.
+        UserError: the signal is damaged, has too few leads for the network, holds no beat that can be judged, or
+            corrections do not fit.
     """
     spec = classifier.input_spec
     # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
@@ -100,8 +104,10 @@ def annotate_lead(
         reading.samples,
         skipped,
         collected.trace.finish(),
-        np.concatenate(collected.doubt),
+        doubt=np.concatenate(collected.doubt),
     )
+    for changes in corrections:  # before anything is concluded from the beats
+        beats = apply_corrections(beats, changes)
     unit = "mV" if reading.in_millivolts else "QRS height"
     doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:])]
     return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts, signals)

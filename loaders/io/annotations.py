@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from toolbox.utils import UserError, atomic_write, printable
 
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # the codes that stand for a QRS complex (ecgcodes.h, isqrs)
 TABLE_OF_BEATS = "time_s,sample,rr_s,class"  # the first columns of a table of beats
+TABLE_OF_EPISODES = "kind,start,stop,first,last"  # and those of the table of episodes beside it
 COMMENT = "# "  # begins lines before them
 UNREADABLE, CLEAN = -1, 0  # subtypes of "~", signal quality; EC57 tools do not count beats between the two
 NOTE = 22  # the code of an annotation that is a text
@@ -195,8 +197,9 @@ def _rescale(content: AnnotationFile, fs: float) -> Annotations:
 
 
 def write_beats(
-    path: Path, sample: np.ndarray, symbol: np.ndarray, fs: float, skipped: Sequence[tuple[int, int, str]]
-) -> None:
+    path: Path, sample: np.ndarray, symbol: np.ndarray, fs: float, skipped: Sequence[tuple[int, int, str]],
+    marks: Sequence[tuple[int, str, str]] = (),
+) -> None:  # fmt: skip
     """Write beats as a WFDB annotation file, atomically.
 
     Args:
@@ -205,17 +208,21 @@ def write_beats(
         symbol: (beats,) their WFDB codes.
         fs: Hz that `sample` counts in; stated in the file, for recordings without a header.
         skipped: (start, stop, why) in the same samples: a "~" goes to their start (unreadable) and to their end.
+        marks: (sample, WFDB code, text) of rhythms; they come first where others have their sample.
     """
     import wfdb
 
     edges = np.array([edge for interval in skipped for edge in interval[:2]], dtype=np.int64)
-    at = np.concatenate([sample, edges])
+    at = np.concatenate([np.array([mark[0] for mark in marks], dtype=np.int64), sample, edges])
     order = np.argsort(at, kind="stable")
-    symbols = np.concatenate([symbol, np.full(len(edges), "~")])[order]
-    subtypes = np.concatenate([np.zeros(len(sample), np.int64), np.tile([UNREADABLE, CLEAN], len(skipped))])[order]
+    symbols = np.concatenate([[mark[1] for mark in marks], symbol, np.full(len(edges), "~")]).astype(str)[order]
+    edge_types = np.tile([UNREADABLE, CLEAN], len(skipped))
+    subtypes = np.concatenate([np.zeros(len(marks) + len(sample), np.int64), edge_types])[order]
+    texts = [*(mark[2] for mark in marks), *[""] * (len(sample) + len(edges))]
+    notes = [texts[k] for k in order.tolist()] if marks else None
     # wfdb takes few characters in names, and writes in place
     with tempfile.TemporaryDirectory() as folder:
-        wfdb.wrann("beats", "ecg", at[order], symbol=symbols, subtype=subtypes, fs=fs, write_dir=folder)
+        wfdb.wrann("beats", "ecg", at[order], symbol=symbols, subtype=subtypes, aux_note=notes, fs=fs, write_dir=folder)
         content = (Path(folder) / "beats.ecg").read_bytes()
     with atomic_write(path) as handle:
         handle.write(content)
@@ -243,6 +250,14 @@ def write_table(
         arrow_csv.write_csv(table, handle, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))
 
 
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write plain values as a CSV file, atomically: a line for each of `rows`, an empty cell for None."""
+    with atomic_write(path, "w") as handle:
+        writer = csv.DictWriter(handle, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _comment(text: str) -> str:
     """A line of comment; a spreadsheet that splits it finds no cell that begins like a formula."""
     spaced = re.sub("([,;])(?! )", r"\1 ", printable(text))
@@ -250,6 +265,6 @@ def _comment(text: str) -> str:
 
 
 def is_table_of_beats(lines: Iterable[str]) -> bool:
-    """Whether a file that begins with these lines is a table of beats, comments before it or not."""
+    """Whether a file that begins with these lines is a table of beats, comments before it or not, or of episodes."""
     first = next((line for line in lines if not line.startswith(COMMENT)), "")
-    return first.startswith(TABLE_OF_BEATS)
+    return first.startswith((TABLE_OF_BEATS, TABLE_OF_EPISODES))

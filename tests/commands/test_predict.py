@@ -55,7 +55,7 @@ def test_two_classes_are_normal_and_abnormal(root: Path, plain: Path, tmp_path: 
     result = run(root, plain, "--dataset", "synthetic_bin", "--out", tmp_path)
     (summary,) = result["recordings"].values()
     assert set(summary["beats"]) == {"all", "N", "A"} and set(summary["burden"]) == {"A"}
-    assert set(wfdb.rdann(str(tmp_path / "r"), "ecg").symbol) <= {"N", "Q"}
+    assert set(wfdb.rdann(str(tmp_path / "r"), "ecg").symbol) <= {"+", "N", "Q"}
     assert "p_N,p_A" in (tmp_path / "r.ecg.csv").read_text()
 
 

@@ -25,7 +25,7 @@ from tests.made import GAIN, Rule, small_record, write_format
 from toolbox.utils import UserError
 from toolbox.utils.temporary import lock
 
-NAMES = ["r.ecg", "r.ecg.csv", "r.ecg.json", "r.ecg.html", "r.ecg.png"]
+NAMES = ["r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.json", "r.ecg.html", "r.ecg.png"]
 PNG = AnnotateOptions(png=True)
 
 
@@ -228,6 +228,11 @@ def old(folder: Path) -> Path:
     summary = json.loads((folder / "r.ecg.json").read_text())
     del summary["sha256"]
     (folder / "r.ecg.json").write_text(json.dumps({**summary, "fingerprint": "0" * 64}, indent=1) + "\n")
+    annotation = wfdb.rdann(str(folder / "r"), "ecg")
+    beats = np.array([symbol != "+" for symbol in annotation.symbol])  # no rhythms, and no table of episodes
+    symbols = np.array(annotation.symbol)[beats]
+    wfdb.wrann("r", "ecg", annotation.sample[beats], symbols, fs=360, write_dir=str(folder))
+    (folder / "r.ecg.episodes.csv").unlink()
     return folder
 
 
@@ -295,7 +300,7 @@ def test_killed_at_any_moment_the_next_run_goes_on_and_leaves_nothing(tmp_path: 
             assert not (tmp_path / "r.ecg.json").exists()
         annotate_file(Item(header), Rule(f"after {moment}"), AnnotateOptions())
         names = {path.name for path in tmp_path.iterdir()}
-        assert names == {"r.hea", "r.dat", "r.ecg", "r.ecg.csv", "r.ecg.json", "r.ecg.html"}
+        assert names == {"r.hea", "r.dat", "r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.json", "r.ecg.html"}
         assert annotate_file(Item(header), Rule(f"after {moment}"), AnnotateOptions())["done_before"]
         if not before:
             for path in tmp_path.glob("r.ecg*"):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from toolbox.holter.episodes import Episode, find_episodes, summarize
+from toolbox.holter.episodes import FIBRILLATION, PACED, Episode, find_episodes, summarize
+from toolbox.holter.rhythm_marks import rhythm_marks
 from toolbox.holter.silences import SilenceJudge, find_silences
 from toolbox.holter.strips import BeatMarks
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils.aami import LETTER_SYMBOLS, LETTERS
 
+PACED_SYMBOL = "/"  # WFDB's code of a paced beat, which EC57 counts as Q
 CERTAIN = 0.5  # the probability of the likeliest class, below which a beat counts as uncertain
 
 
@@ -31,6 +33,10 @@ class AnnotatedRecording:
         samples: length of the recording.
         skipped: (start, stop, reason) of the intervals that could not be judged, in samples.
         trace: the signal, for pictures.
+        rhythms: episodes of RHYTHMS, and of ventricular flutter or fibrillation, in which there are no beats.
+        called: (n,) the letters of the beats after what the rhythm says of them; None for the likeliest classes.
+        reasons: how many beats are called otherwise than their likeliest class says, by why.
+        named: (n,) the letters that a person gave to beats, "" for beats that nobody corrected; None without any.
         doubt: (s,) of each second, how much the R-peak network doubts its beats; none where the R peaks were given.
     """
 
@@ -42,6 +48,10 @@ class AnnotatedRecording:
     samples: int
     skipped: Sequence[tuple[int, int, str]]
     trace: CompressedTrace
+    rhythms: Sequence[Episode] = ()
+    called: np.ndarray | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    named: np.ndarray | None = None
     doubt: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
@@ -50,19 +60,41 @@ class AnnotatedRecording:
         return tuple(LETTERS[name] for name in self.class_names)
 
     @cached_property
-    def letters(self) -> np.ndarray:
-        """(n,) the likeliest class of each beat."""
+    def all_letters(self) -> tuple[str, ...]:
+        """The letters that beats are called by: those of the classes, "Q" of paced beats, and others of a person."""
+        others = sorted(set(self.letters.tolist()) - set(self.class_letters))
+        return (*self.class_letters, *others)
+
+    @cached_property
+    def is_corrected(self) -> np.ndarray:
+        """(n,) whether a person named or inserted each beat."""
+        return np.zeros(len(self.sample), bool) if self.named is None else self.named != ""
+
+    @cached_property
+    def likeliest(self) -> np.ndarray:
+        """(n,) the letter of the likeliest class of each beat."""
         return np.array(self.class_letters)[self.probabilities.argmax(axis=1)]
 
-    @property
+    @cached_property
+    def letters(self) -> np.ndarray:
+        """(n,) the letter of each beat: a person's, else what the rhythm says, else of its likeliest class."""
+        called = self.likeliest if self.called is None else self.called
+        return called if self.named is None else np.where(self.is_corrected, self.named, called)
+
+    @cached_property
     def symbols(self) -> np.ndarray:
-        """(n,) the classes as WFDB annotation codes."""
-        return np.array([LETTER_SYMBOLS[letter] for letter in self.letters.tolist()])
+        """(n,) the classes as WFDB annotation codes; "/" for paced beats."""
+        codes = np.array([LETTER_SYMBOLS[letter] for letter in self.letters.tolist()])
+        for episode in self.rhythms:
+            if episode.kind == PACED:
+                within = slice(episode.first, episode.last + 1)
+                codes[within] = np.where(codes[within] == "Q", PACED_SYMBOL, codes[within])
+        return codes
 
     @property
     def confidence(self) -> np.ndarray:
-        """(n,) the probability of the likeliest class."""
-        return self.probabilities.max(axis=1)
+        """(n,) the probability of the likeliest class; 1 where a person corrected the beat."""
+        return np.where(self.is_corrected, np.float32(1), self.probabilities.max(axis=1))
 
     @cached_property
     def times(self) -> np.ndarray:
@@ -76,15 +108,21 @@ class AnnotatedRecording:
 
     @cached_property
     def episodes(self) -> list[Episode]:
-        """Runs, couplets, bigeminy and stretches without beats, in order of time."""
+        """Runs, couplets, bigeminy, trigeminy, rhythms and stretches without beats, in order of time."""
         judge = SilenceJudge(self.trace, self.times)
-        silences = find_silences(self.times, self.samples / self.fs, judge.kind)
-        return find_episodes(self.times, self.rr, self.letters, silences)
+        flutter = [(episode.start, episode.stop) for episode in self.rhythms if episode.kind == FIBRILLATION]
+        silences = find_silences(self.times, self.samples / self.fs, judge.kind, flutter)
+        return find_episodes(self.times, self.rr, self.letters, [*silences, *self.rhythms])
 
     @cached_property
     def marks(self) -> BeatMarks:
         """The beats and the skipped intervals, for pictures."""
         return BeatMarks(self.times, self.letters, self._skipped_seconds())
+
+    def rhythm_marks(self) -> list[tuple[int, str, str]]:
+        """(sample, WFDB code, text) of each change of the rhythm, for an annotation file."""
+        edges = [edge for start, stop, _ in self.skipped for edge in (start, stop)]
+        return rhythm_marks(self.episodes, self.sample, self.fs, edges)
 
     def _skipped_seconds(self) -> list[tuple[float, float, str]]:
         return [(round(a / self.fs, 3), round(b / self.fs, 3), reason) for a, b, reason in self.skipped]
@@ -102,7 +140,8 @@ class AnnotatedRecording:
             "skipped": self._skipped_seconds(),
         }
         return {
-            **summarize(self.rr, self.letters, self.class_letters, self.episodes),
+            **summarize(self.rr, self.letters, self.all_letters, self.episodes),
+            "reclassified": dict(self.reasons),
             "signal_quality": quality,
             "episodes": [episode.to_dict() for episode in self.episodes],
         }

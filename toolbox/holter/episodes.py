@@ -10,11 +10,16 @@ import numpy as np
 
 PAUSE_SECONDS = 2.0  # between beats, as in Holter reports
 PAUSE, NO_SIGNAL, MOVING = "pause", "no signal or asystole", "no beats found but the signal moves"
-SILENCES = (PAUSE, NO_SIGNAL, MOVING)  # stretches of PAUSE_SECONDS and more without a beat
+FIBRILLATION = "ventricular flutter or fibrillation"
+SILENCES = (PAUSE, NO_SIGNAL, MOVING, FIBRILLATION)  # stretches of PAUSE_SECONDS and more without a beat
+ATRIAL_FIBRILLATION, PACED = "atrial fibrillation or flutter", "paced rhythm"
+BRADYCARDIA, SINUS_TACHYCARDIA = "bradycardia", "sinus tachycardia"
+RHYTHMS = (ATRIAL_FIBRILLATION, PACED, BRADYCARDIA, SINUS_TACHYCARDIA)  # stretches that last, whatever beats lie within
 RUN_BEATS = 3  # ectopic beats in a row
-BIGEMINY_BEATS = 3  # ectopic beats, each after a normal one
+BIGEMINY_BEATS = 3  # ectopic beats, each after a normal one; in trigeminy, each after two
 TACHYCARDIA_RATE = 100.0  # beats per minute, from which a run is called a tachycardia
 AVERAGED_INTERVALS = 8  # RR intervals that the least and greatest rate are means of
+EPISODE_COLUMNS = ("kind", "start", "stop", "first", "last", "beats", "rate")
 ECTOPIC = {"V": "ventricular", "S": "supraventricular"}
 
 
@@ -23,7 +28,7 @@ class Episode:
     """A stretch of a rhythm, from its first beat to its last, or one without a beat.
 
     Attributes:
-        kind: "V run", "V couplet", "V bigeminy", the same of S, or one of SILENCES.
+        kind: "V run", "V couplet", "V bigeminy", "V trigeminy", the same of S, or one of RHYTHMS or SILENCES.
         start, stop: s from the start of the recording.
         first, last: numbers of its beats; the beats beside a stretch without any (the same one twice at a
             recording's end).
@@ -43,13 +48,22 @@ class Episode:
         return self.last - self.first + 1
 
     @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.stop - self.start
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether its rate is that of a tachycardia."""
+        return self.rate is not None and self.rate >= TACHYCARDIA_RATE
+
+    @property
     def title(self) -> str:
         """Its name for people."""
         letter, _, pattern = self.kind.partition(" ")
         if letter not in ECTOPIC:
             return self.kind.capitalize()
-        fast = pattern == "run" and self.rate is not None and self.rate >= TACHYCARDIA_RATE
-        return f"{ECTOPIC[letter].capitalize()} {'tachycardia' if fast else pattern}"
+        return f"{ECTOPIC[letter].capitalize()} {'tachycardia' if pattern == 'run' and self.is_fast else pattern}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, rounded to their accuracy."""
@@ -65,7 +79,7 @@ class Episode:
 
 
 def find_episodes(
-    times: np.ndarray, rr: np.ndarray, letters: np.ndarray, silences: Sequence[Episode] = ()
+    times: np.ndarray, rr: np.ndarray, letters: np.ndarray, others: Sequence[Episode] = ()
 ) -> list[Episode]:
     """Find all episodes, in order of time. Nothing goes on across PAUSE_SECONDS without a beat.
 
@@ -73,9 +87,9 @@ def find_episodes(
         times: (n,) s, of the beats.
         rr: (n,) RR intervals in s; NaN where none leads to a beat (the first, and the first after a skipped stretch).
         letters: (n,) the beats' classes, "N", "S", "V", "F" or "Q".
-        silences: the stretches without beats, to be listed between the others.
+        others: stretches without beats, and rhythms that last, to be listed between them.
     """
-    episodes = list(silences)
+    episodes = list(others)
     joined = rr < PAUSE_SECONDS  # whether a beat follows the one before it
     for letter in ECTOPIC:
         own = letters == letter
@@ -87,7 +101,21 @@ def find_episodes(
         for first, last in _chains(np.ones(len(own), bool), turns, 2 * BIGEMINY_BEATS - 1):
             if own[first : last + 1].sum() >= BIGEMINY_BEATS:
                 episodes.append(_episode(f"{letter} bigeminy", times, first, last))
+        for first, last in _chains(*_every_third(own, normal, joined), 3 * BIGEMINY_BEATS - 2):
+            episodes.append(_episode(f"{letter} trigeminy", times, first, last))
     return sorted(episodes, key=lambda episode: (episode.start, episode.stop))
+
+
+def _every_third(own: np.ndarray, normal: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which beats belong to ectopic ones, `own`, with two normal ones between; and which follow the one before in it.
+
+    For `_chains`: a chain begins and ends with an ectopic beat.
+    """
+    member, linked = np.zeros(len(own), bool), np.zeros(len(own), bool)
+    triples = own[:-3] & normal[1:-2] & normal[2:-1] & own[3:] & joined[1:-2] & joined[2:-1] & joined[3:]
+    for k in np.flatnonzero(triples).tolist():
+        member[k : k + 4] = linked[k + 1 : k + 4] = True
+    return member, linked
 
 
 def _chains(own: np.ndarray, joined: np.ndarray, least: int) -> list[tuple[int, int]]:

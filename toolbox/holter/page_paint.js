@@ -1,6 +1,6 @@
 // Draws on canvases. Times are in s, pxs is pixels per second, pxmv pixels per mV.
 
-const FONT = "system-ui, sans-serif";
+const FONT = "system-ui, sans-serif", MM = 96 / 25.4; // CSS pixels per mm
 
 function clock(t, digits) {
   const s = Math.max(0, t), whole = Math.floor(s), two = (value) => String(value).padStart(2, "0");
@@ -8,14 +8,21 @@ function clock(t, digits) {
   return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${seconds}`;
 }
 
+let sharpness = 1; // more pixels for a print
+
 function penOf(canvas, height) {
-  const ratio = window.devicePixelRatio || 1;
+  const ratio = (window.devicePixelRatio || 1) * sharpness;
   canvas.width = Math.round(canvas.clientWidth * ratio);
   canvas.height = Math.round(height * ratio);
   canvas.style.height = Math.round(height) + "px";
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   return pen;
+}
+
+function levelOf(signal) { // mV, the middle of a signal, to a line of the paper
+  const some = [...signal.filter((value, i) => i % 16 === 0 && !Number.isNaN(value))].sort((a, b) => a - b);
+  return some.length ? Math.round(2 * some[some.length >> 1]) / 2 : 0;
 }
 
 function line(pen, x1, y1, x2, y2) {
@@ -31,7 +38,7 @@ function write(pen, text, x, y, align, baseline, size, colour, weight = "normal"
   pen.fillText(text, x, y);
 }
 
-// One line of the strip: {top, height, width, start, seconds, pxs, pxmv, zero (the y of `level` mV), level}.
+// A row of the strip: {top, height, width, start, seconds, pxs, pxmv, zero (the y of `level` mV), level, signal, ...}.
 function painter(meta, beats) {
   function paper(pen, row) {
     pen.fillStyle = meta.paper.paper;
@@ -64,9 +71,10 @@ function painter(meta, beats) {
     }
   }
 
-  function trace(pen, row, signal, first) {
+  function trace(pen, row) {
+    const signal = row.signal;
     const y = (value) => Math.max(row.top, Math.min(row.top + row.height, row.zero - (value - row.level) * row.pxmv));
-    const each = meta.rate / row.pxs; // samples per pixel
+    const each = row.rate / row.pxs; // samples per pixel
     let drawn = false;
     const to = (x, value) => {
       if (drawn) pen.lineTo(x, y(value));
@@ -77,7 +85,7 @@ function painter(meta, beats) {
     if (each < 3) {
       for (let i = 0; i < signal.length; i++) {
         if (Number.isNaN(signal[i])) drawn = false;
-        else to(((first + i) / meta.rate - row.start) * row.pxs, signal[i]);
+        else to(((row.first + i) / row.rate - row.start) * row.pxs, signal[i]);
       }
     } else { // the range of each column of pixels
       for (let x = 0, i = 0; i < signal.length; x++) {
@@ -96,98 +104,105 @@ function painter(meta, beats) {
     pen.stroke();
   }
 
+  // A class as a shape with its letter: the colour is not needed. S round, V square, others with a corner up.
+  function badge(pen, letter, x, y, edited) {
+    const size = 9;
+    pen.fillStyle = meta.colours[letter] || "#767676";
+    pen.beginPath();
+    if (letter === "V") pen.rect(x - size + 0.5, y - size + 0.5, 2 * size - 1, 2 * size - 1);
+    else if (letter === "S") pen.arc(x, y, size, 0, 2 * Math.PI);
+    else [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]].forEach(([dx, dy]) => pen.lineTo(x + dx * size, y + dy * size));
+    pen.fill();
+    write(pen, letter, x, y + 0.5, "center", "middle", 12, "#fff", "bold");
+    if (edited) underline(pen, x, y + 12);
+  }
+
+  function underline(pen, x, y) { // a person's word
+    pen.fillStyle = meta.paper.ink;
+    pen.fillRect(x - 8, y, 16, 2.5);
+  }
+
+  // The beats of a line: {top, height} of all its leads together.
   function marks(pen, row, chosen) {
     const first = beats.from(row.start), last = beats.from(row.start + row.seconds);
     const roomy = row.width / Math.max(1, last - first) > 14; // for letters
     for (let k = first; k < last; k++) {
-      const x = (beats.time(k) - row.start) * row.pxs, letter = beats.letter(k), colour = meta.colours[letter];
+      const x = (beats.time(k) - row.start) * row.pxs, letter = beats.letter(k), colour = meta.colours[letter] || "#767676";
       const normal = letter === "N";
       if (!normal || k === chosen) {
         pen.strokeStyle = colour;
-        pen.lineWidth = k === chosen ? 2 : 1;
+        pen.lineWidth = k === chosen ? 2.5 : 1;
         pen.setLineDash(k === chosen ? [] : [5, 4]);
         pen.beginPath();
-        line(pen, x, row.top + (roomy ? 20 : 4), x, row.top + row.height);
+        line(pen, x, row.top + (roomy ? 22 : 4), x, row.top + row.height);
         pen.stroke();
         pen.setLineDash([]);
       }
       if (!roomy) continue;
-      if (!normal) {
-        pen.fillStyle = colour;
-        pen.beginPath();
-        pen.arc(x, row.top + 11, 9, 0, 2 * Math.PI);
-        pen.fill();
+      if (!normal) badge(pen, letter, x, row.top + 12, beats.edited(k));
+      else {
+        write(pen, letter, x, row.top + 11.5, "center", "middle", 11, colour, k === chosen ? "bold" : "normal");
+        if (beats.edited(k)) underline(pen, x, row.top + 20);
       }
-      const [size, ink, weight] = normal ? [11, colour, "normal"] : [12, "#fff", "bold"];
-      write(pen, letter, x, row.top + 11.5, "center", "middle", size, ink, weight);
     }
   }
 
-  // 1 s and 1 mV in the lower right corner, so that a print can be measured at any size.
-  function scaleBar(pen, row) {
-    const right = row.width - 12, bottom = row.top + row.height - 10;
+  // The place where a beat is to be inserted.
+  function cursor(pen, row, t) {
+    const x = (t - row.start) * row.pxs;
+    if (x < 0 || x >= row.width) return;
+    pen.strokeStyle = pen.fillStyle = meta.accent;
+    pen.lineWidth = 1.5;
     pen.beginPath();
-    line(pen, right - row.pxs, bottom, right, bottom);
-    pen.lineTo(right, bottom - row.pxmv);
+    line(pen, x, row.top + 8, x, row.top + row.height);
+    pen.stroke();
+    pen.beginPath();
+    [[-6, 0], [6, 0], [0, 9]].forEach(([dx, dy]) => pen.lineTo(x + dx, row.top + 2 + dy));
+    pen.fill();
+  }
+
+  // The calibration mark: a pulse of 1 mV and 0.2 s, as electrocardiographs draw it, at the start of a bar of 1 s.
+  function scaleBar(pen, row) {
+    const left = row.width - 12 - row.pxs, bottom = row.top + row.height - 10;
+    pen.beginPath();
+    pen.moveTo(left, bottom);
+    pen.lineTo(left, bottom - row.pxmv);
+    pen.lineTo(left + 0.2 * row.pxs, bottom - row.pxmv);
+    pen.lineTo(left + 0.2 * row.pxs, bottom);
+    pen.lineTo(left + row.pxs, bottom);
     pen.strokeStyle = meta.paper.ink;
     pen.lineWidth = 1.5;
+    pen.lineJoin = "miter";
     pen.stroke();
-    write(pen, "1 s", right - row.pxs / 2, bottom - 4, "center", "alphabetic", 11, meta.paper.ink);
-    write(pen, "1 " + meta.unit, right - 4, bottom - row.pxmv / 2, "right", "middle", 11, meta.paper.ink);
+    write(pen, "1 s", left + 0.6 * row.pxs, bottom - 5, "center", "alphabetic", 11, meta.paper.ink);
+    write(pen, `1 ${meta.unit}`, left - 4, bottom - row.pxmv / 2, "right", "middle", 11, meta.paper.ink);
   }
 
-  // The whole recording: heart rate, abnormal beats, skipped intervals, and the part that is shown.
-  function overview(canvas, start, shown) {
-    const height = 96, base = height - 16, pen = penOf(canvas, height), width = canvas.clientWidth;
-    const style = getComputedStyle(canvas), pxs = width / meta.seconds, low = 30, high = meta.highest;
-    const y = (rate) => base - 16 - ((Math.min(high, Math.max(low, rate)) - low) / (high - low)) * (base - 22);
-    pen.fillStyle = style.backgroundColor;
-    pen.fillRect(0, 0, width, height);
-    bad(pen, 0, meta.seconds, pxs, 0, base, false);
-    const sum = new Float64Array(Math.ceil(width) + 1), count = new Uint32Array(Math.ceil(width) + 1);
-    for (let k = 1; k < beats.n; k++) {
-      const interval = beats.rr(k), x = Math.floor(beats.time(k) * pxs);
-      if (!(interval > 0)) continue;
-      sum[x] += interval;
-      count[x]++;
+  // Lines of the strip, and in each a row for every lead shown: [{start, rows}, ...], signals read.
+  async function rows(shown, view, width, height, count) {
+    const pxs = view.speed * MM, seconds = width / pxs, lines = [];
+    for (let k = 0; k < count; k++) {
+      const start = view.start + k * seconds, top = k * shown.length * height;
+      const each = await Promise.all(shown.map(async ({ name, rate, read }, place) => {
+        const first = Math.max(0, Math.floor(start * rate));
+        const signal = await read(first, Math.ceil((start + seconds) * rate) + 1), level = levelOf(signal);
+        const own = { name, rate, first, signal, level, top: top + place * height, height };
+        return { ...own, start, seconds, width, pxs, pxmv: view.gain * MM, zero: own.top + 0.6 * height };
+      }));
+      lines.push({ start, seconds, width, pxs, top, height: shown.length * height, rows: each });
     }
-    pen.beginPath();
-    for (let x = 0, drawn = false; x < count.length; x++) {
-      if (!count[x]) {
-        drawn = drawn && pxs > 0.5; // columns narrower than a beat are empty now and then
-        continue;
-      }
-      if (drawn) pen.lineTo(x, y((60 * count[x]) / sum[x]));
-      else pen.moveTo(x, y((60 * count[x]) / sum[x]));
-      drawn = true;
-    }
-    pen.strokeStyle = style.color;
-    pen.lineWidth = 1.2;
-    pen.stroke();
-    for (let rate = 50; rate < high; rate += 50) {
-      pen.globalAlpha = 0.25;
-      pen.beginPath();
-      line(pen, 0, y(rate), width, y(rate));
-      pen.stroke();
-      pen.globalAlpha = 0.85;
-      pen.fillStyle = style.backgroundColor;
-      pen.fillRect(width - 50, y(rate) - 7, 50, 14);
-      pen.globalAlpha = 1;
-      write(pen, rate + "/min", width - 3, y(rate), "right", "middle", 11, style.color);
-    }
-    for (const k of beats.abnormal) {
-      pen.fillStyle = meta.colours[beats.letter(k)];
-      pen.fillRect(beats.time(k) * pxs, base - (beats.letter(k) === "V" ? 12 : 6), 1, 6);
-    }
-    pen.strokeStyle = meta.accent;
-    pen.lineWidth = 2;
-    pen.strokeRect(start * pxs, 1, Math.max(3, Math.min(shown, meta.seconds - start) * pxs), base - 2);
-    const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 43200];
-    const every = steps.find((s) => s * pxs > 70) || 86400;
-    for (let t = 0; t < meta.seconds - 30 / pxs; t += every) {
-      write(pen, clock(t), t * pxs, height - 7, t ? "center" : "left", "middle", 11, style.color);
-    }
+    return lines;
   }
 
-  return { paper, bad, trace, marks, scaleBar, overview };
+  // The lead's name and the time, on paper of their own where the signal passes below.
+  function label(pen, text, x, y, weight) {
+    pen.font = `${weight} 12px ${FONT}`;
+    pen.globalAlpha = 0.8;
+    pen.fillStyle = meta.paper.paper;
+    pen.fillRect(x - 2, y - 8, pen.measureText(text).width + 4, 16);
+    pen.globalAlpha = 1;
+    write(pen, text, x, y, "left", "middle", 12, "#4a4a4a", weight);
+  }
+
+  return { paper, label, bad, trace, marks, badge, cursor, scaleBar, rows };
 }

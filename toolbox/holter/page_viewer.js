@@ -1,164 +1,121 @@
-// Shows the recording and moves through it.
+// Shows the recording: where, how fast, which leads, which beat.
 
-(async () => {
-  const $ = (id) => document.getElementById(id);
-  const meta = JSON.parse($("meta").textContent);
-  const canvas = $("strip"), overview = $("overview"), status = $("status");
-  if (!window.DecompressionStream) {
-    status.textContent = "This browser cannot unpack the recording (it lacks DecompressionStream); see the strips below.";
-    return;
-  }
-  const beats = await unpackBeats(meta), samples = unpackSignal(meta), paint = painter(meta, beats);
-  const MM = 96 / 25.4, ROWS = 3, ROW = 46 * MM; // CSS pixels; lines; of a line
-  const view = { start: 0, speed: 25, gain: 10, chosen: -1 }; // s, mm/s, mm/mV, beat
+const SPEEDS = [0.5, 400], GAINS = [1, 80]; // mm/s, mm/mV
+const NEAR = 24; // px between a click and the beat that it means
+
+function viewer(meta, beats, paint, paintOverview) {
+  const canvas = $("strip"), overview = $("overview");
+  const leads = meta.leads.map((lead, k) => ({ ...lead, read: unpackSignal(meta, k), on: true }));
+  const view = { start: 0, speed: 25, gain: 10, chosen: -1, cursor: null }; // s, mm/s, mm/mV, beat, s
+  const shown = () => leads.filter((lead) => lead.on);
+  const height = () => (shown().length > 2 ? 34 : 46) * MM; // of a row
+  const count = () => (shown().length > 2 ? 1 : 4 - shown().length); // lines
   const seconds = () => canvas.clientWidth / (view.speed * MM); // of a line
-  const screen = () => ROWS * seconds();
+  const screen = () => count() * seconds();
 
   let turn = 0;
   async function draw() {
+    canvas.setAttribute("aria-busy", "true");
     view.start = Math.max(0, Math.min(view.start, meta.seconds - seconds()));
-    const mine = ++turn, rows = [];
-    for (let k = 0; k < ROWS; k++) {
-      const start = view.start + k * seconds(), first = Math.max(0, Math.floor(start * meta.rate));
-      rows.push({ start, first, signal: await samples(first, Math.ceil((start + seconds()) * meta.rate) + 1) });
-      if (mine !== turn) return; // a newer view is being drawn
+    const mine = ++turn, lines = await paint.rows(shown(), view, canvas.clientWidth, height(), count());
+    if (mine !== turn) return; // a newer view is being drawn
+    const pen = penOf(canvas, count() * shown().length * height());
+    for (const own of lines) {
+      own.rows.forEach((row) => paint.paper(pen, row));
+      if (own.start >= meta.seconds) continue;
+      paint.bad(pen, own.start, own.seconds, own.pxs, own.top, own.height, true);
+      own.rows.forEach((row) => paint.trace(pen, row));
+      paint.marks(pen, own, view.chosen);
+      if (view.cursor !== null) paint.cursor(pen, own, view.cursor);
+      own.rows.forEach((row) => paint.label(pen, row.name, 5, row.top + 36, "bold"));
+      paint.label(pen, clock(own.start), 5, own.top + own.height - 11, "normal");
     }
-    const pen = penOf(canvas, ROWS * ROW), pxs = view.speed * MM;
-    rows.forEach(({ start, first, signal }, k) => {
-      const some = [...signal.filter((value, i) => i % 16 === 0 && !Number.isNaN(value))].sort((a, b) => a - b);
-      const level = some.length ? Math.round(2 * some[some.length >> 1]) / 2 : 0; // to a line of the paper
-      const row = { start, level, pxs, pxmv: view.gain * MM, seconds: seconds(), top: k * ROW, height: ROW };
-      Object.assign(row, { width: canvas.clientWidth, zero: row.top + 0.6 * ROW });
-      paint.paper(pen, row);
-      if (start >= meta.seconds) return;
-      paint.bad(pen, start, row.seconds, pxs, row.top, ROW, true);
-      paint.trace(pen, row, signal, first);
-      paint.marks(pen, row, view.chosen);
-      if (k === ROWS - 1) paint.scaleBar(pen, row);
-      write(pen, clock(start), 5, row.top + ROW - 7, "left", "alphabetic", 12, "#5a5a5a");
-    });
+    paint.scaleBar(pen, lines.at(-1).rows.at(-1));
     $("scale").textContent = `${+view.speed.toPrecision(3)} mm/s · ${+view.gain.toPrecision(3)} mm/${meta.unit}`;
-    paint.overview(overview, view.start, screen());
-    describe(view.chosen);
+    paintOverview(overview, view.start, screen());
+    $("status").textContent = describe();
+    canvas.setAttribute("aria-busy", "false");
   }
 
-  function describe(k) {
-    const many = (count) => count.toLocaleString("en");
-    if (k < 0) {
-      status.textContent = `${many(beats.n)} beats, ${many(beats.abnormal.length)} of them not normal`;
-      return;
-    }
-    const letter = beats.letter(k), rr = beats.rr(k);
+  function describe() {
+    if (view.cursor !== null) return `${clock(view.cursor, 2)} · no beat here; a letter inserts one`;
+    const k = view.chosen;
+    if (k < 0) return `${many(beats.n, "beat")}, ${beats.abnormal.length.toLocaleString("en")} of them not normal`;
+    const letter = beats.letter(k), rr = beats.rr(k), sure = Math.round(100 * beats.confidence(k));
     const interval = rr > 0 ? ` · RR ${rr.toFixed(3)} s · ${Math.round(60 / rr)}/min` : "";
-    const sure = Math.round(100 * beats.confidence(k));
-    status.textContent = `${clock(beats.time(k), 2)} · ${letter}, ${meta.names[letter]} · ${sure} %${interval}`;
+    const before = beats.origin(k) < 0 ? "inserted" : `the network: ${beats.networkLetter(beats.sample(k))}, ${sure} %`;
+    const by = beats.edited(k) ? `corrected (${before})` : `${sure} %`;
+    return `${clock(beats.time(k), 2)} · ${letter}, ${meta.names[letter] || ""} · ${by}${interval}`;
   }
 
   function go(start) {
     view.start = start;
-    draw();
+    return draw();
   }
   const show = (t) => go(t - seconds() / 3);
+  function choose(k) {
+    view.chosen = k;
+    view.cursor = null;
+  }
   function zoom(factor, x = canvas.clientWidth / 2) {
     const under = view.start + x / (view.speed * MM);
-    view.speed = Math.max(0.5, Math.min(400, view.speed * factor));
-    go(under - x / (view.speed * MM));
+    view.speed = Math.max(SPEEDS[0], Math.min(SPEEDS[1], view.speed * factor));
+    return go(under - x / (view.speed * MM));
   }
   function scale(factor) {
-    view.gain = Math.max(1, Math.min(80, view.gain * factor));
-    draw();
+    view.gain = Math.max(GAINS[0], Math.min(GAINS[1], view.gain * factor));
+    return draw();
+  }
+  function visit(k) { // a beat: chosen, and in view
+    choose(k);
+    const t = beats.time(k);
+    return t < view.start || t > view.start + screen() - 1 ? show(t) : draw();
   }
   function step(way) { // to the next abnormal beat or stretch without beats, or the one before
-    const from = view.chosen >= 0 ? view.chosen : beats.from(view.start) - (way > 0 ? 1 : 0);
+    const at = view.cursor ?? view.start;
+    const from = view.chosen >= 0 ? view.chosen : beats.from(at) - (way > 0 ? 1 : 0);
     const k = way > 0 ? beats.stops.find((b) => b > from) : beats.stops.findLast((b) => b < from);
-    if (k === undefined) return;
-    view.chosen = k;
-    show(beats.time(k));
+    if (k !== undefined) visit(k);
   }
-  const actions = {
-    back: () => go(view.start - screen()),
-    on: () => go(view.start + screen()),
-    previous: () => step(-1),
-    next: () => step(1),
-    out: () => zoom(1 / 1.5),
-    in: () => zoom(1.5),
-    flatter: () => scale(Math.SQRT1_2),
-    taller: () => scale(Math.SQRT2),
-    standard: () => {
-      Object.assign(view, { speed: 25, gain: 10 });
-      draw();
-    },
-  };
-  for (const button of document.querySelectorAll("[data-do]")) {
-    button.addEventListener("click", () => actions[button.dataset.do]());
+  function neighbour(way) { // the next beat of any class
+    const first = beats.from(view.start) - (way > 0 ? 1 : 0), k = (view.chosen >= 0 ? view.chosen : first) + way;
+    if (k >= 0 && k < beats.n) visit(k);
   }
-  for (const button of document.querySelectorAll("[data-at]")) {
-    button.addEventListener("click", () => {
-      view.chosen = +button.dataset.beat;
-      show(+button.dataset.at);
-      canvas.scrollIntoView({ block: "center", behavior: "smooth" });
+  // What lies at a point of the canvas: {beat: its number} or {time: s}.
+  function under(x, y) {
+    const t = view.start + Math.floor(y / (height() * shown().length)) * seconds() + x / (view.speed * MM);
+    const away = (b) => (b >= 0 && b < beats.n ? Math.abs(beats.time(b) - t) : Infinity);
+    const after = beats.from(t), k = away(after - 1) < away(after) ? after - 1 : after;
+    return away(k) * view.speed * MM < NEAR ? { beat: k } : { time: Math.max(0, Math.min(meta.seconds, t)) };
+  }
+  // The sample (the recording's own) of the highest deflection near a time, where a beat is inserted.
+  async function peakNear(t) {
+    const { rate, read } = shown()[0], first = Math.max(0, Math.round((t - 0.3) * rate));
+    const signal = await read(first, Math.round((t + 0.3) * rate) + 1), level = levelOf(signal);
+    let best = -1, most = 0;
+    signal.forEach((value, i) => {
+      const at = (first + i) / rate;
+      if (Math.abs(at - t) > 0.06 || !(Math.abs(value - level) > most)) return;
+      [best, most] = [at, Math.abs(value - level)];
     });
+    return Math.max(0, Math.min(meta.samples - 1, Math.round((best < 0 ? t : best) * meta.fs)));
   }
-
-  const keys = {
-    ArrowLeft: () => go(view.start - seconds() / 4),
-    ArrowRight: () => go(view.start + seconds() / 4),
-    ArrowUp: actions.taller,
-    ArrowDown: actions.flatter,
-    PageUp: actions.back,
-    PageDown: actions.on,
-    Home: () => go(0),
-    End: () => go(meta.seconds),
-    "+": actions.in,
-    "-": actions.out,
-    n: actions.next,
-    p: actions.previous,
-  };
-  canvas.addEventListener("keydown", (event) => {
-    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    keys[event.key]();
-  });
-  canvas.addEventListener("wheel", (event) => {
-    const zooms = event.ctrlKey || event.metaKey;
-    if (!zooms && Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return; // the page scrolls
-    event.preventDefault();
-    if (zooms) zoom(Math.exp(-event.deltaY / 300), event.offsetX);
-    else go(view.start + event.deltaX / (view.speed * MM));
-  }, { passive: false });
-
-  let held = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    held = { x: event.clientX, start: view.start, moved: false };
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!held) return;
-    held.moved ||= Math.abs(event.clientX - held.x) > 3;
-    if (held.moved) go(held.start - (event.clientX - held.x) / (view.speed * MM));
-  });
-  canvas.addEventListener("pointerup", (event) => {
-    if (held && !held.moved) { // a click chooses the nearest beat
-      const t = view.start + Math.floor(event.offsetY / ROW) * seconds() + event.offsetX / (view.speed * MM);
-      const near = (b) => (b >= 0 && b < beats.n ? Math.abs(beats.time(b) - t) : Infinity);
-      const after = beats.from(t), k = near(after - 1) < near(after) ? after - 1 : after;
-      view.chosen = near(k) < 0.5 ? k : -1;
-      draw();
-    }
-    held = null;
-  });
-  const jump = (event) => go((event.offsetX / overview.clientWidth) * meta.seconds - screen() / 2);
-  overview.addEventListener("pointerdown", (event) => {
-    overview.setPointerCapture(event.pointerId);
-    jump(event);
-  });
-  overview.addEventListener("pointermove", (event) => event.buttons & 1 && jump(event));
-  const resize = (width) => {
+  const resize = (width, sharp) => {
     canvas.style.width = overview.style.width = width;
+    sharpness = sharp;
     draw();
   };
   // In true size on A4 or Letter, landscape: 250 mm, in whole pixels, for Chromium prints fractions of one too small.
-  addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`));
-  addEventListener("afterprint", () => resize(""));
+  addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, 3));
+  addEventListener("afterprint", () => resize("", 1));
   new ResizeObserver(draw).observe(canvas.parentElement); // draws at once, too
-})();
+
+  const standard = () => {
+    Object.assign(view, { speed: 25, gain: 10 });
+    return draw();
+  };
+  return {
+    canvas, overview, leads, view, seconds, screen, draw, go, show, choose, zoom, scale, visit, step, neighbour, under,
+    peakNear, standard,
+  };
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,21 +20,40 @@ AROUND_BEAT = 0.5  # s before and after an R peak that are measured
 MOST_READ = 600.0  # s of a stretch that are looked at; longer ones are judged by their start
 
 
-def find_silences(times: np.ndarray, seconds: float, kind: Callable[[float, float, bool], str]) -> list[Episode]:
+def find_silences(
+    times: np.ndarray,
+    seconds: float,
+    kind: Callable[[float, float, bool], str],
+    left_out: Sequence[tuple[float, float]] = (),
+) -> list[Episode]:
     """List every stretch of PAUSE_SECONDS and more without a beat, in order of time.
 
     Args:
         times: (n,) s, of the beats.
         seconds: the length of the recording.
         kind: names the stretch from its start to its stop; the flag says whether a beat lies at each end.
+        left_out: (start, stop) in s of stretches that have their name already, in order; no beat lies in them.
     """
     edges = np.concatenate([[0.0], times, [max(seconds, times[-1])]])
     silences = []
     for k in np.flatnonzero(np.diff(edges) >= PAUSE_SECONDS - 1e-9).tolist():
-        start, stop = float(edges[k]), float(edges[k + 1])
         first, last = max(k - 1, 0), min(k, len(times) - 1)
-        silences.append(Episode(kind(start, stop, 0 < k < len(times)), start, stop, first, last, None))
+        pieces = _without(float(edges[k]), float(edges[k + 1]), left_out)
+        for start, stop in pieces:
+            if stop - start >= PAUSE_SECONDS - 1e-9:
+                between_beats = 0 < k < len(times) and len(pieces) == 1
+                silences.append(Episode(kind(start, stop, between_beats), start, stop, first, last, None))
     return silences
+
+
+def _without(start: float, stop: float, left_out: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The pieces of a stretch from `start` to `stop` that lie outside those `left_out`."""
+    pieces = []
+    for begin, end in left_out:
+        if begin < stop and end > start:
+            pieces.append((start, begin))
+            start = max(start, end)
+    return [*pieces, (start, stop)]
 
 
 class SilenceJudge:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MARGIN, GAP = 8.0, 9.0  # mm, beside and between the strips
 MM_PER_INCH = 25.4
+SHAPES = {"S": "circle,pad=0.25", "V": "square,pad=0.25"}  # of classes, as on pages: colour is not needed
 
 
 def draw_strips(
@@ -85,15 +86,16 @@ def _draw_marks(axes: Axes, marks: BeatMarks, window: Window, low: float, high: 
             axes.text(time, high - 0.3, letter, fontsize=7, color=colour, ha="center", va="center")
             continue
         axes.vlines(time, low, high - 0.5, color=colour, linewidth=0.7, linestyle=(0, (4, 3)))
-        box = {"boxstyle": "circle,pad=0.25", "facecolor": colour, "linewidth": 0}
+        box = {"boxstyle": SHAPES.get(letter, "round4,pad=0.3"), "facecolor": colour, "linewidth": 0}
         axes.text(
             time, high - 0.3, letter, fontsize=7, color="white", weight="bold", ha="center", va="center", bbox=box
         )
 
 
 def _draw_scale_bar(axes: Axes, low: float, unit: str) -> None:
-    """1 s and 1 mV in the lower right corner, so that a print can be measured at any size."""
-    right, bottom = STRIP_SECONDS - 3 / SPEED, low + 3 / GAIN
-    axes.plot([right - 1, right, right], [bottom, bottom, bottom + 1], color=INK, linewidth=1)
-    axes.text(right - 0.5, bottom + 1 / GAIN, "1 s", fontsize=7, ha="center", va="bottom")
-    axes.text(right - 1 / SPEED, bottom + 0.5, f"1 {unit}", fontsize=7, ha="right", va="center")
+    """The calibration mark, a pulse of 1 mV and 0.2 s, at the start of a bar of 1 s in the lower right corner."""
+    left, bottom = STRIP_SECONDS - 3 / SPEED - 1, low + 3 / GAIN
+    x, y = [left, left, left + 0.2, left + 0.2, left + 1], [bottom, bottom + 1, bottom + 1, bottom, bottom]
+    axes.plot(x, y, color=INK, linewidth=1, solid_joinstyle="miter")
+    axes.text(left + 0.6, bottom + 1 / GAIN, "1 s", fontsize=7, ha="center", va="bottom")
+    axes.text(left - 1 / SPEED, bottom + 0.5, f"1 {unit}", fontsize=7, ha="right", va="center")

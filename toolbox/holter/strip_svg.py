@@ -22,7 +22,7 @@ def draw_svg(trace: CompressedTrace, marks: BeatMarks, window: Window, unit: str
         x, colour = time * SPEED, COLOURS[letter]
         if letter != "N":
             before.append(f'<path class="mark" stroke="{colour}" d="M{x:.2f} 5.5V{height:g}"/>')
-            before.append(f'<circle cx="{x:.2f}" cy="3.2" r="2.4" fill="{colour}"/>')
+            before.append(_badge(letter, x, colour))
             colour = "#fff"
         before.append(f'<text class="beat" x="{x:.2f}" y="4.3" fill="{colour}">{letter}</text>')
     line = _line((times - window.start) * SPEED, np.clip((high - signal) * GAIN, 0, height))
@@ -31,6 +31,15 @@ def draw_svg(trace: CompressedTrace, marks: BeatMarks, window: Window, unit: str
         f'<rect width="100%" height="100%" fill="url(#paper)"/>{"".join(behind)}'
         f'<path class="trace" d="{line}"/>{"".join(before)}</svg>'
     )
+
+
+def _badge(letter: str, x: float, colour: str) -> str:
+    """A class's shape, so that its colour is not needed: S round, V square, others with a corner up."""
+    if letter == "S":
+        return f'<circle cx="{x:.2f}" cy="3.2" r="2.4" fill="{colour}"/>'
+    if letter == "V":
+        return f'<rect x="{x - 2.2:.2f}" y="1" width="4.4" height="4.4" fill="{colour}"/>'
+    return f'<path fill="{colour}" d="M{x:.2f} .1l3.1 3.1-3.1 3.1-3.1-3.1z"/>'
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> str:
@@ -42,10 +51,10 @@ def _line(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _scale_bar(width: float, height: float, unit: str) -> str:
-    """1 s and 1 mV in the lower right corner, so that the strip can be measured at any size."""
-    x, y = width - 3, height - 3
+    """The calibration mark, a pulse of 1 mV and 0.2 s, at the start of a bar of 1 s in the lower right corner."""
+    x, y, pulse = width - 3 - SPEED, height - 3, 0.2 * SPEED
     return (
-        f'<path class="scale" d="M{x - SPEED:g} {y:g}H{x:g}V{y - GAIN:g}"/>'
-        f'<text class="measure" x="{x - SPEED / 2:g}" y="{y - 1:g}">1 s</text>'
+        f'<path class="scale" d="M{x:g} {y:g}v{-GAIN:g}h{pulse:g}v{GAIN:g}H{x + SPEED:g}"/>'
+        f'<text class="measure" x="{x + 0.6 * SPEED:g}" y="{y - 1:g}">1 s</text>'
         f'<text class="measure" x="{x - 1:g}" y="{y - GAIN / 2 + 1:g}" style="text-anchor: end">1 {unit}</text>'
     )

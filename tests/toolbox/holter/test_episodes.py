@@ -89,7 +89,12 @@ def test_the_summary_counts() -> None:
     assert summary["longest_run_beats"] == {"V": 0, "S": 3}
     assert summary["pauses"] == {"count": 1, "longest_s": 3.0}
     assert summary["without_beats"] == {
-        "counts": {"pause": 1, "no signal or asystole": 1, "no beats found but the signal moves": 0},
+        "counts": {
+            "pause": 1,
+            "no signal or asystole": 1,
+            "no beats found but the signal moves": 0,
+            "ventricular flutter or fibrillation": 0,
+        },
         "longest": {"kind": "no signal or asystole", "start": 100, "seconds": 12},
     }
     assert summary["rate_per_min"] == {"mean": round(60 * 21 / (20 * 0.75 + 3), 1), "min": 58.2, "max": 80.0}

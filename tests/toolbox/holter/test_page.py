@@ -38,13 +38,12 @@ def page(tmp_path: Path) -> str:
         **annotated.summary(),
         "warnings": ["no lead <II>"],
     }
-    write_page(tmp_path / "r.html", summary, {"Model": "a <b> c"}, annotated)
-    return (tmp_path / "r.html").read_text(encoding="utf-8")
+    write_page(tmp_path / "r.ecg.html", summary, {"Model": "a <b> c"}, annotated)
+    return (tmp_path / "r.ecg.html").read_text(encoding="utf-8")
 
 
 def test_the_page_says_what_was_found_and_what_it_is_for(page: str) -> None:
     assert "not for diagnosis" in page
-    assert "Ventricular tachycardia" not in page and "Ventricular run" in page  # 72 per minute
     assert "<b>10.00%</b>ventricular ectopic beats, 3" in page
     assert "95.4%" in page and "no lead &lt;II&gt;" in page and "a &lt;b&gt; c" in page
     assert "<h1>&lt;r&amp;1&gt;</h1>" in page
@@ -58,8 +57,8 @@ def test_warnings_stand_above_the_figures(page: str) -> None:
 
 def test_strips_are_printed_in_true_size(page: str) -> None:
     assert "@page { size: landscape; margin: 10mm; }" in page
-    assert "figure svg { width: 250mm; }" in page[page.index("@media print {", page.index("@page")) :]
-    assert 'addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`))' in page
+    assert "figure svg { width: 250mm; border: 0; }" in page[page.index("@media print {", page.index("@page")) :]
+    assert 'addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, 3))' in page
 
 
 def test_the_page_asks_nobody_for_anything(page: str) -> None:
@@ -78,10 +77,38 @@ def test_beats_and_signal_are_packed_into_the_page(page: str) -> None:
         return base64.b64decode(re.search(f'id="{name}">([^<]*)<', page)[1])  # type: ignore[index]
 
     beats = zlib.decompress(part("beats"))
-    assert len(beats) == 7 * 30
-    assert np.frombuffer(beats, "<u4", 30).tolist() == list(range(200, 200 + 300 * 30, 300))
+    assert len(beats) == 9 * 30
+    assert np.frombuffer(beats, "<u4", 30).tolist() == [200, *[300] * 29]  # the recording's own samples
     assert list(beats[120:150]) == [0] * 12 + [2] * 3 + [0] * 15
-    assert list(beats[180:]) == [1] + [0] * 29
+    assert list(beats[180:210]) == [1] + [0] * 29
     meta = json.loads(re.search(r'id="meta">([^<]*)<', page)[1])  # type: ignore[index]
-    assert meta["parts"] == 1 and meta["bad"] == [[26.389, 27.778, "flat"]] and meta["seconds"] == 30
-    assert part("part0") == packed(wander(360 * 30)).parts[0]
+    assert meta["bad"] == [[26.389, 27.778, "flat"]] and meta["seconds"] == 30
+    assert meta["leads"] == [{"name": "MLII", "rate": 360.0, "parts": 1}]
+    assert (meta["recording"], meta["annotator"], meta["fs"], meta["samples"]) == ("r", "ecg", 360, 10800)
+    assert meta["rhythms"][0] == [199, "+", 0, "(N"]
+    assert meta["edges"] == [[9500, "~", -1, ""], [10000, "~", 0, ""]]
+    assert bytes(beats[240:]).decode() == "N" * 12 + "VVV" + "N" * 15
+    assert part("part0-0") == packed(wander(360 * 30)).parts[0]
+    episodes = json.loads(zlib.decompress(part("episodes")))
+    assert episodes[:1] == [[10.556, 12.222, 12, "Ventricular run", 3, 72.0, "V"]]
+
+
+def test_all_episodes_are_on_the_page(tmp_path: Path) -> None:
+    sample = 100 + 200 * np.arange(6000)
+    probabilities = np.full((6000, 5), 0.05, dtype=np.float32)
+    probabilities[:, 0] = 0.5
+    probabilities[4::6, 2] = probabilities[5::6, 2] = 0.9  # 1,000 couplets
+    begins = np.arange(6000) == 0
+    annotated = AnnotatedRecording(sample, begins, probabilities, NAMES, 250.0, 1_300_000, [], packed(wander(360)))
+    summary = {"recording": "r", "lead": "II", "fs": 250.0, "unit": "mV", **annotated.summary(), "warnings": []}
+    write_page(tmp_path / "r.ecg.html", summary, {}, annotated)
+    page = (tmp_path / "r.ecg.html").read_text(encoding="utf-8")
+    packed_rows = re.search('id="episodes">([^<]*)<', page)[1]  # type: ignore[index]
+    rows = json.loads(zlib.decompress(base64.b64decode(packed_rows)))
+    rows, silence = rows[:-1], rows[-1]
+    assert (
+        silence[3] == "No signal or asystole"
+        and len(rows) == 1000
+        and {row[3] for row in rows} == {"Ventricular couplet"}
+    )
+    assert [row[2] for row in rows[:3]] == [4, 10, 16]

@@ -44,8 +44,9 @@ def test_svg_strips_are_in_millimetres_and_mark_what_is_not_normal() -> None:
     signal[INPUT_FS * 5 : INPUT_FS * 6] = np.nan
     svg = draw_svg(packed(signal), marks([1.0, 3.0, 12.0], "NVS", [(5.0, 6.0, "gap")]), Window(0, 10, ""))
     assert 'viewBox="0 0 250 40"' in svg  # 10 s at 25 mm/s, 4 mV at 10 mm/mV
-    assert svg.count("<circle") == 1 and svg.count('class="beat"') == 2
-    assert '<circle cx="75.00"' in svg
+    assert svg.count("<circle") == 0 and svg.count('height="4.4"') == 1  # V is a square: colour is not needed
+    assert svg.count('class="beat"') == 2
+    assert '<rect x="72.80" y="1"' in svg
     assert '<rect class="bad" x="125.0" width="25.0"' in svg and ">gap</text>" in svg
     trace = re.search(r'class="trace" d="([^"]*)"', svg)[1]  # type: ignore[index]
     assert trace.count("M") == 2
@@ -56,7 +57,7 @@ def test_svg_strips_are_in_millimetres_and_mark_what_is_not_normal() -> None:
 
 def test_svg_strips_hold_a_scale_of_1_s_and_1_mv() -> None:
     svg = draw_svg(packed(np.zeros(INPUT_FS * 10)), marks([], ""), Window(0, 10, ""), "QRS height")
-    assert '<path class="scale" d="M222 37H247V27"/>' in svg  # 25 mm and 10 mm
+    assert '<path class="scale" d="M222 37v-10h5v10H247"/>' in svg  # 10 mm high, 5 mm wide; 25 mm
     assert ">1 s</text>" in svg and ">1 QRS height</text>" in svg
 
 

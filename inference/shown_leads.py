@@ -1,0 +1,33 @@
+"""The signals of leads as pages show them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loaders.beats.segmenter import BLOCK
+from loaders.dsp.chunks import Chunker, iter_chunks
+from loaders.io.recording import Recording
+from toolbox.holter.trace import CompressedTrace
+
+
+def shown_leads(recording: Recording, names: list[str]) -> dict[str, CompressedTrace]:
+    """Read leads once more, for pictures: each compressed as it comes, mV at 360 Hz, NaN where samples are missing.
+
+    Args:
+        recording: the file.
+        names: of its leads.
+    """
+    positions = {lead.name: k for k, lead in enumerate(recording.leads)}
+    return {name: _shown(recording, positions[name]) for name in names}
+
+
+def _shown(recording: Recording, position: int) -> CompressedTrace:
+    trace = CompressedTrace()
+    chunker = Chunker(recording.leads[position].fs)
+    for chunk in iter_chunks(recording.stream(position, BLOCK), chunker):
+        signal = chunk.signal.copy()
+        for interval in chunk.bad:
+            if interval.kind == "gap":
+                signal[interval.start : interval.stop] = np.nan
+        trace.add(signal[chunk.start : chunk.stop])
+    return trace.finish()
