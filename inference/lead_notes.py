@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from loaders.beats.leads_segmenter import LeadsSegmenter
 from loaders.dsp.quality import BadInterval
@@ -28,6 +29,11 @@ class LeadQuality:
     good: float
     read: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to their accuracy."""
+        shares = {"signal": self.signal, "good": self.good, "read": self.read}
+        return {"name": self.name, **{key: round(value, 6) for key, value in shares.items()}}
+
 
 def lead_qualities(reading: LeadsSegmenter) -> list[LeadQuality]:
     """The quality of each lead, once all of it has been read."""
@@ -35,8 +41,9 @@ def lead_qualities(reading: LeadsSegmenter) -> list[LeadQuality]:
     for number, (position, bad) in enumerate(zip(reading.positions, reading.bad, strict=True)):
         silent = _length([each for each in bad if each.kind != NOISE])
         spans = sum(span.stop - span.start for span in reading.spans if span.lead == number)
-        shares = (1 - lost / reading.samples for lost in (silent, _length(bad)))
-        qualities.append(LeadQuality(reading.recording.leads[position].name, *shares, spans / reading.samples))
+        signal, good = (1 - lost / reading.samples for lost in (silent, _length(bad)))
+        name = reading.recording.leads[position].name
+        qualities.append(LeadQuality(name, signal, good, spans / reading.samples))
     return qualities
 
 
@@ -93,8 +100,8 @@ def _other_leads(qualities: list[LeadQuality], network_reads: int) -> list[str]:
     if instead:
         first = qualities[0]
         texts.append(
-            f"lead {first.name} cannot be read in {100 * (1 - first.good):.1f} % of the recording; beats were read from "
-            f"{' and '.join(instead)}"
+            f"lead {first.name} cannot be read in {100 * (1 - first.good):.1f} % of the recording; beats were taken "
+            f"from {' and '.join(instead)}"
         )
     return texts
 

@@ -90,14 +90,9 @@ def annotate_lead(
     Raises:
         UserError: the signal is damaged, holds no beat that can be judged, or corrections do not fit.
     """
-    spec = classifier.input_spec
     # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
-    two_passes = spec is not None and not live
-    voting = [position] if alone or live else leads_of_one_heart(recording, position)
-    read = other_leads(recording, position, spec.leads) if spec and two_passes else [position]
-    leads = [*read, *(k for k in voting if k not in read)]
-    voters = len(list(takewhile(lambda k: k in voting, leads)))
-    reading = LeadsSegmenter(recording, leads, peaks, polarity, live, None if two_passes else spec, voters)
+    two_passes = classifier.input_spec is not None and not live
+    reading = _leads_to_read(recording, position, classifier, peaks, polarity, live, alone)
     title = printable(recording.name) if show_progress and sys.stderr.isatty() else ""
     collected = _Pass(None if two_passes else classifier)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
@@ -106,14 +101,11 @@ def annotate_lead(
     if not collected.samples:
         raise UserError(no_beats(recording, reading, skipped))
     sample = np.concatenate(collected.samples)
-    notes = doubts(reading, polarity, len(read))
-    if spec and two_passes:
+    notes = doubts(reading, polarity, _leads_read(classifier))
+    if two_passes:
         classifier, why = _network_for(reading, sample, classifier, single)
         notes += why
-        turned = [reading.inverted, *[False] * (len(leads) - 1)]
-        windows = read_windows(recording, leads, turned, sample, classifier.input_spec or spec, reading.bad)
-        bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
-        collected.probabilities = [classifier.probabilities(x, features) for x, features in bar]
+        collected.probabilities = _classified(reading, sample, classifier, title)
     beats = AnnotatedRecording(
         sample,
         np.concatenate(collected.begins),
@@ -123,6 +115,7 @@ def annotate_lead(
         reading.samples,
         skipped,
         collected.trace.finish(),
+        doubt=np.concatenate(collected.doubt),
     )
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
@@ -136,8 +129,34 @@ def annotate_lead(
         lead_qualities(reading),
         switches(reading),
         classifier.name,
-        classifier.input_spec.leads if classifier.input_spec else 1,
+        _leads_read(classifier),
     )
+
+
+def _leads_read(classifier: Classifier) -> int:
+    """How many leads a network reads."""
+    return classifier.input_spec.leads if classifier.input_spec else 1
+
+
+def _leads_to_read(
+    recording: Recording, position: int, classifier: Classifier, peaks: str, polarity: str, live: bool, alone: bool
+) -> LeadsSegmenter:
+    """The leads that the network reads, and those that beats are looked for in besides; see `annotate_lead`."""
+    voting = [position] if alone or live else leads_of_one_heart(recording, position)
+    read = [position] if live else other_leads(recording, position, _leads_read(classifier))
+    leads = [*read, *(k for k in voting if k not in read)]
+    voters = len(list(takewhile(lambda k: k in voting, leads)))
+    one_pass = classifier.input_spec if live else None
+    return LeadsSegmenter(recording, leads, peaks, polarity, live, one_pass, voters)
+
+
+def _classified(reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, title: str) -> list[np.ndarray]:
+    """Parts of the probabilities (n, classes) of the beats at `sample`, by their windows."""
+    assert classifier.input_spec is not None
+    leads = reading.recording, reading.positions, reading.inverted
+    windows = read_windows(*leads, sample, classifier.input_spec, reading.bad)
+    bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
+    return [classifier.probabilities(x, features) for x, features in bar]
 
 
 def _network_for(
@@ -145,7 +164,7 @@ def _network_for(
 ) -> tuple[Classifier, list[str]]:
     """The network for the beats at `sample`: `single` where hardly any shows in all leads that the other reads; and a
     warning where it is another than wanted, or lacks leads."""
-    wanted = classifier.input_spec.leads if classifier.input_spec else 1
+    wanted = _leads_read(classifier)
     good = good_beats(sample, reading.bad[:wanted], round(EDGE * reading.lead.fs))
     if wanted == good.shape[1] and good.all(axis=1).mean() >= COMPLETE:
         return classifier, []
@@ -172,6 +191,7 @@ class _Pass:
         self.begins: list[np.ndarray] = []
         self.probabilities: list[np.ndarray] = []
         self.skipped: list[BadInterval] = []
+        self.doubt: list[np.ndarray] = []
         self.trace = CompressedTrace()
         self._trace_scale = 0.0
 
@@ -180,6 +200,7 @@ class _Pass:
         self._trace_scale = self._trace_scale or _trace_scale(reading)
         self.trace.add(chunk.shown * self._trace_scale)
         self.skipped += chunk.skipped
+        self.doubt.append(chunk.doubt)
         if len(chunk.sample):
             self.samples.append(chunk.sample)
             self.begins.append(chunk.begins)

@@ -68,9 +68,7 @@ def common(bad: Sequence[Sequence[BadInterval]], size: int) -> list[BadInterval]
             one[start:stop] = True
         others &= one
     return [
-        BadInterval(start + a, start + b, kind)
-        for start, stop, kind in bad[0]
-        for a, b in runs_of(others[start:stop])
+        BadInterval(start + a, start + b, kind) for start, stop, kind in bad[0] for a, b in runs_of(others[start:stop])
     ]
 
 
@@ -104,7 +102,7 @@ def leading(good: np.ndarray, before: int = 0) -> np.ndarray:
 
 
 def fused_likelihood(likely: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """(steps,) the probability of a beat by the weighted mean log odds of the leads that are good, of all where none is.
+    """(steps,) the probability of a beat by the mean log odds of the leads that are good, of all where none is.
 
     Args:
         likely: (leads, steps) the probability by each lead.
@@ -129,9 +127,7 @@ def fused_peaks(readings: Sequence[LeadReading], good: np.ndarray, lead: np.ndar
         return readings[0].peaks
     likely = np.stack([np.pad(each.likely, (0, max(good.shape[1] - len(each.likely), 0))) for each in readings])
     likelihood = fused_likelihood(likely[:, : good.shape[1]], good)
-    maxima, _ = scipy.signal.find_peaks(
-        np.pad(likelihood, 1), height=THRESHOLD, distance=round(REFRACTORY * STEPS)
-    )
+    maxima, _ = scipy.signal.find_peaks(np.pad(likelihood, 1), height=THRESHOLD, distance=round(REFRACTORY * STEPS))
     steps = maxima - 1
     near = (steps * STEP + STEP // 2).astype(np.float64)
     places = [_nearest(reading.peaks, near) for reading in readings]  # of each lead (n,) samples, -1 where too far
@@ -178,5 +174,5 @@ def _composed(chunks: Sequence[Chunk], good: np.ndarray, lead: np.ndarray) -> np
 
 def _level(signal: np.ndarray, good: np.ndarray) -> np.float32:
     """The median of a signal where it is good; 0 where it never is."""
-    part = signal[:: STEP][good[: len(signal[:: STEP])]]
+    part = signal[::STEP][good[: len(signal[::STEP])]]
     return np.float32(np.median(part)) if len(part) else np.float32(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -114,7 +115,7 @@ class LeadsSegmenter(LeadSegmenter):
         """Add the chunk's own part to `spans`."""
         number = np.repeat(lead, STEP)[chunk.start : chunk.stop]
         edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(number)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             if start < stop:
                 a, b = chunk.to_own(np.array([start, stop]) + chunk.start).tolist()
                 if self.spans and self.spans[-1].lead == number[start]:

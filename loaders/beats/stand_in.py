@@ -31,32 +31,37 @@ def values_of_good_leads(
     """
     leads, channels = np.arange(spec.leads), signal.shape[1]
     usable = np.pad(good[:, : spec.leads], ((0, 0), (0, max(spec.leads - channels, 0))))  # one that is missing is bad
-    complete = usable.all(axis=1)
+    complete = np.asarray(usable.all(axis=1))
     if complete.all():
         return spec.values(signal[:, : spec.leads], at, times)
-    takes = np.where(usable, leads, good.argmax(axis=1)[:, None])  # (n, leads) the channel that stands for each lead
+    of_lead = _lead_of_columns(spec)
     x = np.zeros((len(at), spec.leads, round(spec.before * spec.rate) + round(spec.after * spec.rate)), np.float32)
-    columns = _lead_of_columns(spec)
-    features = np.zeros((len(at), len(columns)), np.float32)
-    features[:, columns < 0] = _rhythm(spec, at, times, signal)
-    for each in [leads, *np.unique(takes[~complete], axis=0)]:
-        rows = complete if each is leads else ~complete & (takes == each).all(axis=1)
-        alike = rows | (good.any(axis=1) & good[:, each].all(axis=1)) if each is not leads else rows
-        if not rows.any():
+    features = np.zeros((len(at), len(of_lead)), np.float32)
+    features[:, of_lead < 0] = _rhythm(spec, at, times, signal)
+
+    def values(beats: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of the chosen `beats` (n,) bool, as if there were no others, of the channels `taken` (leads,)."""
+        shape, numbers = spec.values(signal[:, taken], at[beats], times[beats])
+        numbers = np.zeros((len(shape), 0), np.float32) if numbers is None else numbers
+        numbers[:, of_lead < 0] = features[beats][:, of_lead < 0]
+        return shape, numbers
+
+    if complete.any():
+        x[complete], features[complete] = values(complete, leads)
+    takes = np.where(usable, leads, good.argmax(axis=1)[:, None])  # (n, leads) the channel that stands for each lead
+    for taken in np.unique(takes[~complete], axis=0):
+        rows = np.asarray(~complete & (takes == taken).all(axis=1))
+        beats = np.asarray(rows | good[:, taken].all(axis=1))
+        shape, numbers = values(beats, taken)
+        x[rows], features[rows] = shape[rows[beats]], numbers[rows[beats]]
+        if (complete & beats).sum() < FEWEST:
             continue
-        part_x, part = spec.values(signal[:, each], at[alike], times[alike])
-        x[rows] = part_x[rows[alike]]
-        key = part_x.reshape(len(part_x), -1)
-        if part is not None:
-            part[:, columns < 0] = features[alike][:, columns < 0]
-            features[rows], key = part[rows[alike]], part
-        shown = (complete & alike)[alike]
-        if each is not leads and shown.sum() >= FEWEST:
-            like = np.flatnonzero(complete & alike)[_most_alike(key[rows[alike]], key[shown])]  # (rows, ALIKE)
-            missing = each != leads
-            x[np.ix_(rows, missing)] = x[like].mean(axis=1)[:, missing]
-            for lead in leads[missing]:
-                features[np.ix_(rows, columns == lead)] = features[like].mean(axis=1)[:, columns == lead]
+        key = numbers if spec.features else shape.reshape(len(shape), -1)
+        like = _most_alike(key[rows[beats]], key[complete[beats]])
+        like = np.flatnonzero(complete & beats)[like]  # (rows, ALIKE)
+        for lead in leads[taken != leads]:
+            x[rows, lead] = x[like, lead].mean(axis=1)
+            features[np.ix_(rows, of_lead == lead)] = features[like][..., of_lead == lead].mean(axis=1)
     return x, features if spec.features else None
 
 

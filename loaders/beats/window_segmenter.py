@@ -29,7 +29,7 @@ THREADS = 2  # chunks at once; each takes some 100 MB
 def read_windows(
     recording: Recording,
     leads: Sequence[int],
-    inverted: Sequence[bool],
+    inverted: bool,
     sample: np.ndarray,
     spec: InputSpec,
     bad: Sequence[Sequence[BadInterval]] = (),
@@ -39,7 +39,7 @@ def read_windows(
     Args:
         leads: positions of the leads: those that the network reads in its order, then others that may stand in for one
             that is bad. There may be fewer than the network reads: then one stands in throughout.
-        inverted: of each lead, whether it is upside down.
+        inverted: whether the first one is upside down.
         sample: (N,) the beats, in the recording's own samples, rising; windows of all of them are returned.
         bad: of each lead, the intervals in which it shows no beats; () for none.
 
@@ -53,9 +53,7 @@ def read_windows(
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
     chunkers = [Chunker(fs, span=(length, context), judge=False) for _ in leads]
-    streams = [
-        iter_chunks(recording.stream(k, BLOCK), chunker) for k, chunker in zip(leads, chunkers, strict=True)
-    ]
+    streams = [iter_chunks(recording.stream(k, BLOCK), chunker) for k, chunker in zip(leads, chunkers, strict=True)]
 
     def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Those `inside` of the beats `near`, which are all in these chunks and their context."""
@@ -97,11 +95,10 @@ def good_beats(sample: np.ndarray, bad: Sequence[Sequence[BadInterval]], edge: i
     return good
 
 
-def _stacked(together: tuple[Chunk, ...], inverted: Sequence[bool]) -> np.ndarray:
-    """(samples, leads) float64 at 360 Hz, the right way up."""
+def _stacked(together: tuple[Chunk, ...], inverted: bool) -> np.ndarray:
+    """(samples, leads) float64 at 360 Hz."""
     samples = min(len(chunk.signal) for chunk in together)
     signal = np.stack([chunk.signal[:samples] for chunk in together], axis=1).astype(np.float64)
-    for k, turned in enumerate(inverted[: len(together)]):
-        if turned:
-            signal[:, k] *= -1
+    if inverted:
+        signal[:, 0] *= -1
     return signal

@@ -158,7 +158,7 @@ def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ..
 
 
 def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
-    """The positions of at most `count` leads: the chosen one, then the others of the same rate, ECG leads by name only."""
+    """The positions of at most `count` leads: the chosen one, then others of the same rate, by name ECG leads only."""
     sure, maybe = likely_leads(recording.leads)
     rest = [k for k in sorted(sure or maybe) if k != chosen and recording.leads[k].fs == recording.leads[chosen].fs]
     return [chosen, *rest][:count]
