@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.options import CONFLICTS as COMMAND_CONFLICTS
-from commands.options import CommandOptions, ScoreOptions
+from commands.options import CommandOptions, CompareOptions, ScoreOptions
 from inference.options import CONFLICTS as PREDICT_CONFLICTS
 from inference.options import CsvOptions, PredictOptions
 from loaders.conflicts import CONFLICTS as DATA_CONFLICTS
@@ -49,6 +49,7 @@ GROUPS: dict[str, type] = {
     "annotate recordings": PredictOptions,
     "recordings as CSV files": CsvOptions,
     "score annotations, beat by beat (EC57)": ScoreOptions,
+    "compare runs": CompareOptions,
     "data": SourceOptions,
     "which rows train, validate and test": SplitOptions,
     "model input of a beat (all but the defaults need raw records)": InputOptions,
@@ -156,7 +157,7 @@ def check_conflicts(
     """Refuse flags that make no sense together; exits with code 2. `words` are those of the command line itself."""
     changed = frozenset(key for key in args.given if getattr(args, key) != defaults[key])
     continues = bool(args.test or args.resume or args.predict or args.export)
-    starts = not (continues or args.prepare or args.score)
+    starts = not (continues or args.prepare or args.score or args.list or args.compare is not None)
     view = Namespace(**vars(args), changed=changed, typed=changed & words, continues=continues, starts=starts)
     for conflict in CONFLICTS:
         if conflict.when(view):

@@ -19,6 +19,7 @@ from toolbox.reports.console import scores_table
 from toolbox.reports.run_files import write_test_results
 from toolbox.reports.run_page import write_page
 from toolbox.reports.score_tables import write_patient_results
+from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
 from toolbox.reports.tensorboard import get_board
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.folders import Run
@@ -75,6 +76,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
+    write_scored_beats(run.path, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
     patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out, unit)
     board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves may reach beyond this epoch

@@ -11,7 +11,8 @@ from typing import Any
 
 from inference.classifier import Classifier
 from inference.corrections import Corrections, correction_text, describe_corrections
-from inference.outputs import EPISODES, REMEDY, Outputs
+from inference.hours_table import write_hours
+from inference.outputs import EPISODES, HOURS, REMEDY, Outputs
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.shown_leads import shown_leads
 from loaders.beats.lead_choice import choose_lead_by_signal
@@ -21,13 +22,14 @@ from loaders.io.leads import TRAINED_LEADS, folded
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, Recording
 from toolbox.holter.episodes import EPISODE_COLUMNS
+from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 4  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 6  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
 PICTURE_DPI = 150  # strips are drawn in true size
 
@@ -104,7 +106,7 @@ def annotate_file(
             summary = summarize(recording, annotated, options, [warning] if warning else [])
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
-            files = [outputs.file(kind) for kind in ("", "csv", EPISODES, "html", *(["png"] if png else []))]
+            files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
             summary |= {"fingerprint": fingerprint, "outputs": [file.name for file in files]}
             _write_files(Outputs(folder / outputs.target.name), recording, annotated, summary, options)
             summary = outputs.put_in_place(folder, summary, png)
@@ -167,6 +169,7 @@ def summarize(
         "seconds": round(beats.samples / beats.fs, 3),
         "unit": annotated.unit,
         **beats.summary(),
+        **report_numbers(ReportedBeats.of(beats, recording.start)),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
         "model": {"name": annotated.network, "classes": list(beats.class_names)},
@@ -187,6 +190,7 @@ def _write_files(
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
     write_rows(outputs.file(EPISODES), summary["episodes"], EPISODE_COLUMNS)
+    write_hours(outputs.file(HOURS), summary)
     details = {
         "Recording": f"{recording.path.name} ({recording.kind})",
         "Leads": ", ".join(one.name for one in recording.leads),

@@ -22,6 +22,8 @@ from toolbox.utils import UserError, atomic_write, printable
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # the codes that stand for a QRS complex (ecgcodes.h, isqrs)
 TABLE_OF_BEATS = "time_s,sample,rr_s,class"  # the first columns of a table of beats
 TABLE_OF_EPISODES = "kind,start,stop,first,last"  # and those of the table of episodes beside it
+TABLE_OF_HOURS = "hour,from_s,to_s,clock,beats"
+TABLE_OF_RECORDINGS = "recording,start,seconds,leads"
 COMMENT = "# "  # begins lines before them
 UNREADABLE, CLEAN = -1, 0  # subtypes of "~", signal quality; EC57 tools do not count beats between the two
 NOTE = 22  # the code of an annotation that is a text
@@ -265,6 +267,6 @@ def _comment(text: str) -> str:
 
 
 def is_table_of_beats(lines: Iterable[str]) -> bool:
-    """Whether a file that begins with these lines is a table of beats, comments before it or not, or of episodes."""
+    """Whether a file that begins with these lines is a table of ours, of beats or others, comments above it or not."""
     first = next((line for line in lines if not line.startswith(COMMENT)), "")
-    return first.startswith((TABLE_OF_BEATS, TABLE_OF_EPISODES))
+    return first.startswith((TABLE_OF_BEATS, TABLE_OF_EPISODES, TABLE_OF_HOURS, TABLE_OF_RECORDINGS))

@@ -155,7 +155,7 @@ def test_the_files_of_a_recording_agree(plain: Path, record: Record) -> None:
     assert summary["lead"] == "MLII" and summary["fs"] == 360 and summary["unit"] == "mV"
     assert summary["samples"] == len(record.digital) and summary["signal_quality"]["usable"] == 1
     assert "not for diagnosis" in summary["note"]
-    assert summary["outputs"] == ["r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.html"]
+    assert summary["outputs"] == ["r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.hours.csv", "r.ecg.html"]
     assert all((plain.parent / name).is_file() for name in summary["outputs"])
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolbox.holter import page_tables
+from toolbox.holter import page_numbers, page_tables
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.families import find_families
 from toolbox.holter.page_pack import encode, pack_beats, pack_episodes, pack_families, page_values
@@ -58,7 +58,10 @@ def write_page(
         other_leads: the leads to show below the annotated one, by name.
     """
     trace, marks = annotated.trace, annotated.marks
-    windows = select_strips(trace.seconds, marks, annotated.episodes)
+    windows = [
+        *page_numbers.extreme_windows(summary, trace.seconds),
+        *select_strips(trace.seconds, marks, annotated.episodes),
+    ]
     script = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
     name, _, annotator = path.name.removesuffix(".html").rpartition(".")
     traces = {summary["lead"]: trace, **(other_leads or {})}
@@ -74,9 +77,16 @@ def write_page(
         buttons=BUTTONS,
         letters=CLASS_LETTERS,
         strips=[
-            {"caption": f"{clock(w.start)} {w.title}", "svg": draw_svg(trace, marks, w, summary["unit"])}
+            {
+                "start": w.start,
+                "clock": clock(w.start),
+                "title": w.title,
+                "svg": draw_svg(trace, marks, w, summary["unit"]),
+            }
             for w in windows
         ],
+        hours=page_numbers.hours_table(summary),
+        hrv=page_numbers.hrv_table(summary),
         classes=page_tables.classes(summary),
         skipped=page_tables.skipped(summary),
         details=[(name, printable(value)) for name, value in details.items()],

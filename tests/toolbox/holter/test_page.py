@@ -58,7 +58,7 @@ def test_warnings_stand_above_the_figures(page: str) -> None:
 def test_strips_are_printed_in_true_size(page: str) -> None:
     assert "@page { size: landscape; margin: 10mm; }" in page
     assert "figure svg { width: 250mm; border: 0; }" in page[page.index("@media print {", page.index("@page")) :]
-    assert 'addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, 3))' in page
+    assert 'addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, true))' in page
 
 
 def test_the_page_asks_nobody_for_anything(page: str) -> None:
