@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.options import ScoreOptions, imports_weights
-from commands.runs import find_run
+from commands.runs import find_run, single_lead_run
 from inference import load
 from inference.classifier import Classifier
 from inference.corrections import find_corrections
@@ -31,7 +31,8 @@ def run(args: Namespace) -> dict[str, Any]:
         options.png, csv, corrections,
     )  # fmt: skip
     processes = args.workers if "workers" in args.given else 0
-    return annotate_files(items, failed, load_classifier(args), settings, processes)
+    classifier, single = load_classifiers(args)
+    return annotate_files(items, failed, classifier, settings, processes, single)
 
 
 def csv_format(args: Namespace) -> CsvFormat:
@@ -46,14 +47,25 @@ def load_classifier(args: Namespace) -> Classifier:
     Raises:
         UserError: there is none, or it has to know a whole recording and is to read one that comes live.
     """
+    return load_classifiers(args)[0]
+
+
+def load_classifiers(args: Namespace) -> tuple[Classifier, Classifier | None]:
+    """The network of `load_classifier`; and where it is a run's that reads several leads, the best epoch of the newest
+    run of the same dataset whose network reads one, for recordings that have no more."""
     options, device = pick(PredictOptions, args), pick(DeviceOptions, args)
     where = "cpu" if device.disable_cuda else device.device
     if imports_weights(args):
         from commands.imported import imported_classifier  # needs torch
 
-        return imported_classifier(args, where)
-    source = options.model_file or find_run(args).path
+        return imported_classifier(args, where), None
+    run = None if options.model_file else find_run(args)
+    source = options.model_file if run is None else run.path
     classifier = load.load_classifier(source, where, args.resume, options.engine)
-    if classifier.input_spec and (options.live or options.predict == ["-"]):
+    live = options.live or options.predict == ["-"]
+    if classifier.input_spec and live:
         classifier.input_spec.check_live(classifier.name)
-    return classifier
+    if run is None or live or classifier.input_spec is None or classifier.input_spec.leads == 1:
+        return classifier, None
+    single = single_lead_run(args, run.options["dataset"])
+    return classifier, None if single is None else load.load_classifier(single.path, where, "", options.engine)

@@ -78,6 +78,14 @@ def find_run(args: Namespace) -> Run:
     return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
 
 
+def single_lead_run(args: Namespace, dataset: str) -> Run | None:
+    """The newest run of a dataset whose network reads windows of one lead, with a best epoch (or an export, where
+    --engine asks for it). Kaggle's rows are of one lead, too, but show too little to stand in for windows."""
+    file = f"{FOLDER}/{MODEL}" if args.engine == "onnx" else checkpoint_name("best")
+    runs = [run for run in list_runs(args.root_dir, dataset) if fits(run, {"context": "window", "leads": 1})]
+    return next((run for run in reversed(runs) if not run.trial and (run.path / file).is_file()), None)
+
+
 def of_default_flags(runs: list[Run], wanted: dict[str, object]) -> list[Run]:
     """Those of several runs that have the defaults of all flags by which the runs differ; all, where none has."""
     open_flags = [key for key in NAME_FLAGS if key not in wanted]
