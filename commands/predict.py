@@ -31,8 +31,8 @@ def run(args: Namespace) -> dict[str, Any]:
         options.png, csv, corrections,
     )  # fmt: skip
     processes = args.workers if "workers" in args.given else 0
-    classifier, single = load_classifiers(args)
-    return annotate_files(items, failed, classifier, settings, processes, single)
+    classifier = load_classifier(args)
+    return annotate_files(items, failed, classifier, settings, processes, load_single(args, classifier))
 
 
 def csv_format(args: Namespace) -> CsvFormat:
@@ -47,25 +47,32 @@ def load_classifier(args: Namespace) -> Classifier:
     Raises:
         UserError: there is none, or it has to know a whole recording and is to read one that comes live.
     """
-    return load_classifiers(args)[0]
-
-
-def load_classifiers(args: Namespace) -> tuple[Classifier, Classifier | None]:
-    """The network of `load_classifier`; and where it is a run's that reads several leads, the best epoch of the newest
-    run of the same dataset whose network reads one, for recordings that have no more."""
-    options, device = pick(PredictOptions, args), pick(DeviceOptions, args)
-    where = "cpu" if device.disable_cuda else device.device
+    options = pick(PredictOptions, args)
     if imports_weights(args):
         from commands.imported import imported_classifier  # needs torch
 
-        return imported_classifier(args, where), None
-    run = None if options.model_file else find_run(args)
-    source = options.model_file if run is None else run.path
-    classifier = load.load_classifier(source, where, args.resume, options.engine)
-    live = options.live or options.predict == ["-"]
-    if classifier.input_spec and live:
+        return imported_classifier(args, _device(args))
+    source = options.model_file or find_run(args).path
+    classifier = load.load_classifier(source, _device(args), args.resume, options.engine)
+    if classifier.input_spec and _is_live(args):
         classifier.input_spec.check_live(classifier.name)
-    if run is None or live or classifier.input_spec is None or classifier.input_spec.leads == 1:
-        return classifier, None
-    single = single_lead_run(args, run.options["dataset"])
-    return classifier, None if single is None else load.load_classifier(single.path, where, "", options.engine)
+    return classifier
+
+
+def load_single(args: Namespace, classifier: Classifier) -> Classifier | None:
+    """The network for recordings of one lead, where that of a run, the `classifier`, reads several: the best epoch of
+    the newest run of the same dataset that reads one; None where there is none, or none is needed."""
+    several = classifier.input_spec is not None and classifier.input_spec.leads > 1
+    if args.model_file or imports_weights(args) or _is_live(args) or not several:
+        return None
+    run = single_lead_run(args, find_run(args, quiet=True).options["dataset"])
+    return None if run is None else load.load_classifier(run.path, _device(args), "", args.engine)
+
+
+def _device(args: Namespace) -> str:
+    device = pick(DeviceOptions, args)
+    return "cpu" if device.disable_cuda else device.device
+
+
+def _is_live(args: Namespace) -> bool:
+    return bool(args.live or args.predict == ["-"])
