@@ -88,7 +88,7 @@ class CommandOptions:
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Compare two annotators beat by beat (EC57)."""
+    """Compare two annotators: beats, episodes, measurements (EC57)."""
 
     score: list[str] | None = option(
         None,

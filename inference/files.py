@@ -151,15 +151,7 @@ def summarize(
         "path": str(recording.path),
         "note": NOTE,
         "lead": annotated.lead,
-        "leads": [
-            {
-                "name": lead.name,
-                "signal": round(lead.signal, 6),
-                "good": round(lead.good, 6),
-                "read": round(lead.read, 6),
-            }
-            for lead in annotated.leads
-        ],
+        "leads": [lead.to_dict() for lead in annotated.leads],
         "switches": [
             {"start": round(start / beats.fs, 3), "stop": round(stop / beats.fs, 3), "lead": name}
             for start, stop, name in annotated.switches
@@ -184,9 +176,8 @@ def _write_files(
 ) -> None:
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
-    write_beats(
-        target, beats.sample, beats.symbols, beats.fs, beats.skipped, [*beats.rhythm_marks(), *_switch_marks(annotated)]
-    )
+    marks = [*beats.rhythm_marks(), *_switch_marks(annotated)]
+    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, marks)
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
     write_rows(outputs.file(EPISODES), summary["episodes"], EPISODE_COLUMNS)
@@ -201,7 +192,7 @@ def _write_files(
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
     others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
-    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others))
+    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others), marks)
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"

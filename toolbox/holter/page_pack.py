@@ -103,7 +103,7 @@ def page_values(
         ],
         "letters": annotated.all_letters,
         "symbols": {letter: LETTER_SYMBOLS[letter] for letter in {*annotated.all_letters, *CLASS_LETTERS}},
-        "rhythms": [(sample, symbol, 0, text) for sample, symbol, text in annotated.rhythm_marks()],
+        "switches": summary.get("switches", []),
         "edges": _edges(annotated),
         "names": NAMES,
         "colours": COLOURS,

@@ -84,6 +84,17 @@ function painter(meta, beats) {
     }
   }
 
+  // Where beats are read from this lead instead of the annotated one: a bar on top of its row.
+  function switched(pen, row) {
+    for (const { start, stop, lead } of meta.switches) {
+      if (lead !== row.name || stop <= row.start || start >= row.start + row.seconds) continue;
+      const left = Math.max(0, (start - row.start) * row.pxs), right = (Math.min(stop, row.start + row.seconds) - row.start) * row.pxs;
+      pen.fillStyle = meta.accent;
+      pen.fillRect(left, row.top + 24, Math.max(2, right - left), 4);
+      label(pen, `read from ${lead}`, left + 70, row.top + 36, "normal");
+    }
+  }
+
   function trace(pen, row) {
     const signal = row.signal;
     const y = (value) => Math.max(row.top, Math.min(row.top + row.height, row.zero - (value - row.level) * row.pxmv));
@@ -217,5 +228,5 @@ function painter(meta, beats) {
     write(pen, text, x, y, "left", "middle", 12, "#4a4a4a", weight);
   }
 
-  return { paper, label, bad, trace, marks, badge, cursor, scaleBar, rows };
+  return { paper, label, bad, switched, trace, marks, badge, cursor, scaleBar, rows };
 }

@@ -92,7 +92,7 @@ function navigation(meta, beats, show) {
 function leadToggles(show) {
   if (show.leads.length < 2) return;
   $("leads").append("Leads:", ...show.leads.map((lead) => {
-    const box = element("input", { type: "checkbox", checked: "" });
+    const box = element("input", { type: "checkbox", ...(lead.on ? { checked: "" } : {}) });
     box.addEventListener("change", () => {
       if (!box.checked && show.leads.filter(({ on }) => on).length === 1) box.checked = true;
       lead.on = box.checked;

@@ -1,11 +1,12 @@
 // Shows the recording: where, how fast, which leads, which beat.
 
 const SPEEDS = [0.5, 400], GAINS = [1, 80]; // mm/s, mm/mV
+const SHOWN = 3; // leads at first
 const NEAR = 24; // px between a click and the beat that it means
 
 function viewer(meta, beats, paint, paintOverview) {
   const canvas = $("strip"), overview = $("overview");
-  const leads = meta.leads.map((lead, k) => ({ ...lead, read: unpackSignal(meta, k), on: true }));
+  const leads = meta.leads.map((lead, k) => ({ ...lead, read: unpackSignal(meta, k), on: k < SHOWN }));
   const view = { start: 0, speed: 25, gain: 10, chosen: -1, cursor: null }; // s, mm/s, mm/mV, beat, s
   const shown = () => leads.filter((lead) => lead.on);
   const height = () => (shown().length > 2 ? 34 : 46) * MM; // of a row
@@ -25,6 +26,7 @@ function viewer(meta, beats, paint, paintOverview) {
       if (own.start >= meta.seconds) continue;
       paint.bad(pen, own.start, own.seconds, own.pxs, own.top, own.height, true);
       own.rows.forEach((row) => paint.trace(pen, row));
+      own.rows.forEach((row) => paint.switched(pen, row));
       paint.marks(pen, own, view.chosen);
       if (view.cursor !== null) paint.cursor(pen, own, view.cursor);
       own.rows.forEach((row) => paint.label(pen, row.name, 5, row.top + 36, "bold"));
