@@ -18,11 +18,13 @@ from loaders.beats.lead_choice import leads_of_one_heart
 from loaders.beats.leads_segmenter import LeadsSegmenter
 from loaders.beats.segmenter import EDGE, SegmentedChunk
 from loaders.beats.window_segmenter import good_beats, read_windows
+from loaders.dsp.pacing import PacingReader
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
 from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.rhythm import with_rhythms
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
@@ -94,7 +96,7 @@ def annotate_lead(
     two_passes = classifier.input_spec is not None and not live
     reading = _leads_to_read(recording, position, classifier, peaks, polarity, live, alone)
     title = printable(recording.name) if show_progress and sys.stderr.isatty() else ""
-    collected = _Pass(None if two_passes else classifier)
+    collected = _Pass(None if two_passes else classifier, reading.lead.fs)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
         collected.add(chunk, reading)
     skipped = merge_intervals(collected.skipped)
@@ -119,6 +121,7 @@ def annotate_lead(
     )
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
+    beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
     return AnnotatedLead(
         beats,
         reading.lead.name,
@@ -185,7 +188,7 @@ def _most_at_once(good: np.ndarray) -> int:
 class _Pass:
     """Beats, trace and skipped intervals of a lead, chunk by chunk; a classifier classifies the beats at once."""
 
-    def __init__(self, classifier: Classifier | None) -> None:
+    def __init__(self, classifier: Classifier | None, fs: float) -> None:
         self.classifier = classifier
         self.samples: list[np.ndarray] = []
         self.begins: list[np.ndarray] = []
@@ -193,11 +196,13 @@ class _Pass:
         self.skipped: list[BadInterval] = []
         self.doubt: list[np.ndarray] = []
         self.trace = CompressedTrace()
+        self.pacing = PacingReader(fs)
         self._trace_scale = 0.0
 
     def add(self, chunk: SegmentedChunk, reading: LeadsSegmenter) -> None:
         """Take the next chunk."""
         self._trace_scale = self._trace_scale or _trace_scale(reading)
+        self.pacing.add(chunk.shown, chunk.sample * (MITBIH_FS / reading.fs) - self.trace.samples)
         self.trace.add(chunk.shown * self._trace_scale)
         self.skipped += chunk.skipped
         self.doubt.append(chunk.doubt)
