@@ -55,8 +55,8 @@ def switches(reading: LeadsSegmenter) -> list[tuple[int, int, str]]:
 
 def no_beats(recording: Recording, reading: LeadsSegmenter, skipped: list[BadInterval]) -> str:
     """The error message for a recording without beats."""
-    lost = _length(skipped)
-    share = f"; {100 * lost / reading.samples:.0f} % of it is noise, flat, saturated or missing" if lost else ""
+    kinds = " or ".join(dict.fromkeys("missing" if each.kind == "gap" else each.kind for each in skipped))
+    share = f"; {100 * _length(skipped) / reading.samples:.0f} % of it is {kinds}" if skipped else ""
     return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
 
 
