@@ -29,6 +29,7 @@ COMMANDS = {
     "predict": "commands.predict:run",
     "stream": "commands.stream:run",
     "score": "commands.score:run",
+    "compare": "commands.compare:run",
     "export": "commands.export:run",
     "prepare": "commands.prepare:run",
     "seeds": "commands.seeds:run",
@@ -96,6 +97,8 @@ def run_command(argv: list[str]) -> dict[str, Any]:
 def command_of(args: Namespace) -> str:
     """The command that the flags ask for: a key of COMMANDS."""
     asked = [name for name in ("help", "about", "prepare", "score", "export", "predict") if getattr(args, name)]
+    if args.list or args.compare is not None:
+        return "compare"
     if asked:
         return "stream" if asked == ["predict"] and args.predict == ["-"] else asked[0]
     return "seeds" if args.seeds > 1 else "test" if args.test else "train"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from loaders.io.annotations import Pair
 from toolbox.metrics.ec57 import beats_of, samples
 from toolbox.metrics.heart_rate import heart_rates
+from toolbox.metrics.hrv_series import hrv_series
 from toolbox.metrics.measures import MeasureErrors, Series, compare_measures, measurements
 from toolbox.metrics.rhythm_episodes import KINDS, EpisodeComparison, compare_episodes, episodes_of
 
@@ -22,25 +23,29 @@ def compared_episodes(pair: Pair, start: float) -> dict[str, EpisodeComparison]:
 
 
 def compared_measures(pair: Pair, start: float, window: float) -> dict[str, MeasureErrors]:
-    """The errors of the test's measurements from `start` s on, by name: heart rates from the beats of both annotators,
-    and each number that both annotation files hold measurements of.
+    """The errors of the test's measurements from `start` s on, by name.
+
+    They are heart rates and their variability, from the beats of both annotators, and each number that both annotation
+    files hold measurements of.
 
     Args:
         window: s by which a shutdown without an end leaves the beats around it alone, as in the comparison of beats.
     """
+    end = _end(pair)
     both = (pair.reference, pair.reference_texts, False), (pair.test, pair.test_texts, True)
     sides: list[dict[str, Series]] = []
     for marks, texts, judged in both:
         beats = beats_of(marks, samples(window, pair.fs), pair.length, judged)
         written = measurements(marks.sample, marks.symbol, marks.subtype, texts)
-        names = {f"Measurement {number} of the files": series for number, series in written.items()}
-        sides.append({"Heart rate, beats/min": heart_rates(beats, pair.fs), **names})
+        names = {f"measurement_{number}": series for number, series in written.items()}
+        variability = hrv_series(beats, pair.fs, start, end)
+        sides.append({"heart_rate": heart_rates(beats, pair.fs), **variability, **names})
     reference, test = sides
-    start_sample, end = samples(start, pair.fs), _end(pair)
+    start_sample = samples(start, pair.fs)
     return {
         name: compare_measures(series, test[name], start_sample, end)
         for name, series in reference.items()
-        if name in test and len(series.sample)
+        if name in test and len(series.sample) and len(test[name].sample)
     }
 
 

@@ -89,6 +89,16 @@ TOPICS = {
         (("--score ecg_data/mitdb --test-annotator ecg --exclude 102 104 107 217", "reference .atr, scored .ecg"),),
         ("score annotations, beat by beat (EC57)",),
     ),
+    "compare": Topic(
+        "Compare runs: scores, flags that differ, and which differences are more than chance.",
+        (
+            ("--compare", "all runs with the best"),
+            ("--compare 3 5 --out compared", "run 5 with run 3"),
+            ("--list --sort macro_f1", "a table of all runs"),
+        ),
+        ("compare runs",),
+        ("out", *CHOICE_OF_RUN),
+    ),
     "export": Topic(
         "Write a network as ONNX, checked, with a model card; it annotates without torch.",
         (
@@ -145,7 +155,7 @@ def _lines(examples: tuple[tuple[str, str], ...], program: str) -> list[str]:
 
 
 def welcome() -> dict[str, Any]:
-    """Print what the program does, six examples, and what to do next."""
+    """Print what the program does, seven examples, and what to do next."""
     program = " ".join(program_words())
     examples = {
         "train": f"{program} --config first",
@@ -153,6 +163,7 @@ def welcome() -> dict[str, Any]:
         "test": f"{program} --test",
         "annotate": f"{program} --predict my_recording.csv --fs 250",
         "score": f"{program} --score {ROOT_DIR}/mitdb --test-annotator ecg",
+        "compare": f"{program} --compare",
         "tensorboard": f"tensorboard --logdir {ROOT_DIR}",
     }
     lines = [
@@ -164,7 +175,8 @@ def welcome() -> dict[str, Any]:
         *_next_steps(program),
         "",
         f"  {program} --help       the common flags",
-        f"  {program} --help all   all flags; by topic: {', '.join(TOPICS)}",
+        f"  {program} --help all   all flags",
+        f"  {program} --help NAME  the flags of {', '.join(TOPICS)}",
         f"  {program} --about      versions, device, where runs are",
     ]
     print("\n".join(lines))

@@ -31,7 +31,7 @@ class CommandOptions:
 
     help: str | None = option(
         None,
-        "these flags; the rest by topic: all, train, data, test, predict, score, export",
+        "these flags; the rest by topic: all, train, data, test, predict, score, compare, export",
         const="common",
         metavar="TOPIC",
         also=("-h",),
@@ -88,7 +88,7 @@ class CommandOptions:
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Compare two annotators beat by beat (EC57)."""
+    """Compare two annotators: beats, episodes, measurements (EC57)."""
 
     score: list[str] | None = option(
         None,
@@ -118,10 +118,33 @@ class ScoreOptions:
     )
     out: str | None = option(
         None,
-        "--score writes PATH.json and PATH.txt; --predict and --export into folder PATH",
+        "--score writes PATH.json and PATH.txt; --predict, --export and --compare into folder PATH",
         metavar="PATH",
         role="action",
         common=True,
+    )
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Compare runs."""
+
+    compare: list[str] | None = option(
+        None,
+        "compare runs by name, number or pattern, the others with the first; all, or none named: with the best",
+        nargs="*",
+        metavar="RUN",
+        role="action",
+        common=True,
+    )
+    list: bool = option(
+        False, "the runs in a table: --compare without files and differences", role="action", common=True
+    )
+    sort: str | None = option(
+        None,
+        "sort the runs by this score, the best first",
+        choices=("acc1", "acc_class", "macro_f1", "S F1", "V F1", "kappa", "j_kappa", "AUROC"),
+        role="action",
     )
 
 
@@ -131,6 +154,16 @@ def imports_weights(args: Namespace) -> bool:
 
 
 CONFLICTS = (
+    *conflicts_of_each(
+        ("test", "prepare", "export", "predict", "score", "resume", "version", "pretrained"),
+        lambda args, name: (args.compare is not None or args.list) and name in args.given,
+        "--compare and --list look at runs that there are; leave out {flag}",
+    ),
+    Conflict(lambda args: args.compare is not None and args.list, "--list is a short --compare; leave out one of them"),
+    Conflict(
+        lambda args: args.sort is not None and args.compare is None and not args.list,
+        "--sort goes with --compare and --list",
+    ),
     Conflict(
         lambda args: args.export and (args.score or args.predict or args.test or args.prepare or args.seeds > 1),
         "--export writes a model; leave out --score, --predict, --test, --prepare and --seeds",
@@ -148,9 +181,11 @@ CONFLICTS = (
     ),
     Conflict(
         lambda args: (
-            args.out and not (args.score or args.predict or args.export or (args.test and imports_weights(args)))
+            args.out
+            and not (args.score or args.predict or args.export or (args.test and imports_weights(args)))
+            and args.compare is None
         ),
-        "--out goes with --score, --predict, --export or --test --import-weights",
+        "--out goes with --score, --predict, --export, --compare or --test --import-weights",
     ),
     Conflict(
         lambda args: args.seeds > 1 and (args.prepare or (args.resume not in ("", "latest") and not args.test)),

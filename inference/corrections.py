@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ def correction_text(summary: Mapping[str, Any]) -> str:
 def apply_corrections(beats: AnnotatedRecording, corrections: Corrections) -> AnnotatedRecording:
     """The beats with a person's changes: named beats keep their probabilities, inserted ones have none (NaN).
 
+    A beat that is inserted takes the place of one within REACH.
+
     Raises:
         UserError: the list is of a recording of another rate or length, or a change fits none of its beats.
     """
@@ -171,14 +174,18 @@ def apply_corrections(beats: AnnotatedRecording, corrections: Corrections) -> An
             raise UserError(f"{file}: {change}: the beat at sample {beats.sample[k]} is changed twice")
         changed[k] = True
         named[k], kept[k] = change.to, change.action != "delete"
-    remaining = beats.sample[kept]
     inserted = sorted((c for c in corrections.changes if c.action == "insert"), key=lambda change: change.sample)
+    for change, later in pairwise(inserted):
+        if later.sample - change.sample <= REACH * beats.fs:
+            raise UserError(f"{file}: {later}: another is inserted at sample {change.sample}")
     for change in inserted:
-        k = _nearest(remaining, change.sample)
-        if k is not None and abs(int(remaining[k]) - change.sample) <= REACH * beats.fs:
-            raise UserError(f"{file}: {change}: there is a beat at sample {remaining[k]}")
-        remaining = np.insert(remaining, np.searchsorted(remaining, change.sample), change.sample)
-    if not len(remaining):
+        k = _nearest(beats.sample, change.sample)
+        if k is None or abs(int(beats.sample[k]) - change.sample) > REACH * beats.fs or not kept[k]:
+            continue
+        if changed[k]:
+            raise UserError(f"{file}: {change}: the beat at sample {beats.sample[k]} is changed, too")
+        kept[k] = False  # a beat that the person saw nothing of, as in flutter, or that another network finds
+    if not kept.any() and not inserted:
         raise UserError(f"{file}: nothing is left of the {len(beats.sample)} beats of {corrections.recording}")
     return _with_beats(beats, kept, named, inserted)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from inference.classifier import Classifier
 from inference.corrections import Corrections, correction_text, describe_corrections
-from inference.outputs import EPISODES, REMEDY, Outputs
+from inference.hours_table import write_hours
+from inference.outputs import EPISODES, HOURS, REMEDY, Outputs
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.shown_leads import shown_leads
 from loaders.beats.lead_choice import choose_lead_by_signal
@@ -21,13 +22,14 @@ from loaders.io.leads import TRAINED_LEADS, folded
 from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat, Recording
 from toolbox.holter.episodes import EPISODE_COLUMNS
+from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 4  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 5  # raise it when the same recording and network give other files: older ones are then made anew
 PICTURE_DPI = 150  # strips are drawn in true size
 
 
@@ -96,7 +98,7 @@ def annotate_file(
             summary = summarize(recording, annotated, classifier, options, [warning] if warning else [])
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
-            files = [outputs.file(kind) for kind in ("", "csv", EPISODES, "html", *(["png"] if png else []))]
+            files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
             summary |= {"fingerprint": fingerprint, "outputs": [file.name for file in files]}
             _write_files(Outputs(folder / outputs.target.name), recording, annotated, summary, options)
             summary = outputs.put_in_place(folder, summary, png)
@@ -143,6 +145,7 @@ def summarize(
         "seconds": round(beats.samples / beats.fs, 3),
         "unit": annotated.unit,
         **beats.summary(),
+        **report_numbers(ReportedBeats.of(beats, recording.start)),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
         "model": {"name": classifier.name, "classes": list(classifier.class_names)},
@@ -157,10 +160,12 @@ def _write_files(
 ) -> None:
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
-    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, beats.rhythm_marks())
+    marks = beats.rhythm_marks()
+    write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, marks)
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
     write_rows(outputs.file(EPISODES), summary["episodes"], EPISODE_COLUMNS)
+    write_hours(outputs.file(HOURS), summary)
     details = {
         "Recording": f"{recording.path.name} ({recording.kind})",
         "Leads": ", ".join(one.name for one in recording.leads),
@@ -171,7 +176,7 @@ def _write_files(
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
     others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
-    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others))
+    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others), marks)
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"

@@ -22,8 +22,8 @@ from inference.older_outputs import is_of_older_version
 from toolbox.utils import UserError, read_json, sha256_of, sync_folder, write_json
 from toolbox.utils.temporary import own_folder
 
-EPISODES = "episodes.csv"
-KINDS = ("", "csv", EPISODES, "json", "html", "png")  # extensions behind that of the annotation file
+EPISODES, HOURS = "episodes.csv", "hours.csv"
+KINDS = ("", "csv", EPISODES, HOURS, "json", "html", "png")  # extensions behind that of the annotation file
 REMEDY = "take another --annotator or --out"
 OLDER_LEFTOVER = re.compile(r"\.(.+?)(\.(csv|json|html|png))?\.[0-9a-f]{12}\.tmp")
 ABANDONED = 3600.0  # s; a process may still write what is younger

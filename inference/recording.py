@@ -14,11 +14,13 @@ from inference.classifier import Classifier
 from inference.corrections import Corrections, apply_corrections
 from loaders.beats.segmenter import LeadSegmenter, SegmentedChunk
 from loaders.beats.window_segmenter import read_windows
+from loaders.dsp.pacing import PacingReader
 from loaders.dsp.quality import BadInterval, SignalShare, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
 from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.rhythm import with_rhythms
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
@@ -79,7 +81,7 @@ def annotate_lead(
     leads = other_leads(recording, position, spec.leads) if spec and two_passes else [position]
     reading = LeadSegmenter(recording, position, peaks, polarity, live, None if two_passes else spec)
     title = printable(recording.name) if show_progress and sys.stderr.isatty() else ""
-    collected = _Pass(None if two_passes else classifier)
+    collected = _Pass(None if two_passes else classifier, reading.lead.fs)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
         collected.add(chunk, reading)
     skipped = merge_intervals(collected.skipped)
@@ -108,6 +110,7 @@ def annotate_lead(
     )
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
+    beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
     unit = "mV" if reading.in_millivolts else "QRS height"
     doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:])]
     return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts, signals)
@@ -116,7 +119,7 @@ def annotate_lead(
 class _Pass:
     """Beats, trace and skipped intervals of a lead, chunk by chunk; a classifier classifies the beats at once."""
 
-    def __init__(self, classifier: Classifier | None) -> None:
+    def __init__(self, classifier: Classifier | None, fs: float) -> None:
         self.classifier = classifier
         self.samples: list[np.ndarray] = []
         self.begins: list[np.ndarray] = []
@@ -124,11 +127,13 @@ class _Pass:
         self.skipped: list[BadInterval] = []
         self.doubt: list[np.ndarray] = []
         self.trace = CompressedTrace()
+        self.pacing = PacingReader(fs)
         self._trace_scale = 0.0
 
     def add(self, chunk: SegmentedChunk, reading: LeadSegmenter) -> None:
         """Take the next chunk."""
         self._trace_scale = self._trace_scale or _trace_scale(reading)
+        self.pacing.add(chunk.shown, chunk.sample * (MITBIH_FS / reading.fs) - self.trace.samples)
         self.trace.add(chunk.shown * self._trace_scale)
         self.skipped += chunk.skipped
         self.doubt.append(chunk.doubt)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -26,6 +28,9 @@ needs_records = pytest.mark.skipif(
 
 CASES = ROOT.parent / "shared" / "cases" / "recordings"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="needs the recordings that went wrong in ../shared/cases")
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MOST_WORKERS = 8  # more than this wait for each other's disk
 
@@ -75,3 +80,12 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.made import make_workplace
 
     return make_workplace(tmp_path_factory.mktemp("workplace"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; tests that take it are marked with tests.browser.needs_chromium."""
+    from tests.browser import start_browser
+
+    with start_browser() as browser:
+        yield browser

@@ -15,6 +15,7 @@ from models import MODELS
 from tests.conftest import RECORDS, ROOT, SMALL, needs_records
 from toolbox.losses import CRITERIA
 from toolbox.optimizers import OPTIMIZERS
+from toolbox.reports.scored_beats import read_scored_beats
 from toolbox.schedulers import SCHEDULERS
 from toolbox.utils import UserError, read_json, sha256_of
 from toolbox.utils.aami import NUM_CLASSES
@@ -111,13 +112,18 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
         "config.json", "logger.json", "report.html", "checkpoint.pth.tar", "model_best.pth.tar",
         "checkpoint_epoch5.pth.tar", "checkpoint_prev.pth.tar", ".lock", ".lock.json",
         "pics/loss.png", "pics/accuracy.png", "pics/learning_rate.png",
-        f"pred/test_results_ep{n}.json", f"pred/test_results_list_ep{n}.json",
+        f"pred/test_results_ep{n}.json", f"pred/test_results_list_ep{n}.json", f"pred/test_beats_ep{n}.npz",
         f"pred/cm_ep{n}.png", f"pred/norm_cm_ep{n}.png", f"pred/roc_ep{n}.png", f"pred/reliability_ep{n}.png",
         f"pred/scores_ep{n}.json", f"pred/scores_ep{n}.csv", f"pred/scores_ep{n}.tex",
         *(f"res/val_results_list_ep{k}.json" for k in range(1, 6)),
     }  # fmt: skip
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {name for name in found if not name.startswith("tensorboard/")} == expected
+    beats, listed = (
+        read_scored_beats(folder, n),
+        json.loads((folder / f"pred/test_results_list_ep{n}.json").read_text()),
+    )
+    assert {str(k): [int(a), int(b)] for k, a, b in zip(beats.ids, beats.called, beats.labels, strict=True)} == listed
     pictures = [name for name in found if name.endswith(".png")]
     assert len(pictures) == 7 and all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
     assert any(name.startswith("tensorboard/events.out.tfevents") for name in found)

@@ -15,6 +15,7 @@ import numpy as np
 
 from loaders.io.loaded_recording import LoadedRecording
 from loaders.io.recording import Lead, millivolts, readable
+from loaders.io.start_time import settled_moment
 from toolbox.utils import UserError
 from toolbox.utils.program import missing_package
 
@@ -74,7 +75,8 @@ def open_device(path: Path) -> LoadedRecording:
         raise UserError(f"{path} has no signal but an average beat")
     said = [caution for caution in cautions if not UNSAID.search(str(caution.message))]
     notes = list(dict.fromkeys(_one_line(caution.message, path) for caution in said))[:MOST_NOTES]
-    return LoadedRecording(path, path.stem, content.file_format.name, leads, [path], notes, signals)
+    start = settled_moment(content.recording.date)
+    return LoadedRecording(path, path.stem, content.file_format.name, leads, [path], notes, signals, start=start)
 
 
 def _check_content(path: Path) -> None:

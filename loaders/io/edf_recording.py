@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ import edfio
 import numpy as np
 
 from loaders.io.recording import LONGEST, Lead, Recording, millivolts, readable
+from loaders.io.start_time import Start, clock_of, day_of, parse_start, settled
 from loaders.io.wfdb_private import timekeeping_samples
 from toolbox.utils import UserError
 
 ONSET = re.compile(rb"^([+-]\d+(?:\.\d*)?)\x14")  # the first annotation of each data record of an EDF+ file
 KINDS = {"EDF": (b"0       ", 2), "BDF": (b"\xffBIOSEMI", 3)}  # first bytes; bytes of a sample
+FIRST_YEAR = 85  # of the two digits of a year: 85 to 99 are 1985 to 1999, 00 to 84 are 2000 to 2084
 HEADER_BYTES = 256  # of the file, and of each of its signals
 UNKNOWN = -1  # data records that a header states while the recorder still writes
 BLOCK = 1 << 22  # bytes of data records read at a time where edfio reads them all
@@ -37,6 +40,7 @@ class EdfHeader:
         held: whole data records in the file.
         record_bytes: of a data record.
         rest: bytes after the last whole data record.
+        start: of the first data record.
     """
 
     kind: str
@@ -46,6 +50,7 @@ class EdfHeader:
     held: int
     record_bytes: int
     rest: int
+    start: Start | None
 
     @property
     def offset(self) -> int:
@@ -138,7 +143,9 @@ def open_edf(path: Path) -> EdfRecording:
         starts = _starts(path, header, edf) if edf.reserved.startswith(f"{header.kind}+D") else None
     if not leads:
         raise UserError(f"{path} has annotations only, no signal")
-    return EdfRecording(path, path.stem, header.kind, leads, [path], notes, edf=edf, header=header, starts=starts)
+    return EdfRecording(
+        path, path.stem, header.kind, leads, [path], notes, edf=edf, header=header, starts=starts, start=header.start
+    )
 
 
 def read_edf_header(path: Path) -> EdfHeader:
@@ -168,7 +175,7 @@ def read_edf_header(path: Path) -> EdfHeader:
     held, rest = divmod(size - HEADER_BYTES * (1 + signals), record_bytes)
     if not held:
         raise UserError(f"{path} has no signal: no whole data record follows its header")
-    return EdfHeader(kind, signals, duration, stated, held, record_bytes, rest)
+    return EdfHeader(kind, signals, duration, stated, held, record_bytes, rest, _start(head))
 
 
 def _number(path: Path, field: bytes, kind: type) -> Any:
@@ -177,6 +184,23 @@ def _number(path: Path, field: bytes, kind: type) -> Any:
         return kind(text)
     except ValueError as error:
         raise UserError(f"{path}: its header is damaged: {text!r} is no number") from error
+
+
+def _start(head: bytes) -> Start | None:
+    """The start by a header's first 256 bytes: EDF+ writes the date with four digits of the year, or X for none."""
+    recorded, day, clock = (head[slice(*place)].decode("latin-1") for place in ((88, 168), (168, 176), (176, 184)))
+    numbers = [re.fullmatch(r"\s*(\d{1,2})\.(\d{1,2})\.(\d{1,2})\s*", text) for text in (day, clock)]
+    if numbers[1] is None:
+        return None
+    at = clock_of(*map(int, numbers[1].groups()))
+    words = recorded.split()
+    if words[:1] == ["Startdate"] and len(words) > 1:
+        whole = parse_start(f"{words[1]} 12:00")
+        return settled(whole.date() if isinstance(whole, datetime) else None, at)
+    if numbers[0] is None:
+        return settled(None, at)
+    date, month, year = map(int, numbers[0].groups())
+    return settled(day_of(year + (1900 if year >= FIRST_YEAR else 2000), month, date), at)
 
 
 def _read_part(path: Path, header: EdfHeader, first: int, last: int) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from loaders.io.recording import Lead, Recording
+from loaders.io.start_time import clock_of, day_of, settled
 from toolbox.utils import UserError
 
 MAGIC = b"ISHNE1.0"
@@ -85,7 +86,11 @@ def open_ishne(path: Path) -> IshneRecording:
                      "its text ends")  # fmt: skip
     if stated > frames and stated != frames * width:  # some recorders state the samples of all leads together
         notes.append(f"it is cut off: its header states {stated} samples of each lead, it holds {frames}")
-    return IshneRecording(path, path.stem, "ISHNE", leads, [path], notes, HEADER_BYTES + text_bytes, frames)
+    day, month, year = struct.unpack_from("<3h", header, 138)
+    start = settled(day_of(year, month, day), clock_of(*struct.unpack_from("<3h", header, 150)))
+    return IshneRecording(
+        path, path.stem, "ISHNE", leads, [path], notes, HEADER_BYTES + text_bytes, frames, start=start
+    )  # fmt: skip
 
 
 def _is_sound(path: Path, header: bytes, text_bytes: int) -> bool:

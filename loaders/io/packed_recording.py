@@ -63,7 +63,7 @@ def open_packed(path: Path, csv: CsvFormat) -> PackedRecording:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     name = without_suffix(path).name
-    recording = PackedRecording(path, name, "CSV", inner.leads, [path], [*inner.notes], plain=inner)
+    recording = PackedRecording(path, name, "CSV", inner.leads, [path], [*inner.notes], plain=inner, start=inner.start)
     weakref.finalize(recording, shutil.rmtree, folder, ignore_errors=True)
     return recording
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from loaders.io.start_time import Start
 from toolbox.utils import UserError
 
 # mV of one unit. Files write them in many ways; letters are folded, brackets dropped, "µ", "μ" and "micro" are "u".
@@ -58,6 +59,8 @@ class Recording(ABC):
         leads: its channels, in order.
         files: everything that its signal is read from.
         notes: on the file, for readers of the result.
+        start: when its first sample was taken, as the file has it: date and time, or the time of day alone; None where
+            it does not say.
     """
 
     path: Path
@@ -66,6 +69,7 @@ class Recording(ABC):
     leads: list[Lead]
     files: list[Path]
     notes: list[str] = field(default_factory=list)
+    start: Start | None = field(default=None, kw_only=True)
 
     @property
     def stem(self) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loaders.io.recording import HIGHEST_RATE, readable
+from loaders.io.start_time import Start, parse_start
 from toolbox.utils import UserError
 
 RECORD = re.compile(r"[-\w]+(/\d+)?")  # name / number of segments
@@ -22,7 +23,9 @@ LARGEST = 1 << 24  # bytes of a header
 
 
 def read_header(path: Path) -> Any:
-    """The header of the WFDB record `path` (without extension), as wfdb reads it, and "notes" on what it does not say.
+    """The header of the WFDB record `path` (without extension) as wfdb reads it, with "notes" on what it does not say.
+
+    Its "start" is the time and date of the record line, in whatever order they stand there.
 
     Raises:
         UserError: it is missing or damaged, or its rate or length make no sense.
@@ -49,6 +52,7 @@ def read_header(path: Path) -> Any:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / file.name).write_text(plain, encoding="utf-8")
                 header = wfdb.rdheader(str(Path(folder) / path.name))
+    header.start = _start(lines[0]) if lines else None
     header.notes = notes + ([] if hasattr(header, "seg_name") else _uncalibrated(header, lines[1:]))
     return header
 
@@ -100,6 +104,11 @@ def _is_time(words: list[str]) -> bool:
     except ValueError:
         return False
     return len(words) <= 2
+
+
+def _start(record_line: str) -> Start | None:
+    """The start that the record line states."""
+    return parse_start(" ".join(record_line.split()[4:]), day_first=True)
 
 
 def _uncalibrated(header: Any, lines: list[str]) -> list[str]:

@@ -161,6 +161,7 @@ def open_wfdb(path: Path) -> WfdbRecording:
         notes[:MOST_NOTES],
         segments,
         header.fs,
+        start=header.start,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from commander import cli, main
@@ -73,20 +74,34 @@ def test_heart_rates_are_compared_as_mxm_does(folder, capsys):
     write_annotations(folder, "a", "atr", beats, "N" * len(beats))
     missed = [at for at in beats if at != 80_000]  # three intervals after it lead over 4 s, the rate is 45
     write_annotations(folder, "a", "ecg", missed, "N" * len(missed))
-    result = main(["--score", str(folder), "--exclude", "b"])["measures"]["Heart rate, beats/min"]
+    result = main(["--score", str(folder), "--exclude", "b"])["measures"]["heart_rate"]
     entry = result["records"]["a"]
     assert (entry["n"], entry["reference_mean"], entry["rms"]) == (59, 60.0, (3 * 15**2 / 59) ** 0.5)
     assert result["gross"]["normalized_rms"] == pytest.approx((3 * 15**2 / 59) ** 0.5 / 60)
+    assert "HR: RMS error 3.3824 /min, reference mean 60.0000 /min (59)" in capsys.readouterr().out
     # of 79 beats of the test, 76 have a rate; mxm divides by them all, and pairs the last ones twice
     assert entry["as_mxm"]["n"] == 76 and entry["as_mxm"]["reference_mean"] == 60 * 60 / 76
+
+
+def test_variability_is_compared_by_five_minutes(tmp_path):
+    write_header(tmp_path, "a", length=250 * 660)
+    regular, uneven = 200, [190, 210]  # samples: all alike, and by turns
+    for annotator, steps in (("atr", uneven), ("ecg", [regular, regular])):
+        beats = np.cumsum(steps * 400)
+        write_annotations(tmp_path, "a", annotator, beats[beats < 250 * 660], "N" * int((beats < 250 * 660).sum()))
+    measures = main(["--score", str(tmp_path)])["measures"]
+    assert measures["sdnn_ms"]["records"]["a"]["n"] == 2  # 5 minutes, and the minute after
+    assert measures["sdnn_ms"]["gross"]["reference_mean"] == pytest.approx(40, rel=0.01)
+    assert measures["sdnn_ms"]["gross"]["normalized_rms"] == pytest.approx(1, rel=0.01)
+    assert measures["rmssd_ms"]["gross"]["rms"] == pytest.approx(80) and measures["pnn50"]["gross"]["rms"] > 0.9
 
 
 def test_measurements_are_read_where_both_files_have_them(folder):
     rhythms(folder, "a", "atr", (70_000, "=60"), (80_000, "=70"), (90_000, "=80"))
     rhythms(folder, "a", "ecg", (79_000, "=77"), (91_000, "=80"))
     result = main(["--score", str(folder)])["measures"]
-    assert result["Measurement 0 of the files"]["records"]["a"]["rms"] == (49 / 2) ** 0.5
-    assert list(result["Measurement 0 of the files"]["records"]) == ["a"]
+    assert result["measurement_0"]["records"]["a"]["rms"] == (49 / 2) ** 0.5
+    assert list(result["measurement_0"]["records"]) == ["a"]
 
 
 def test_results_of_before_there_were_episodes_are_known_as_own(folder):

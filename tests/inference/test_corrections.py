@@ -240,6 +240,15 @@ def test_no_interval_leads_over_what_was_skipped(tmp_path: Path) -> None:
     assert last.sample.tolist() == [100, 200, 300, 700, 800, 904] and last.letters[-1] == "V"
 
 
+def test_an_inserted_beat_takes_the_place_of_one_that_is_there(tmp_path: Path) -> None:
+    before = annotated([100, 200, 300, 700], [0, 3], [(350, 650, "gap")])
+    moved = [{"action": "insert", "sample": 205, "to": "V"}, {"action": "insert", "sample": 697, "to": "N"}]
+    after = corrected(before, tmp_path, *moved)
+    assert after.sample.tolist() == [100, 205, 300, 697] and after.letters.tolist() == ["N", "V", "N", "N"]
+    np.testing.assert_array_equal(after.rr, [np.nan, 1.05, 0.95, np.nan])
+    assert np.isnan(after.probabilities[[1, 3]]).all() and after.is_corrected.tolist() == [False, True, False, True]
+
+
 def test_a_class_that_the_network_has_not_is_counted(tmp_path: Path) -> None:
     beats = corrected(annotated([100, 200, 300], [0], []), tmp_path, {"action": "name", "sample": 200, "to": "Q"})
     summary = beats.summary()
@@ -250,8 +259,8 @@ def test_a_class_that_the_network_has_not_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ([("insert", 205, "V")], "insert V at sample 205: there is a beat at sample 200"),
-        ([("insert", 250, "V"), ("insert", 254, "N")], "insert N at sample 254: there is a beat at sample 250"),
+        ([("insert", 205, "V"), ("name", 200, "N")], "insert V at sample 205: the beat at sample 200 is changed, too"),
+        ([("insert", 250, "V"), ("insert", 254, "N")], "insert N at sample 254: another is inserted at sample 250"),
         ([("name", 200, "V"), ("delete", 201, "")], "delete at sample 201: the beat at sample 200 is changed twice"),
         ([("delete", 100, ""), ("delete", 200, ""), ("delete", 300, "")], "nothing is left of the 3 beats of r"),
     ],

@@ -34,10 +34,10 @@ def plain(record: Record, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return header
 
 
-def beats(path: Path) -> tuple[list[int], list[str]]:
+def beats(path: Path, fs: int = 360) -> tuple[list[int], list[str]]:
     """The annotations beside a recording, as wfdb reads them."""
     annotation = wfdb.rdann(str(path.with_suffix("")), "ecg")
-    assert annotation.fs == 360
+    assert annotation.fs == fs
     kept = [k for k, symbol in enumerate(annotation.symbol) if symbol != "+"]  # marks of rhythms
     return annotation.sample[kept].tolist(), [annotation.symbol[k] for k in kept]
 
@@ -123,7 +123,7 @@ def test_another_rate_finds_the_same_beats_in_its_own_samples(
     digital = np.rint(10 * resample_poly(record.digital.astype(float), fs, 360)).astype(np.int64)
     header = write_format(tmp_path, "r", digital, "16", 10 * GAIN, fs)
     annotate_file(Item(header), Rule(), AnnotateOptions())
-    (sample, symbol), (own_sample, own_symbol) = beats(plain), beats(header)
+    (sample, symbol), (own_sample, own_symbol) = beats(plain), beats(header, fs)
     assert wfdb.rdann(str(tmp_path / "r"), "ecg").fs == fs and len(own_sample) == len(sample)
     away = np.abs(np.array(own_sample) / fs - np.array(sample) / 360)
     assert np.quantile(away, 0.9) < 0.01 and away.max() < 0.1  # a broad complex has several peaks
@@ -155,7 +155,7 @@ def test_the_files_of_a_recording_agree(plain: Path, record: Record) -> None:
     assert summary["lead"] == "MLII" and summary["fs"] == 360 and summary["unit"] == "mV"
     assert summary["samples"] == len(record.digital) and summary["signal_quality"]["usable"] == 1
     assert "not for diagnosis" in summary["note"]
-    assert summary["outputs"] == ["r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.html"]
+    assert summary["outputs"] == ["r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.hours.csv", "r.ecg.html"]
     assert all((plain.parent / name).is_file() for name in summary["outputs"])
 
 

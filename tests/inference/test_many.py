@@ -42,7 +42,8 @@ def test_one_that_fails_does_not_stop_the_others(
     assert "r1.dat has 1000 bytes" in output.err and "would overwrite those of" in output.err
     assert all(f"r{k}: " in output.out for k in (0, 2, 3)) and "Traceback" not in output.err
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {f"r{k}.ecg{end}" for k in (0, 2, 3) for end in ("", ".csv", ".episodes.csv", ".html", ".json")}
+    endings = ("", ".csv", ".episodes.csv", ".hours.csv", ".html", ".json")
+    assert written == {f"r{k}.ecg{end}" for k in (0, 2, 3) for end in endings}
 
 
 def test_machines_share_the_recordings(

@@ -23,7 +23,7 @@ commands.predict.load_classifier = lambda args: Slow()
 if __name__ == "__main__":
     commander.leave(commander.cli())
 """
-ENDINGS = ("", ".csv", ".episodes.csv", ".html", ".json")
+ENDINGS = ("", ".csv", ".episodes.csv", ".hours.csv", ".html", ".json")
 COUNT = 6
 
 

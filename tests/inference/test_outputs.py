@@ -25,7 +25,7 @@ from tests.made import GAIN, Rule, small_record, write_format
 from toolbox.utils import UserError
 from toolbox.utils.temporary import lock
 
-NAMES = ["r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.json", "r.ecg.html", "r.ecg.png"]
+NAMES = ["r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.hours.csv", "r.ecg.json", "r.ecg.html", "r.ecg.png"]
 PNG = AnnotateOptions(png=True)
 
 
@@ -229,10 +229,11 @@ def old(folder: Path) -> Path:
     del summary["sha256"]
     (folder / "r.ecg.json").write_text(json.dumps({**summary, "fingerprint": "0" * 64}, indent=1) + "\n")
     annotation = wfdb.rdann(str(folder / "r"), "ecg")
-    beats = np.array([symbol != "+" for symbol in annotation.symbol])  # no rhythms, and no table of episodes
+    beats = np.array([symbol != "+" for symbol in annotation.symbol])  # no rhythms, and no tables of episodes and hours
     symbols = np.array(annotation.symbol)[beats]
     wfdb.wrann("r", "ecg", annotation.sample[beats], symbols, fs=360, write_dir=str(folder))
-    (folder / "r.ecg.episodes.csv").unlink()
+    for table in ("episodes", "hours"):
+        (folder / f"r.ecg.{table}.csv").unlink()
     return folder
 
 
@@ -296,11 +297,12 @@ def test_killed_at_any_moment_the_next_run_goes_on_and_leaves_nothing(tmp_path: 
             os._exit(0)
         _, status = os.waitpid(process, 0)
         kills += os.waitstatus_to_exitcode(status) == 9
-        if not before and moment < 5:
+        if not before and moment < 6:
             assert not (tmp_path / "r.ecg.json").exists()
         annotate_file(Item(header), Rule(f"after {moment}"), AnnotateOptions())
         names = {path.name for path in tmp_path.iterdir()}
-        assert names == {"r.hea", "r.dat", "r.ecg", "r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.json", "r.ecg.html"}
+        tables = {"r.ecg.csv", "r.ecg.episodes.csv", "r.ecg.hours.csv"}
+        assert names == {"r.hea", "r.dat", "r.ecg", *tables, "r.ecg.json", "r.ecg.html"}
         assert annotate_file(Item(header), Rule(f"after {moment}"), AnnotateOptions())["done_before"]
         if not before:
             for path in tmp_path.glob("r.ecg*"):

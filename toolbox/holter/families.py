@@ -45,7 +45,8 @@ def find_families(trace: CompressedTrace, times: np.ndarray) -> tuple[list[Famil
         times: (n,) s, of the beats, rising.
 
     Returns:
-        At most MOST_FAMILIES, the largest first; and (n,) uint8, the number of each beat's family, NO_FAMILY for none.
+        At most MOST_FAMILIES of two beats and more, the largest first; (n,) uint8, the number of each beat's family,
+        NO_FAMILY for none.
     """
     sorter = _Sorter()
     starts = np.arange(0, max(trace.seconds, 1), PART_SECONDS)
@@ -155,7 +156,7 @@ class _Sorter:
                 sums[head] += self.sums[k]
                 counts[head] += self.counts[k]
                 joined_to[k] = head
-        heads = sorted(heads, key=lambda k: -counts[k])[:MOST_FAMILIES]
+        heads = [k for k in sorted(heads, key=lambda k: -counts[k]) if counts[k] > 1][:MOST_FAMILIES]
         place = {head: number for number, head in enumerate(heads)}
         final = np.array([place.get(int(head), NO_FAMILY) for head in joined_to], dtype=np.uint8)
         return [Family(int(counts[k]), sums[k] / counts[k]) for k in heads], final[numbers]

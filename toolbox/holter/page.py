@@ -7,11 +7,12 @@ hours), and its own script, the only one that the page's policy allows, unpacks 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from toolbox.holter import page_tables
+from toolbox.holter import page_numbers, page_tables
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.families import find_families
 from toolbox.holter.page_pack import encode, pack_beats, pack_episodes, pack_families, page_values
@@ -47,6 +48,7 @@ def write_page(
     details: Mapping[str, Any],
     annotated: AnnotatedRecording,
     other_leads: Mapping[str, CompressedTrace] | None = None,
+    marks: Sequence[tuple[int, str, str]] | None = None,
 ) -> None:
     """Write the page of an annotated recording to `path`, atomically.
 
@@ -56,29 +58,42 @@ def write_page(
         details: names and values of how the annotations were made, for people.
         annotated: the beats.
         other_leads: the leads to show below the annotated one, by name.
+        marks: (sample, WFDB symbol, text) of the annotations that are no beats; None for those of rhythms alone.
     """
-    trace, marks = annotated.trace, annotated.marks
-    windows = select_strips(trace.seconds, marks, annotated.episodes)
+    trace, beats = annotated.trace, annotated.marks
+    windows = [
+        *page_numbers.extreme_windows(summary, trace.seconds),
+        *select_strips(trace.seconds, beats, annotated.episodes),
+    ]
     script = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
     name, _, annotator = path.name.removesuffix(".html").rpartition(".")
     traces = {summary["lead"]: trace, **(other_leads or {})}
     values = page_values(name or annotator, annotator, summary, annotated, traces)
+    values["marks"] = annotated.rhythm_marks() if marks is None else marks
     families, family = find_families(trace, annotated.times)
     page = load_template(TEMPLATE).generate(
         title=printable(summary["recording"]),
         subtitle=" · ".join(
             (printable(page_tables.lead_names(summary)), clock(trace.seconds), f"{summary['fs']:g} Hz")
         ),
-        notes=[NOTE, *map(printable, summary["warnings"])],
+        notes=[NOTE, *page_tables.limits(summary), *map(printable, summary["warnings"])],
         figures=page_tables.figures(summary),
         buttons=BUTTONS,
         letters=CLASS_LETTERS,
         strips=[
-            {"caption": f"{clock(w.start)} {w.title}", "svg": draw_svg(trace, marks, w, summary["unit"])}
+            {
+                "start": w.start,
+                "clock": clock(w.start),
+                "title": w.title,
+                "svg": draw_svg(trace, beats, w, summary["unit"]),
+            }
             for w in windows
         ],
+        hours=page_numbers.hours_table(summary),
+        hrv=page_numbers.hrv_table(summary),
         classes=page_tables.classes(summary),
-        skipped=page_tables.skipped(summary),
+        leads=page_tables.leads_table(summary),
+        skipped=sorted([*page_tables.skipped(summary), *page_tables.switches(summary)], key=itemgetter("start")),
         details=[(name, printable(value)) for name, value in details.items()],
         colours=COLOURS,
         paper=values["paper"],

@@ -65,6 +65,11 @@ function beatTable(meta, base, edits) {
     confidence: (k) => (origin[k] < 0 ? NaN : base.confidence[origin[k]] / 255),
     rr: (k) => (k === 0 || (origin[k] >= 0 && base.begins[origin[k]]) ? NaN : time(k) - time(k - 1)), // s
     from: (t) => lowerBound(sample, n, t * meta.fs), // the first beat at or after t s
+    near: (value) => { // the beat within 50 ms of a sample, -1 if there is none: --corrections refuses a second one there
+      const k = lowerBound(sample, n, value), off = (i) => (i >= 0 && i < n ? Math.abs(sample[i] - value) : Infinity);
+      const nearest = off(k - 1) < off(k) ? k - 1 : k;
+      return off(nearest) <= 0.05 * meta.fs ? nearest : -1;
+    },
     at: (value) => { // the beat at a sample, -1 if there is none
       const k = lowerBound(sample, n, value);
       return k < n && sample[k] === value ? k : -1;

@@ -6,7 +6,8 @@ function correcting(meta, beats, edits, show) {
 
   async function name(letter) {
     if (view.cursor !== null) {
-      const at = await show.peakNear(view.cursor);
+      const peak = await show.peakNear(view.cursor), near = beats.near(peak);
+      const at = near < 0 ? peak : beats.sample(near); // a beat that is there is named, not doubled
       edits.change([[at, letter]]);
       show.choose(beats.at(at));
     } else if (view.chosen >= 0) {

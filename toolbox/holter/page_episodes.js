@@ -11,13 +11,13 @@ const COLUMNS = [ // name, value to sort by, text
 
 const shape = (letter) => element("span", { class: `badge ${letter}` }, letter);
 
-function episodeTable(episodes, describeTime) {
+function episodeTable(meta, episodes) {
   const body = $("episode-rows"), heads = $("episode-heads"), scroller = $("episode-scroll");
   const only = new Set(), order = { column: 0, falling: false };
   let rows = [], drawn = 0;
 
   function row(e) {
-    const go = element("button", { type: "button", "data-at": e[0], "data-beat": e[2] }, describeTime(e[0]));
+    const go = element("button", { type: "button", "data-at": e[0], "data-beat": e[2] }, clock(e[0]) + timeOfDay(meta, e[0]));
     const title = element("td", {}, ...(e[6] ? [shape(e[6]), " "] : []), e[3]);
     return element("tr", {}, element("td", {}, go), title, ...COLUMNS.slice(2).map(([, , text]) => element("td", {}, text(e))));
   }

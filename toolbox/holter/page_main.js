@@ -23,6 +23,6 @@
   };
   onKeys({ ...keys, ...correct.keys });
   refresh();
-  episodeTable(await inflateJson("episodes"), clock);
+  episodeTable(meta, await inflateJson("episodes"));
   document.documentElement.dataset.ready = "yes";
 })();

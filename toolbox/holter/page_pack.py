@@ -13,6 +13,7 @@ import numpy as np
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import ECTOPIC, SILENCES, Episode
 from toolbox.holter.families import COMPARED_RATE, Family
+from toolbox.holter.page_numbers import start_of_day
 from toolbox.holter.strips import COLOURS, INK, MAJOR, MINOR, PAPER
 from toolbox.holter.trace import MISSING, PART_SECONDS, QUANTUM, CompressedTrace
 from toolbox.utils.aami import CLASS_LETTERS, LETTER_SYMBOLS, LETTERS
@@ -43,7 +44,7 @@ def pack_beats(annotated: AnnotatedRecording, family: np.ndarray) -> str:
     steps = np.diff(annotated.sample, prepend=0).astype("<u4")
     numbers = {letter: k for k, letter in enumerate(annotated.all_letters)}
     letters = np.array([numbers[letter] for letter in annotated.letters.tolist()], dtype=np.uint8)
-    confidence = np.rint(255 * annotated.confidence).astype(np.uint8)
+    confidence = np.rint(255 * np.nan_to_num(annotated.confidence)).astype(np.uint8)
     symbols = np.array([ord(symbol) for symbol in annotated.symbols.tolist()], dtype=np.uint8)
     columns = (steps, letters, confidence, annotated.begins.astype(np.uint8), family, symbols)
     return pack(b"".join(column.tobytes() for column in columns))
@@ -93,6 +94,7 @@ def page_values(
         "fs": int(annotated.fs) if annotated.fs == int(annotated.fs) else annotated.fs,
         "samples": annotated.samples,
         "seconds": annotated.trace.seconds,
+        "clock": start_of_day(summary),
         "quantum": QUANTUM,
         "missing": MISSING,
         "part": PART_SECONDS,
@@ -101,7 +103,7 @@ def page_values(
         ],
         "letters": annotated.all_letters,
         "symbols": {letter: LETTER_SYMBOLS[letter] for letter in {*annotated.all_letters, *CLASS_LETTERS}},
-        "rhythms": [(sample, symbol, 0, text) for sample, symbol, text in annotated.rhythm_marks()],
+        "switches": summary.get("switches", []),
         "edges": _edges(annotated),
         "names": NAMES,
         "colours": COLOURS,

@@ -8,12 +8,18 @@ function clock(t, digits) {
   return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${seconds}`;
 }
 
-let sharpness = 1; // more pixels for a print
+// The time of day, where it is known: " · 13:02:10".
+function timeOfDay(meta, t) {
+  return meta.clock === null ? "" : ` · ${clock((meta.clock + t) % 86400).padStart(8, "0")}`;
+}
+
+const PRINTED = 4; // pixels of a canvas per CSS pixel in a print; Chromium prints 3 a fraction too small
+let printing = false;
 
 function penOf(canvas, height) {
-  const ratio = (window.devicePixelRatio || 1) * sharpness;
+  const ratio = printing ? PRINTED : window.devicePixelRatio || 1;
   canvas.width = Math.round(canvas.clientWidth * ratio);
-  canvas.height = Math.round(height * ratio);
+  canvas.height = Math.round(Math.round(height) * ratio);
   canvas.style.height = Math.round(height) + "px";
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -23,6 +29,13 @@ function penOf(canvas, height) {
 function levelOf(signal) { // mV, the middle of a signal, to a line of the paper
   const some = [...signal.filter((value, i) => i % 16 === 0 && !Number.isNaN(value))].sort((a, b) => a - b);
   return some.length ? Math.round(2 * some[some.length >> 1]) / 2 : 0;
+}
+
+// Where a row has its middle, in px from its top: at 0.6 of it, lower where peaks would reach into the letters above.
+function zeroOf(signal, level, pxmv, height) {
+  let highest = level;
+  for (const value of signal) if (value > highest) highest = value;
+  return Math.max(0.6 * height, Math.min(0.85 * height, 26 + (highest - level) * pxmv));
 }
 
 function line(pen, x1, y1, x2, y2) {
@@ -68,6 +81,17 @@ function painter(meta, beats) {
       pen.fillStyle = "rgba(120, 120, 120, .28)";
       pen.fillRect(left, top, Math.max(1, right - left), height);
       if (named) write(pen, kind, left + 4, top + height - 24, "left", "alphabetic", 12, "#333");
+    }
+  }
+
+  // Where beats are read from this lead instead of the annotated one: a bar on top of its row.
+  function switched(pen, row) {
+    for (const { start, stop, lead } of meta.switches) {
+      if (lead !== row.name || stop <= row.start || start >= row.start + row.seconds) continue;
+      const left = Math.max(0, (start - row.start) * row.pxs), right = (Math.min(stop, row.start + row.seconds) - row.start) * row.pxs;
+      pen.fillStyle = meta.accent;
+      pen.fillRect(left, row.top + 24, Math.max(2, right - left), 4);
+      label(pen, `read from ${lead}`, left + 70, row.top + 36, "normal");
     }
   }
 
@@ -186,8 +210,8 @@ function painter(meta, beats) {
       const each = await Promise.all(shown.map(async ({ name, rate, read }, place) => {
         const first = Math.max(0, Math.floor(start * rate));
         const signal = await read(first, Math.ceil((start + seconds) * rate) + 1), level = levelOf(signal);
-        const own = { name, rate, first, signal, level, top: top + place * height, height };
-        return { ...own, start, seconds, width, pxs, pxmv: view.gain * MM, zero: own.top + 0.6 * height };
+        const pxmv = view.gain * MM, own = { name, rate, first, signal, level, top: top + place * height, height };
+        return { ...own, start, seconds, width, pxs, pxmv, zero: own.top + zeroOf(signal, level, pxmv, height) };
       }));
       lines.push({ start, seconds, width, pxs, top, height: shown.length * height, rows: each });
     }
@@ -204,5 +228,5 @@ function painter(meta, beats) {
     write(pen, text, x, y, "left", "middle", 12, "#4a4a4a", weight);
   }
 
-  return { paper, label, bad, trace, marks, badge, cursor, scaleBar, rows };
+  return { paper, label, bad, switched, trace, marks, badge, cursor, scaleBar, rows };
 }

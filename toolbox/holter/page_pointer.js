@@ -92,7 +92,7 @@ function navigation(meta, beats, show) {
 function leadToggles(show) {
   if (show.leads.length < 2) return;
   $("leads").append("Leads:", ...show.leads.map((lead) => {
-    const box = element("input", { type: "checkbox", checked: "" });
+    const box = element("input", { type: "checkbox", ...(lead.on ? { checked: "" } : {}) });
     box.addEventListener("change", () => {
       if (!box.checked && show.leads.filter(({ on }) => on).length === 1) box.checked = true;
       lead.on = box.checked;
@@ -102,18 +102,30 @@ function leadToggles(show) {
   }));
 }
 
-// Goes to a time as it is written: s, m:ss or h:mm:ss from the start.
-function parseTime(text) {
+// s of a time as it is written: seconds, m:ss or h:mm:ss; of a time of day, h:mm or h:mm:ss. NaN if it is none.
+function parseTime(text, ofDay) {
   const parts = text.trim().split(":").map((part) => (/^\d+(\.\d*)?$/.test(part) ? +part : NaN));
-  return parts.length > 3 || parts.some(Number.isNaN) ? NaN : parts.reduce((sum, part) => 60 * sum + part, 0);
+  if (parts.length > 3 || parts.some(Number.isNaN)) return NaN;
+  while (ofDay && parts.length < 3) parts.push(0);
+  return parts.reduce((sum, part) => 60 * sum + part, 0);
+}
+
+// The next moment of the recording after `from` at which it is `timeOfDay` s from midnight, else the first.
+function nextAt(meta, timeOfDay, from) {
+  const first = (timeOfDay - meta.clock + 2 * 86400) % 86400;
+  const next = first + 86400 * Math.max(0, Math.floor((from - first) / 86400) + 1);
+  return next <= meta.seconds ? next : first;
 }
 
 function goToTime(meta, show) {
   $("goto").addEventListener("submit", (event) => {
     event.preventDefault();
-    const field = $("time"), t = parseTime(field.value), fits = t >= 0 && t <= meta.seconds;
+    const field = $("time"), ofDay = Boolean($("time-kind")?.value), written = parseTime(field.value, ofDay);
+    const t = ofDay ? nextAt(meta, written, show.view.cursor ?? -1) : written, fits = t >= 0 && t <= meta.seconds;
     field.setAttribute("aria-invalid", !fits);
-    $("status").textContent = `${field.value}: expected h:mm:ss from 0:00:00 to ${clock(meta.seconds)}`;
+    const end = meta.seconds, range = ofDay
+      ? `${timeOfDay(meta, 0).slice(3)} to ${timeOfDay(meta, end).slice(3)}` : `${clock(0)} to ${clock(end)}`;
+    $("status").textContent = `${field.value}: expected h:mm:ss from ${range}`;
     if (!fits) return;
     show.choose(-1);
     show.view.cursor = t;

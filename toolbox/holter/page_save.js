@@ -4,9 +4,9 @@
 const CODES = { N: 1, V: 5, F: 6, S: 9, "/": 12, Q: 13, "~": 14, '"': 22, "+": 28, "[": 32, "]": 33 };
 const SKIP = 59, SUB = 61, AUX = 63, LONGEST_STEP = 1023, LONGEST_SKIP = 0x7fffffff;
 
-// All annotations in order: [sample, symbol, subtype, text]. At one sample, rhythms come first and then beats.
+// All annotations in order: [sample, symbol, subtype, text]. At one sample, marks come first and then beats.
 function annotationsOf(meta, beats) {
-  const all = [...meta.rhythms];
+  const all = meta.marks.map(([sample, symbol, text]) => [sample, symbol, 0, text]);
   for (let k = 0; k < beats.n; k++) all.push([beats.sample(k), beats.symbol(k), 0, ""]);
   all.push(...meta.edges);
   return all.sort((a, b) => a[0] - b[0]); // stable

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from toolbox.holter.page_pack import NAMES
 from toolbox.holter.strips import clock
 from toolbox.reports.html import ABSENT
+from toolbox.utils import printable
 
 MOST_ROWS = 500  # of skipped stretches
+TRAINED_ON = re.compile(r" of (?:.*[/\\])?(synthetic|ecg)_")  # in a network's name: its run's begins with the dataset
+LIMITS = {
+    "synthetic": "The network learned from synthetic recordings alone: what it says here has no meaning for people.",
+    "ecg": "The network learned from the MIT-BIH Arrhythmia Database: 47 patients of one hospital, half an hour each, "
+    "leads MLII and V1 for the most part. Children, other leads and other recorders are not among them.",
+}
 
 
 def figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -57,3 +65,34 @@ def skipped(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 def lead_names(summary: Mapping[str, Any]) -> str:
     """The leads that were read."""
     return ", ".join(lead["name"] for lead in summary.get("leads", [{"name": summary["lead"]}]))
+
+
+def limits(summary: Mapping[str, Any]) -> list[str]:
+    """The limits of the network, for the top of the page: its own words, or those for the data that it learned from."""
+    model = summary.get("model", {})
+    if model.get("limits"):
+        return [model["limits"]]
+    trained_on = TRAINED_ON.search(model.get("name", ""))
+    return [LIMITS[trained_on[1]]] if trained_on else []
+
+
+def leads_table(summary: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each lead that was read: name, share with a signal; where known, the good share and that read."""
+    return [
+        [printable(lead["name"]), *(f"{100 * lead[key]:.1f}%" for key in ("signal", "good", "read") if key in lead)]
+        for lead in summary.get("leads", [])
+        if "signal" in lead
+    ]
+
+
+def switches(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The first stretches in which another lead was read."""
+    return [
+        {
+            "start": one["start"],
+            "clock": clock(one["start"]),
+            "seconds": f"{one['stop'] - one['start']:.1f}",
+            "reason": f"read from lead {printable(one['lead'])}",
+        }
+        for one in summary.get("switches", [])[:MOST_ROWS]
+    ]

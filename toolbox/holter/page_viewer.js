@@ -1,15 +1,16 @@
 // Shows the recording: where, how fast, which leads, which beat.
 
 const SPEEDS = [0.5, 400], GAINS = [1, 80]; // mm/s, mm/mV
+const SHOWN = 3; // leads at first
 const NEAR = 24; // px between a click and the beat that it means
 
 function viewer(meta, beats, paint, paintOverview) {
   const canvas = $("strip"), overview = $("overview");
-  const leads = meta.leads.map((lead, k) => ({ ...lead, read: unpackSignal(meta, k), on: true }));
+  const leads = meta.leads.map((lead, k) => ({ ...lead, read: unpackSignal(meta, k), on: k < SHOWN }));
   const view = { start: 0, speed: 25, gain: 10, chosen: -1, cursor: null }; // s, mm/s, mm/mV, beat, s
   const shown = () => leads.filter((lead) => lead.on);
   const height = () => (shown().length > 2 ? 34 : 46) * MM; // of a row
-  const count = () => (shown().length > 2 ? 1 : 4 - shown().length); // lines
+  const count = () => (shown().length > 2 || (printing && shown().length > 1) ? 1 : 4 - shown().length); // lines
   const seconds = () => canvas.clientWidth / (view.speed * MM); // of a line
   const screen = () => count() * seconds();
 
@@ -25,10 +26,11 @@ function viewer(meta, beats, paint, paintOverview) {
       if (own.start >= meta.seconds) continue;
       paint.bad(pen, own.start, own.seconds, own.pxs, own.top, own.height, true);
       own.rows.forEach((row) => paint.trace(pen, row));
+      own.rows.forEach((row) => paint.switched(pen, row));
       paint.marks(pen, own, view.chosen);
       if (view.cursor !== null) paint.cursor(pen, own, view.cursor);
       own.rows.forEach((row) => paint.label(pen, row.name, 5, row.top + 36, "bold"));
-      paint.label(pen, clock(own.start), 5, own.top + own.height - 11, "normal");
+      paint.label(pen, clock(own.start) + timeOfDay(meta, own.start), 5, own.top + own.height - 11, "normal");
     }
     paint.scaleBar(pen, lines.at(-1).rows.at(-1));
     $("scale").textContent = `${+view.speed.toPrecision(3)} mm/s · ${+view.gain.toPrecision(3)} mm/${meta.unit}`;
@@ -38,14 +40,14 @@ function viewer(meta, beats, paint, paintOverview) {
   }
 
   function describe() {
-    if (view.cursor !== null) return `${clock(view.cursor, 2)} · no beat here; a letter inserts one`;
+    if (view.cursor !== null) return `${clock(view.cursor, 2)}${timeOfDay(meta, view.cursor)} · no beat here; a letter inserts one`;
     const k = view.chosen;
     if (k < 0) return `${many(beats.n, "beat")}, ${beats.abnormal.length.toLocaleString("en")} of them not normal`;
     const letter = beats.letter(k), rr = beats.rr(k), sure = Math.round(100 * beats.confidence(k));
     const interval = rr > 0 ? ` · RR ${rr.toFixed(3)} s · ${Math.round(60 / rr)}/min` : "";
     const before = beats.origin(k) < 0 ? "inserted" : `the network: ${beats.networkLetter(beats.sample(k))}, ${sure} %`;
     const by = beats.edited(k) ? `corrected (${before})` : `${sure} %`;
-    return `${clock(beats.time(k), 2)} · ${letter}, ${meta.names[letter] || ""} · ${by}${interval}`;
+    return `${clock(beats.time(k), 2)}${timeOfDay(meta, beats.time(k))} · ${letter}, ${meta.names[letter] || ""} · ${by}${interval}`;
   }
 
   function go(start) {
@@ -100,14 +102,14 @@ function viewer(meta, beats, paint, paintOverview) {
     });
     return Math.max(0, Math.min(meta.samples - 1, Math.round((best < 0 ? t : best) * meta.fs)));
   }
-  const resize = (width, sharp) => {
+  const resize = (width, prints) => {
     canvas.style.width = overview.style.width = width;
-    sharpness = sharp;
+    printing = prints;
     draw();
   };
   // In true size on A4 or Letter, landscape: 250 mm, in whole pixels, for Chromium prints fractions of one too small.
-  addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, 3));
-  addEventListener("afterprint", () => resize("", 1));
+  addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, true));
+  addEventListener("afterprint", () => resize("", false));
   new ResizeObserver(draw).observe(canvas.parentElement); // draws at once, too
 
   const standard = () => {

@@ -79,12 +79,15 @@ def _near_others(nn: np.ndarray) -> np.ndarray:
 
 
 def hrv(times: np.ndarray, is_normal: np.ndarray, joined: np.ndarray) -> Measures:
-    """The measures of a recording: see `normal_intervals` and `measure`."""
+    """The measures of a recording, in 5 minutes from its start on: see `normal_intervals` and `measure`."""
     return measure(normal_intervals(times, is_normal, joined))
 
 
-def measure(nn: NormalIntervals) -> Measures:
+def measure(nn: NormalIntervals, before: float = 0.0) -> Measures:
     """The measures over some N-N intervals; None for one that too few of them tell.
+
+    Args:
+        before: s that the recording begins after a multiple of 5 minutes; windows begin at those.
 
     Returns:
         "intervals", how many there are; "mean_nn_ms", "sdnn_ms" (n - 1 in the denominator), "rmssd_ms" and "pnn50" (a
@@ -95,7 +98,7 @@ def measure(nn: NormalIntervals) -> Measures:
     enough = len(nn.seconds) >= FEWEST
     changes = np.diff(nn.seconds, prepend=np.nan)[nn.follows]
     paired = enough and len(changes) >= FEWEST - 1
-    windows = _windows(nn)
+    windows = _windows(nn, before)
     spectra = np.array([_powers(nn.at[part], nn.seconds[part]) for part in windows]).reshape(-1, 2)
     lf, hf = (float(power) * MILLI**2 for power in spectra.mean(axis=0)) if windows else (None, None)
     means = [nn.seconds[part].mean() for part in windows]
@@ -116,9 +119,9 @@ def measure(nn: NormalIntervals) -> Measures:
     }
 
 
-def _windows(nn: NormalIntervals) -> list[slice]:
+def _windows(nn: NormalIntervals, before: float) -> list[slice]:
     """The intervals of each 5 minutes that count."""
-    number = (nn.at // WINDOW).astype(np.int64)
+    number = ((nn.at + before) // WINDOW).astype(np.int64)
     edges = np.append(np.flatnonzero(np.diff(number, prepend=-1)), len(number)).tolist()
     parts = [slice(first, last) for first, last in pairwise(edges)]
     return [part for part in parts if nn.seconds[part].sum() >= ENOUGH * WINDOW]

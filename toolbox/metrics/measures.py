@@ -70,10 +70,11 @@ def measurements(
             continue
         series = collected.setdefault(int(number), [])
         series.append((at, _number(text) if text else (series[-1][1] if series else 0.0)))
-    return {number: _series(collected[number]) for number in sorted(collected)}
+    return {number: series_of(collected[number]) for number in sorted(collected)}
 
 
-def _series(pairs: Sequence[tuple[int, float]]) -> Series:
+def series_of(pairs: Sequence[tuple[int, float]]) -> Series:
+    """The series of (sample, value)."""
     return Series(np.array([at for at, _ in pairs], dtype=np.int64), np.array([value for _, value in pairs], float))
 
 

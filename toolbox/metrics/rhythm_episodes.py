@@ -97,11 +97,19 @@ def _one_way(episodes: np.ndarray, others: np.ndarray, start: int, end: int) -> 
     """Of the episodes that are scored: how many overlap the others, how many do not, their length, their overlap."""
     scored = episodes[(episodes[:, 1] >= start) & (episodes[:, 0] < end)]
     cut = np.clip(scored, start, end)
-    begins = np.maximum(cut[:, None, 0], others[None, :, 0])  # (episodes, others)
-    ends = np.minimum(cut[:, None, 1], others[None, :, 1])
-    overlap = np.maximum(ends - begins, 0).sum(axis=1)
+    overlap = _covered(others, cut[:, 1]) - _covered(others, cut[:, 0])
     hits = int((overlap > 0).sum())
     return hits, len(cut) - hits, int((cut[:, 1] - cut[:, 0]).sum()), int(overlap.sum())
+
+
+def _covered(episodes: np.ndarray, until: np.ndarray) -> np.ndarray:
+    """(n,) how many samples before each of `until` (n,) lie in episodes, which follow each other."""
+    lengths = episodes[:, 1] - episodes[:, 0]
+    before = np.append(0, np.cumsum(lengths))
+    begun = np.searchsorted(episodes[:, 0], until, side="right")  # episodes that begin until then
+    last = np.maximum(begun - 1, 0)
+    rest = np.maximum(np.append(episodes[:, 1], 0)[last] - until, 0)  # of the last one
+    return np.where(begun > 0, before[begun] - rest, 0)
 
 
 def episode_summary(compared: Mapping[str, Mapping[str, EpisodeComparison]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from toolbox.metrics.rhythm_episodes import SCORES
@@ -11,6 +12,15 @@ TITLES = {
     "AF": "Atrial fibrillation, episode by episode (EC57, as epicmp)",
     "VF": "Ventricular flutter and fibrillation, episode by episode (EC57, as epicmp)",
     "AF/AFL": "Atrial fibrillation and flutter as one, episode by episode (epicmp's rules)",
+}
+HEADINGS = {  # measure -> its column, and its unit
+    "heart_rate": ("HR", " /min"),
+    "sdnn_ms": ("SDNN", " ms"),
+    "rmssd_ms": ("RMSSD", " ms"),
+    "pnn50": ("pNN50", ""),
+    "lf_ms2": ("LF", " ms^2"),
+    "hf_ms2": ("HF", " ms^2"),
+    "sdann_ms": ("SDANN", " ms"),
 }
 
 
@@ -33,25 +43,29 @@ def episode_lines(result: dict[str, Any]) -> list[str]:
 
 
 def measure_lines(result: dict[str, Any]) -> list[str]:
-    """A table for each measurement: normalized RMS error in per cent, RMS error, mean of the reference, n, and the
-    first one as mxm's program reckons it."""
-    lines: list[str] = []
-    for measure, summary in result.get("measures", {}).items():
-        rows = {**summary["records"], "gross": summary["gross"], "average": summary["average"]}
-        wide = _width(rows)
-        lines += ["", f"{measure}, measurement by measurement (EC57, as mxm)"]
-        names = [f"{'error %':>9}", *(f"{name:>10}" for name in ("RMS", "ref mean")), f"{'n':>7}", f"{'mxm %':>9}"]
-        lines.append(" ".join([f"{'record':{wide}}", *names]))
-        for name, entry in rows.items():
-            cells = [_cell(entry["normalized_rms"], 9, 4, 100), _cell(entry["rms"], 10, 4)]
-            cells += [_cell(entry["reference_mean"], 10, 4), f"{entry.get('n', ''):>7}"]
-            cells += [_cell(entry["as_mxm"]["normalized_rms"], 9, 4, 100)] if "as_mxm" in entry else []
-            lines.append(" ".join([f"{printable(name):{wide}}", *cells]).rstrip())
+    """A table of the normalized RMS errors, in per cent, then a line on each measurement of all records together."""
+    measures = result.get("measures", {})
+    if not measures:
+        return []
+    names = list(dict.fromkeys(record for summary in measures.values() for record in summary["records"]))
+    wide = _width(names)
+    headings = [HEADINGS.get(measure, (measure.replace("measurement_", "number "), ""))[0] for measure in measures]
+    lines = ["", "Measurements (EC57, as mxm): RMS error in per cent of the reference's mean"]
+    lines.append(" ".join([f"{'record':{wide}}", *(f"{heading:>9}" for heading in headings)]))
+    for name in [*names, "gross", "average"]:
+        rows = [summary["records"] if name in names else summary for summary in measures.values()]
+        cells = [_cell(row[name]["normalized_rms"] if name in row else None, 9, 2, 100) for row in rows]
+        lines.append(" ".join([f"{printable(name):{wide}}", *cells]))
+    lines.append("")
+    for heading, (measure, summary) in zip(headings, measures.items(), strict=True):
+        gross, unit = summary["gross"], HEADINGS.get(measure, ("", ""))[1]
+        error, mean = (_cell(gross[key], 1, 4) for key in ("rms", "reference_mean"))
+        lines.append(f"{heading:>9}: RMS error {error}{unit}, reference mean {mean}{unit} ({gross['n']})")
     return lines
 
 
-def _width(rows: dict[str, Any]) -> int:
-    return max(len("average"), *(len(printable(name)) for name in rows))
+def _width(names: Iterable[str]) -> int:
+    return max(len("average"), *(len(printable(name)) for name in names))
 
 
 def _cell(value: float | None, width: int, digits: int, factor: float = 1, blank: str = "-") -> str:

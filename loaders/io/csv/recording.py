@@ -14,6 +14,7 @@ import pandas as pd
 from loaders.io.annotations import is_table_of_beats
 from loaders.io.csv.cells import cells_of, encoding_of, kind_of
 from loaders.io.csv.layout import CsvLayout, find_layout
+from loaders.io.csv.start import start_of_table
 from loaders.io.csv.text import numbers_of, read_frames, unfinished_lines
 from loaders.io.csv.time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, regular_columns
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
@@ -117,7 +118,8 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     if unfinished:
         notes.append(f"{unfinished} line{'s' * (unfinished > 1)} at its end, cut off or without numbers, left out")
     leads = leads_of(str(path), layout, csv, fs, times)
-    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end)
+    start = start_of_table(lines, layout, times)
+    return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end, start=start)
 
 
 def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> CsvLayout:

@@ -102,6 +102,7 @@ def dicom(digital: np.ndarray, fs: float = 360, unit: bytes = b"uV", padding: in
     data = (
         _element(0x00080016, b"UI", uid) + _element(0x00080018, b"UI", b"1.2.3") + _element(0x00080060, b"CS", b"ECG")
     )
+    data += _element(0x0008002A, b"DT", b"20200302120000.000")  # of the acquisition
     data += _element(0x00100010, b"PN", b"Secret^Anna") + _sequence(0x54000100, [group])
     return bytes(128) + b"DICM" + _element(0x00020000, b"UL", struct.pack("<I", len(about))) + about + data
 
@@ -186,6 +187,8 @@ def muse(digital: np.ndarray, fs: int = 360, unit: str = "MICROVOLTS") -> bytes:
     <!DOCTYPE RestingECG SYSTEM "restecg.dtd">
     <RestingECG><MuseInfo><MuseVersion>8.0</MuseVersion></MuseInfo>
     <PatientDemographics><PatientLastName>Secret</PatientLastName></PatientDemographics>
+    <TestDemographics><AcquisitionTime>12:00:00</AcquisitionTime><AcquisitionDate>03-02-2020</AcquisitionDate>
+    </TestDemographics>
     <Waveform><WaveformType>Rhythm</WaveformType><NumberofLeads>2</NumberofLeads><SampleType>CONTINUOUS_SAMPLES</SampleType>
     <SampleBase>{fs}</SampleBase><SampleExponent>0</SampleExponent>{"".join(leads)}</Waveform></RestingECG>""".encode()
 
@@ -202,6 +205,7 @@ def mfer(digital: np.ndarray, fs: int = 360, missing: int | None = None) -> byte
     content += define(0x05, bytes([width])) + define(0x06, b"\1") + define(0x0A, b"\0")
     content += define(0x0B, struct.pack(">BbH", 0, 0, fs))  # Hz: unit 0, exponent, mantissa
     content += define(0x0C, struct.pack(">BbH", 0, -9, STEP))  # V: unit 0
+    content += define(0x85, struct.pack(">H", 2020) + bytes([3, 2, 12, 0, 0]))  # of the measurement
     if missing is not None:
         content += define(0x12, struct.pack(">h", missing))
     for k, code in enumerate((2, 3)):

@@ -15,7 +15,15 @@ import pytest
 from tests.toolbox.holter.signals import packed, wander
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.page import NOTE, SCRIPTS, write_page
+from toolbox.holter.page_tables import leads_table, limits, switches
 
+RUNS = (  # the first words of a run's name, and the end of a network's
+    ("synthetic", ""),
+    ("synthetic_bin", " (ONNX)"),
+    ("ecg", ""),
+    ("/data/ecg/runs/ecg", "/model_best.pth.tar"),
+    ("mine", ""),
+)
 NAMES = ("Normal", "Supraventricular ectopic", "Ventricular ectopic", "Fusion", "Unknown")
 
 
@@ -58,7 +66,7 @@ def test_warnings_stand_above_the_figures(page: str) -> None:
 def test_strips_are_printed_in_true_size(page: str) -> None:
     assert "@page { size: landscape; margin: 10mm; }" in page
     assert "figure svg { width: 250mm; border: 0; }" in page[page.index("@media print {", page.index("@page")) :]
-    assert 'addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, 3))' in page
+    assert 'addEventListener("beforeprint", () => resize(`${Math.round(250 * MM)}px`, true))' in page
 
 
 def test_the_page_asks_nobody_for_anything(page: str) -> None:
@@ -85,7 +93,7 @@ def test_beats_and_signal_are_packed_into_the_page(page: str) -> None:
     assert meta["bad"] == [[26.389, 27.778, "flat"]] and meta["seconds"] == 30
     assert meta["leads"] == [{"name": "MLII", "rate": 360.0, "parts": 1}]
     assert (meta["recording"], meta["annotator"], meta["fs"], meta["samples"]) == ("r", "ecg", 360, 10800)
-    assert meta["rhythms"][0] == [199, "+", 0, "(N"]
+    assert meta["marks"][0] == [199, "+", "(N"]
     assert meta["edges"] == [[9500, "~", -1, ""], [10000, "~", 0, ""]]
     assert bytes(beats[240:]).decode() == "N" * 12 + "VVV" + "N" * 15
     assert part("part0-0") == packed(wander(360 * 30)).parts[0]
@@ -112,3 +120,23 @@ def test_all_episodes_are_on_the_page(tmp_path: Path) -> None:
         and {row[3] for row in rows} == {"Ventricular couplet"}
     )
     assert [row[2] for row in rows[:3]] == [4, 10, 16]
+
+
+def test_the_limits_of_the_network_are_said_at_the_top() -> None:
+    said = [limits({"model": {"name": f"mlp, epoch 2 of {run}_mlp_opadam_1{end}"}}) for run, end in RUNS]
+    assert [text[0].split(":")[0] if text else "" for text in said] == [
+        "The network learned from synthetic recordings alone",
+        "The network learned from synthetic recordings alone",
+        "The network learned from the MIT-BIH Arrhythmia Database",
+        "The network learned from the MIT-BIH Arrhythmia Database",
+        "",
+    ]
+    assert limits({"model": {"name": "x", "limits": "its own words"}}) == ["its own words"] and limits({}) == []
+
+
+def test_leads_and_stretches_read_elsewhere_are_listed() -> None:
+    shares = {"signal": 1.0, "good": 0.9, "read": 0.25}
+    assert leads_table({"leads": [{"name": "II", "signal": 0.5}]}) == [["II", "50.0%"]]
+    assert leads_table({"leads": [{"name": "V\x1b", **shares}]}) == [["V\\x1b", "100.0%", "90.0%", "25.0%"]]
+    rows = switches({"switches": [{"start": 61.5, "stop": 70.0, "lead": "V1"}]})
+    assert rows == [{"start": 61.5, "clock": "0:01:01", "seconds": "8.5", "reason": "read from lead V1"}]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pypdfium2
 import pytest
 import wfdb
 from playwright.sync_api import Browser, Page, expect
 
 from loaders.io.annotations import write_beats
-from tests.browser import needs_chromium, opened, start_browser
+from tests.browser import needs_chromium, opened
 from tests.toolbox.holter.signals import packed
 from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.holter.page import write_page
 from toolbox.holter.trace import INPUT_FS
 from toolbox.utils.aami import CLASS_NAMES
@@ -64,16 +67,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     summary = {
         "recording": "night", "lead": "MLII", "leads": [{"name": "MLII"}, {"name": "V1"}], "fs": FS, "unit": "mV",
         "fingerprint": "f", **annotated.summary(), "warnings": ["a warning"],
+        **report_numbers(ReportedBeats.of(annotated, datetime(2024, 3, 5, 23, 58, 20))),
     }  # fmt: skip
     write_page(folder / "night.ecg.html", summary, {"Model": "m"}, annotated, {"V1": other})
     write_beats(folder / "night.ecg", sample, annotated.symbols, FS, skipped, annotated.rhythm_marks())
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with start_browser() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -147,14 +145,14 @@ def test_leads_are_hidden_and_shown(page: Page) -> None:
 def test_keys_work_without_a_click(page: Page) -> None:
     page.keyboard.press("n")
     settle(page)
-    assert status(page).startswith("0:00:07.00 · V, ventricular ectopic · 92 %")
+    assert status(page).startswith("0:00:07.00 · 23:58:27 · V, ventricular ectopic · 92 %")
     page.keyboard.press(".")
     page.keyboard.press(".")
     settle(page)
-    assert status(page).startswith("0:00:08.60 · N, normal")
+    assert status(page).startswith("0:00:08.60 · 23:58:28 · N, normal")
     page.keyboard.press("p")
     settle(page)
-    assert status(page).startswith("0:00:07.80 · V")
+    assert status(page).startswith("0:00:07.80 · 23:58:27 · V")
     page.keyboard.press("+")
     settle(page)
     assert page.inner_text("#scale") == "37.5 mm/s · 10 mm/mV"
@@ -292,3 +290,44 @@ def test_a_list_of_changes_is_opened_again(page: Page, tmp_path: Path) -> None:
         path.write_text(json.dumps({**content, **change}))
         page.set_input_files("#open", path)
         expect(page.locator("#corrected")).to_contain_text(answer)
+
+
+def test_a_time_of_day_is_gone_to(page: Page) -> None:
+    page.select_option("#time-kind", "o'clock")
+    for written, where in (("0:01", "0:02:40.00 · 00:01:00"), ("23:59:30", "0:01:10.00 · 23:59:30")):
+        page.fill("#time", written)
+        page.press("#time", "Enter")
+        settle(page)
+        assert status(page).startswith(where)
+    page.fill("#time", "12:00")
+    page.press("#time", "Enter")
+    assert status(page) == "12:00: expected h:mm:ss from 23:58:20 to 00:05:00"
+
+
+def test_the_numbers_of_a_report_are_on_the_page(page: Page) -> None:
+    hours = page.locator('section:has(h2:text-is("Hours")) tr')
+    assert hours.count() == 3  # the head, one hour and all
+    assert hours.nth(1).inner_text().split()[:2] == ["23:58", f"{len(beat_times())}"]
+    hours.nth(1).locator("button").click()
+    variability = page.locator('section:has(h2:text-is("Heart-rate variability")) tr')
+    assert [text.split("\t")[0] for text in variability.all_inner_texts() if text.startswith("SDNN,")] == ["SDNN, ms"]
+    captions = [text.split(" ", 1)[1] for text in page.locator("figcaption").all_inner_texts()]
+    assert captions[0].startswith("Longest RR interval: 0.80 s") and captions[1].startswith(
+        "Fastest minute: 75 per min"
+    )
+
+
+def test_it_prints_in_true_millimetres(page: Page, tmp_path: Path) -> None:
+    page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
+    dots = 100  # per inch
+    widths = []
+    for sheet in pypdfium2.PdfDocument(tmp_path / "page.pdf"):
+        assert sheet.get_width() > sheet.get_height()
+        picture = sheet.render(scale=dots / 72).to_numpy().astype(int)
+        blue, red = sorted((0, 2), key=lambda k: picture[..., k].mean())  # BGR or RGB; the paper is red
+        paper = picture[..., red] - picture[..., blue] > 2
+        paper = paper[paper.sum(axis=1) > 500]
+        if len(paper) > 100:
+            across = np.flatnonzero(paper.sum(axis=0) > 20)
+            widths.append(round((across[-1] - across[0] + 1) / dots * 25.4))
+    assert len(widths) >= 2 and set(widths) == {250}  # 10 s at 25 mm/s: the strip that moves and those below

@@ -122,6 +122,14 @@ def test_overlap_by_hand(reference, test, expected):
             one.reference_overlap, one.reference, one.test_overlap, one.test] == expected  # fmt: skip
 
 
+def test_files_full_of_episodes_take_little_memory():
+    begins = np.arange(100_000) * 10
+    reference, test = np.stack([begins, begins + 6], axis=1), np.stack([begins + 4, begins + 9], axis=1)
+    one = compare_episodes(reference, test, FS, 0, 1_000_000)
+    assert (one.hits_of_reference, one.hits_of_test, one.missed, one.extra) == (100_000, 100_000, 0, 0)
+    assert (one.reference_overlap, one.test_overlap, one.reference, one.test) == (200_000, 200_000, 600_000, 500_000)
+
+
 def test_gross_sums_and_average_is_over_records_that_define_a_score():
     first = compare_episodes(np.array([[20, 40], [60, 70]]), np.array([[30, 50]]), 10, 10, 100)
     second = compare_episodes(np.empty((0, 2), np.int64), np.array([[20, 30]]), 10, 10, 100)

@@ -1,0 +1,111 @@
+"""Compares runs: a table in the terminal, and compare.html, compare.csv and compare.tex."""
+
+from __future__ import annotations
+
+import fnmatch
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from args import ACTION_FLAGS, FREE_FLAGS
+from commands.options import CompareOptions
+from toolbox.reports.comparison import KAGGLE, ONLY_BY_PATIENT, Comparison, compare_runs, read_tested
+from toolbox.reports.comparison_page import MARK, write_comparison_page
+from toolbox.reports.comparison_tables import as_csv, as_latex, as_text
+from toolbox.runs.folders import Run, fits, list_runs
+from toolbox.utils import UserError, atomic_write, nearest, printable
+from toolbox.utils.options import pick
+
+ALL = "all"
+# Flags that say where data and machines are, and what is written beside the scores: they change no result.
+PLACES = (
+    "root_dir",
+    "records_dir",
+    "source",
+    "physionet_url",
+    "gdrive_url",
+    "tensorboard",
+    "start_epoch",
+    "num_classes",
+)
+FILES = ("compare.html", "compare.csv", "compare.tex")
+CSV_START, TEX_START = "entry,run,model,seed,", "% needs \\usepackage{booktabs}"  # of our own files
+
+
+def run(args: Namespace) -> dict[str, Any]:
+    """Print the comparison that the flags ask for, and with --compare write its files.
+
+    Returns:
+        {"runs": names of the compared runs in order, "refused": {name: why}, "files": paths}.
+
+    Raises:
+        UserError: no such run, none has a score, or the files of another would be overwritten.
+    """
+    options = pick(CompareOptions, args)
+    wanted = {key: getattr(args, key) for key in args.given - set(ACTION_FLAGS) - set(FREE_FLAGS) - {"root_dir"}}
+    every = [one for one in list_runs(args.root_dir) if not one.trial and fits(one, wanted)]
+    if not every:
+        raise UserError(f"no run below {args.root_dir} fits these flags; train one first")
+    named = options.compare or [ALL]
+    runs = every if ALL in named else find_named(every, named)
+    in_order = options.sort is None and len(named) > 1 and ALL not in named
+    comparison = compare_runs(
+        [read_tested(one) for one in runs],
+        ignored={*PLACES, *FREE_FLAGS},
+        sort=None if in_order else options.sort or _main_score(runs),
+        with_beats=not options.list,
+    )
+    print("\n".join(as_text(comparison)))
+    files = [] if options.list else write_files(_folder(args.out, comparison), comparison)
+    if files:
+        print(f"written {', '.join(printable(path) for path in files)}")
+    names = [one.run.name for entry in comparison.entries for one in entry.tested]
+    return {"runs": names, "refused": dict(comparison.refused), "files": [str(path) for path in files]}
+
+
+def find_named(runs: Sequence[Run], named: Sequence[str]) -> list[Run]:
+    """The runs of names, folders, version numbers and patterns, in this order, each once.
+
+    Raises:
+        UserError: one of them names no run.
+    """
+    chosen: dict[Path, Run] = {}
+    for text in named:
+        name = Path(text).name or text
+        matching = [
+            one for one in runs if fnmatch.fnmatchcase(one.name, name) or (name.isdigit() and one.version == int(name))
+        ]
+        if not matching:
+            near = nearest(name, [one.name for one in runs])
+            raise UserError(f"--compare {text}: no run of this name, number or pattern{near}; --list shows the runs")
+        chosen |= {one.path: one for one in matching if one.path not in chosen}
+    return list(chosen.values())
+
+
+def _main_score(runs: Sequence[Run]) -> str:
+    """The score that runs are sorted by: that of the newest one's split."""
+    return (KAGGLE if runs[-1].options.get("split", "kaggle") == "kaggle" else ONLY_BY_PATIENT)[-1]
+
+
+def _folder(out: str | None, comparison: Comparison) -> Path:
+    """The folder of the files: --out, else that of the first run's dataset."""
+    return Path(out) if out else comparison.entries[0].first.run.path.parents[1]
+
+
+def write_files(folder: Path, comparison: Comparison) -> list[Path]:
+    """Write the page and the tables into `folder`; return their paths.
+
+    Raises:
+        UserError: a file of these names is there and is no comparison.
+    """
+    page, table, latex = (folder / name for name in FILES)
+    for path, start in ((page, MARK), (table, CSV_START), (latex, TEX_START)):
+        if path.exists() and start not in path.read_text(encoding="utf-8", errors="replace"):
+            raise UserError(f"{path} was not written by --compare, and is kept; take another --out, or delete it")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_comparison_page(page, f"{len(comparison.entries)} recipes on the same test beats", comparison)
+    for path, text in ((table, as_csv(comparison)), (latex, as_latex(comparison))):
+        with atomic_write(path, "w") as handle:
+            handle.write(text)
+    return [page, table, latex]

@@ -1,0 +1,124 @@
+"""A comparison of runs as one HTML page: tables to sort, curves, differences over patients, disputed beats."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolbox.plotter import COLOURS
+from toolbox.reports.comparison import LABELS, Comparison
+from toolbox.reports.comparison_tables import class_differences, p_value, with_spread
+from toolbox.reports.console import duration
+from toolbox.reports.html import ABSENT, load_template
+from toolbox.reports.paired_beats import Pair
+from toolbox.utils import atomic_write, printable
+
+TEMPLATE = Path(__file__).with_name("comparison_page.html")
+SCRIPT = Path(__file__).with_name("sort_tables.js")
+WIDTH, HEIGHT, LEFT, BELOW = 640, 260, 66, 30  # of a drawing of curves, in its own units
+DASHES = ("", "7 4", "2 3", "9 3 2 3")
+MOST_CURVES = len(COLOURS) * len(DASHES)
+MARK = "written by pytorch-ecg --compare"  # in a comment; tells our own pages from others
+
+
+def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Path:
+    """Write the page to `path`, atomically."""
+    script = SCRIPT.read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    page = load_template(TEMPLATE).render(
+        title=title,
+        mark=MARK,
+        notes=[*comparison.notes, *(f"{name} is not compared: {reason}" for name, reason in comparison.refused)],
+        table=_table(comparison, path.parent),
+        curves=[drawing for key in ("loss", comparison.columns[-1]) if (drawing := _curves(comparison, key))],
+        pairs=[_pair(comparison, k, pair) for k, pair in comparison.pairs.items()],
+        script=script,
+        script_sha256=digest,
+    )
+    with atomic_write(path) as handle:
+        handle.write(page.encode(errors="replace"))
+    return path
+
+
+def _table(comparison: Comparison, folder: Path) -> dict[str, Any]:
+    """The head and the rows of the table of entries."""
+    flags = [f"--{name.replace('_', '-')}" for name in comparison.differing]
+    head = ["#", "Network", *(LABELS[key] for key in comparison.columns), *flags, "Epoch", "Time", "Runs"]
+    rows = []
+    for k, entry in enumerate(comparison.entries, start=1):
+        seconds = sum(one.seconds for one in entry.tested) / len(entry.tested)
+        cells: list[tuple[str, Any]] = [(str(k), k), (printable(entry.title), "")]
+        cells += [(with_spread(key, entry, ABSENT, "±"), entry.mean(key)) for key in comparison.columns]
+        cells += [(value, "") for value in comparison.flags(entry).values()]
+        cells += [(str(entry.first.epoch), entry.first.epoch), (duration(seconds), seconds)]
+        runs = [(f"seed {one.run.options.get('seed')}", _link(one.run.page, folder)) for one in entry.tested]
+        rows.append({"cells": cells, "runs": runs, "colour": COLOURS[(k - 1) % len(COLOURS)]})
+    return {"head": head, "rows": rows}
+
+
+def _link(page: Path, folder: Path) -> str:
+    """The address of a run's page, relative to the folder of this one; "" where there is none yet."""
+    if not page.is_file():
+        return ""
+    try:
+        return page.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return page.resolve().as_uri()
+
+
+def _curves(comparison: Comparison, key: str) -> dict[str, Any] | None:
+    """The validation curves of the first run of each entry, as the points of an SVG drawing."""
+    series = []
+    for k, entry in enumerate(comparison.entries[:MOST_CURVES]):
+        logged = entry.first.logged["val"]
+        values = [(row["epoch"], row.get(key)) for row in logged if row.get(key) is not None]
+        if values:
+            series.append((k, np.array(values, dtype=float)))
+    if not series:
+        return None
+    every = np.concatenate([points for _, points in series])
+    low, high = every.min(axis=0), every.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    lines = []
+    for k, points in series:
+        at = (points - low) / span
+        x, y = LEFT + at[:, 0] * (WIDTH - LEFT - 10), 10 + (1 - at[:, 1]) * (HEIGHT - BELOW - 20)
+        lines.append({
+            "points": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
+            "colour": COLOURS[k % len(COLOURS)],
+            "dash": DASHES[k // len(COLOURS) % len(DASHES)],
+            "name": f"{k + 1} {comparison.entries[k].title}",
+        })  # fmt: skip
+    title = "Validation loss" if key == "loss" else f"Validation {LABELS[key]}"
+    ends = {"left": f"{low[0]:.0f}", "right": f"{high[0]:.0f}", "low": f"{low[1]:.4g}", "high": f"{high[1]:.4g}"}
+    return {"title": title, "lines": lines, **ends, "width": WIDTH, "height": HEIGHT, "margin": LEFT}
+
+
+def _pair(comparison: Comparison, k: int, pair: Pair) -> dict[str, Any]:
+    """An entry against the first, for people."""
+    entry = comparison.entries[k]
+    records: Sequence[tuple[str, int, float, float]] = pair.records
+    return {
+        "title": f"{k + 1} {entry.title} against 1 {comparison.entries[0].title}",
+        "reason": pair.reason,
+        "unit": pair.unit,
+        "differences": [
+            (title, text, p_value(pair.corrected[key]) if key in pair.corrected else "")
+            for key, title, text in class_differences(pair.differences)
+        ],
+        "records": [
+            (name, beats, f"{100 * a:.2f}", f"{100 * b:.2f}", f"{100 * (b - a):+.2f}") for name, beats, a, b in records
+        ],
+        "only": (f"{pair.only_reference:,}", f"{pair.only_entry:,}", p_value(pair.mcnemar)),
+        "beats": [(*one[:1], _clock(one.time), *one[2:]) for one in pair.beats],
+    }
+
+
+def _clock(seconds: float | None) -> str:
+    """A time in a record as m:ss.s."""
+    return ABSENT if seconds is None else f"{int(seconds // 60)}:{seconds % 60:04.1f}"

@@ -1,0 +1,85 @@
+"""The test beats of a run with their probabilities, kept beside its scores, so that anybody can compare and redraw."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolbox.utils import UserError, atomic_write
+
+ORIGIN = ("record", "patient", "symbol")  # strings of each beat, "" where a CSV file does not name them
+
+
+@dataclass(frozen=True)
+class ScoredBeats:
+    """Beats that a network was tested on.
+
+    Attributes:
+        ids: (n,) int64, numbers of the rows.
+        labels: (n,) int64, classes by `names`.
+        probabilities: (n, C) float32.
+        origin: record, patient and symbol of each beat, (n,) strings; time in s where it is known.
+        names: of the classes.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    origin: Mapping[str, np.ndarray]
+    names: tuple[str, ...]
+
+    @property
+    def called(self) -> np.ndarray:
+        """(n,) the likeliest class of each beat."""
+        return self.probabilities.argmax(axis=1)
+
+
+def beats_path(folder: Path, epoch: int) -> Path:
+    """The file of the test beats of an epoch: pred/test_beats_epN.npz, which NumPy alone reads."""
+    return folder / "pred" / f"test_beats_ep{epoch}.npz"
+
+
+def write_scored_beats(folder: Path, epoch: int, beats: ScoredBeats) -> Path:
+    """Write the file of `beats_path`, about 10 bytes a beat; return its path."""
+    arrays: dict[str, Any] = {
+        "ids": beats.ids,
+        "labels": beats.labels,
+        "probabilities": beats.probabilities,
+        **beats.origin,
+    }
+    path = beats_path(folder, epoch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as handle:
+        np.savez_compressed(handle, names=np.array(beats.names), **arrays)
+    return path
+
+
+def read_scored_beats(folder: Path, epoch: int) -> ScoredBeats | None:
+    """The test beats of an epoch, in the order of their ids; None where an older version tested and kept none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = beats_path(folder, epoch)
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        order = np.argsort(arrays["ids"], kind="stable")
+        names = tuple(arrays["names"].tolist())
+        origin = {name: arrays[name][order] for name in (*ORIGIN, "time") if name in arrays}
+        beats = ScoredBeats(
+            arrays["ids"][order], arrays["labels"][order], arrays["probabilities"][order], origin, names
+        )
+        sound = beats.probabilities.shape == (len(beats.ids), len(names)) and set(ORIGIN) <= origin.keys()
+        if not (sound and len(beats.ids) and 0 <= beats.labels.min() <= beats.labels.max() < len(names)):
+            raise ValueError("its arrays do not belong together")
+    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is damaged: {error}; write it anew by --test") from error
+    return beats
