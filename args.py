@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import re
 from argparse import Namespace
 from collections.abc import Container
 from pathlib import Path
@@ -81,6 +83,7 @@ ELSEWHERE = {
     "--validate": "--test", "--annotate": "--predict", "--learning-rate": "--lr", "--bs": "--batch-size",
     "--arch": "--model-name", "--data-dir": "--root-dir", "--help-all": "--help",
 }  # fmt: skip
+LONGEST_NAME = 24  # characters of a database, with its list, in a run's name
 RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
@@ -120,6 +123,8 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
             if one in given and other not in given:
                 from_file.pop(other, None)  # flags win
     args = Namespace(**{**defaults, **from_file, **given}, given=frozenset({**from_file, **given}))
+    if args.train_on and args.split not in ("kfold", given.get("split")):
+        args.split = "databases"  # in place of the default, or of a recipe's
     if args.num_classes is None:
         args.num_classes = classes_of(args.dataset, args.split)
     if not (args.help or args.about):
@@ -187,18 +192,51 @@ def run_options(args: Namespace) -> dict[str, Any]:
 
 
 def extract_name(args: Namespace) -> str:
-    """The name that the flags give a run, up to its version: "ecg_resnet1d_10_opadam_StepLR_lr0.01_nll_bs128_"."""
+    """The name that the flags give a run, up to its version: "ecg_resnet1d_10_opadam_StepLR_lr0.01_nll_bs128_".
+
+    It tells the rows as well: split, databases, and where they are no rows of Kaggle's, leads and features.
+    """
     name = f"{args.dataset}_{args.model_name}_op{args.optimizer}_{args.scheduler}_lr{args.lr}_{args.criterion}"
     name += f"_bs{args.batch_size}_"
     if args.class_balance:
         name += f"cb{args.class_balance}_"
     if args.sampler:
         name += f"samp{args.sampler}_"
-    if args.split != "kaggle":
+    if args.split not in ("kaggle", "databases"):
         name += f"split{args.split}_"
     if args.fold:
         name += f"fold{args.fold.replace('/', 'of')}_"
+    if args.train_on:
+        name += f"on{database_names(args.train_on)}_"
+    elif args.records_dir and Path(args.records_dir).name != "mitdb":
+        name += f"on{_short(args.records_dir)}_"
+    if args.context == "window":
+        name += f"leads{args.leads}_"
+    if args.features:
+        name += f"{'+'.join(args.features)}_"
+    if args.neighbours:
+        name += f"neighbours{args.neighbours}_"
     return name
+
+
+def database_names(texts: list[str]) -> str:
+    """Databases and folders, with their lists, as names of runs and folders have them: "mitdb.ds1+svdb.dev"."""
+    text = "+".join(map(_short, texts))
+    return text if len(text) <= 4 * LONGEST_NAME else f"{text[: 4 * LONGEST_NAME - 7]}-{_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def _short(database: str) -> str:
+    """A database, list or folder in a run's name: "mitdb.ds1"; long ones by their beginning and a digest."""
+    place, _, listed = database.rpartition(":") if ":" in Path(database).name else (database, "", "")
+    text = ".".join(part for part in (Path(place).absolute().name, listed) if part)
+    text = re.sub(r"[^\w.-]", "-", text)
+    if len(text) <= LONGEST_NAME:
+        return text
+    return f"{text[: LONGEST_NAME - 7]}-{_digest(text)}"
 
 
 def get_version(args: Namespace) -> int | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,9 +12,11 @@ from torch import nn
 
 from args import NAME_FLAGS, run_options
 from commands.options import CommandOptions
+from commands.pretrained import pretrained_file
 from loaders import get_loader
 from loaders.datasets.batches import Batches
 from loaders.datasets.build import Data
+from loaders.datasets.databases import people_of
 from loaders.datasets.dataset import ECGLoader
 from loaders.options import BalanceOptions, BatchOptions
 from models import get_model
@@ -23,9 +25,9 @@ from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
 from toolbox.optimizers import get_optimizer
 from toolbox.options import DeviceOptions, TrainingOptions
-from toolbox.runs.checkpoint import BEST, load_checkpoint, load_weights
+from toolbox.runs.checkpoint import load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_fits
-from toolbox.runs.folders import Run, list_runs
+from toolbox.runs.folders import Run
 from toolbox.runs.pickle_reader import import_weights
 from toolbox.schedulers import get_scheduler
 from toolbox.training.step import OptimizerStep, WeightEMA
@@ -136,17 +138,27 @@ class BuiltRun:
         return same
 
     def check_records(self, run: Run) -> None:
-        """Raise UserError when records that `run` learned from would test it now."""
-        then, now = run.config["data"].get("records"), self.data.facts.get("records")
-        if not (isinstance(then, dict) and isinstance(then.get("train"), list) and now):
-            return
-        both = sorted(set(map(str, then["train"])) & set(now["test"]))
+        """Raise UserError when records or people that `run` learned from would test it now."""
+        then, now = run.config["data"], self.data.facts
+        if "databases" in now:
+            learned = then.get("patients") if "databases" in then else {"train": people_of(train_records(then))}
+            tested = now["patients"]["test"]
+        else:
+            learned, tested = {"train": train_records(then)}, now.get("records", {}).get("test", [])
+        both = sorted(set(map(str, learned["train"] if isinstance(learned, dict) else ())) & set(tested))
         if both:
             names = ", ".join(both[:6]) + (" ..." if len(both) > 6 else "")
             raise UserError(
                 f"{run.name} learned from records that would test it now: {names}; "
                 "the records, or the file of --patients, are not those that it was trained with; put them back"
             )
+
+
+def train_records(data: Mapping[str, Any]) -> list[str]:
+    """The training records that a run's config.json names; none of a run of Kaggle's rows, or of an older one."""
+    records = data.get("records")
+    names = records.get("train") if isinstance(records, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def build(args: Namespace) -> BuiltRun:
@@ -193,15 +205,7 @@ def start_weights(model: nn.Module, options: Options, root: str) -> None:
         load_weights(model, import_weights(command.import_weights), command.import_weights, new_head=True)
     if not command.pretrained:
         return
-    path = Path(command.pretrained)
-    if not path.exists():
-        runs = list_runs(root)
-        named = [run.path for run in runs if run.name == command.pretrained]
-        if not named:
-            names = ", ".join(run.name for run in runs) or "none yet"
-            raise UserError(f"--pretrained {command.pretrained}: no such file, folder or run; runs: {names}")
-        path = named[-1]
-    path = path / BEST if path.is_dir() else path
+    path = pretrained_file(command.pretrained, root)
     state = load_checkpoint(path)
     check_fits(state, options.model.model_name, state.get("class_names", ()), path)  # other classes get a new head
     load_weights(model, state["model"], path, new_head=True)

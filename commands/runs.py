@@ -90,7 +90,7 @@ def single_lead_run(args: Namespace, dataset: str) -> Run | None:
 def of_default_flags(runs: list[Run], wanted: dict[str, object]) -> list[Run]:
     """Those of several runs that have the defaults of all flags by which the runs differ; all, where none has."""
     open_flags = [key for key in NAME_FLAGS if key not in wanted]
-    differing = [key for key in open_flags if len({str(run.options.get(key)) for run in runs}) > 1]
+    differing = [key for key in open_flags if len({str(run.options.get(key, DEFAULTS[key])) for run in runs}) > 1]
     return [run for run in runs if fits(run, {key: DEFAULTS[key] for key in differing})] or runs
 
 

@@ -150,7 +150,8 @@ def flat_maps(patients: Mapping[str, Any]) -> dict[str, Any]:
         classes = {of: {kind: each[kind]["value"] for kind in ("Se", "+P", "F1")} for of, each in per_class}
         ec57 = {of: result["ec57"][of] for of in ("gross", "average")} if "ec57" in result else {}
         by_map[name] = {**figures, **classes, "EC57": ec57, "without": result.get("without", {})}
-    return {**by_map, "calibration": patients["calibration"]}
+    databases = {name: flat_maps(each) for name, each in patients.get("databases", {}).items()}
+    return {**by_map, **databases, **({"calibration": patients["calibration"]} if "calibration" in patients else {})}
 
 
 def flat(scores: Mapping[str, Any], before: str = "") -> dict[str, float | None]:

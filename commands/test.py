@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from args import FREE_FLAGS
+from args import FREE_FLAGS, database_names
 from commands.build import build
 from commands.imported import imported_run
 from commands.options import imports_weights
@@ -24,6 +24,7 @@ from toolbox.reports.tensorboard import get_board
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
+from toolbox.training.outputs import EpochResult
 from toolbox.utils import UserError, note, outliving_readers, printable, remove_abandoned
 from trainer import run_epoch, test
 
@@ -62,31 +63,57 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     remove_abandoned(run.path / "pred", ".*.tmp")
     if not state["log"]["logged"]["val"]:
         raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
+    folder = results_folder(run, args.test_on)
     built = build(args)
     built.load_model(state, run)
     data, names, epoch = built.data, built.context.class_names, state["epoch"]
     outcome = test(built.context, built.evaluation_batches(data.test))
     scores = outcome.scores
+    folder.mkdir(parents=True, exist_ok=True)
     print(
         f"{printable(run.name)}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True
     )  # first: the disk may be full
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    path = write_test_results(run.path, epoch, scores, outcome.predictions(), probabilities, labels, names)
+    path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names)
     held_out = None
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
     write_scored_beats(run.path, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
-    patients, lines = write_patient_results(run.path, epoch, outcome, origin, names, args.split, held_out, unit)
-    board = get_board(run.path / "tensorboard", args.tensorboard, None)  # the curves may reach beyond this epoch
-    board.scalars("test", scores, epoch)
-    board.pictures("test", np.array(scores["confusion"]), probabilities, labels, names, epoch)
-    board.close()
-    log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
-    page = write_page(run, log.logged, state["best"])
+    patients, lines = write_patient_results(folder, epoch, outcome, origin, names, args.split, held_out, unit)
+    written = [path.parent]
+    if folder == run.path:
+        written.append(show_test(run, args.tensorboard, epoch, outcome, names, state["best"]))
     print("\n".join(lines), flush=True)
     for warning in data.warnings:
         note(warning)
-    print(f"written {printable(path.parent)}\nreport: {printable(page)}")
+    print("\n".join(f"{what} {printable(each)}" for what, each in zip(("written", "report:"), written, strict=False)))
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": patients}
+
+
+def results_folder(run: Run, test_on: list[str]) -> Path:
+    """The folder of the results: the run's own, or one below it for databases that it was not started with.
+
+    Raises:
+        UserError: there is nothing to test on.
+    """
+    own = run.options.get("test_on", [])
+    if test_on == own and (own or run.options.get("split") != "databases"):
+        return run.path
+    if not test_on:
+        raise UserError(f"{run.name} names nothing to test on; name it by --test-on DB[:LIST]...")
+    return run.path / "test_on" / database_names(test_on)
+
+
+def show_test(
+    run: Run, tensorboard: bool, epoch: int, outcome: EpochResult, names: tuple[str, ...], best: dict[str, Any] | None
+) -> Path:
+    """Add the test scores to the run's TensorBoard files and to its page; the page."""
+    board = get_board(run.path / "tensorboard", tensorboard, None)  # the curves may reach beyond this epoch
+    board.scalars("test", outcome.scores, epoch)
+    confusion = np.array(outcome.scores["confusion"])
+    board.pictures("test", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, epoch)
+    board.close()
+    log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
+    return write_page(run, log.logged, best)

@@ -10,6 +10,7 @@ from typing import Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
+from commands.pretrained import with_pretrained_inputs
 from commands.runs import open_run
 from loaders.datasets.summary import missing_classes
 from toolbox.reports.console import aligned, class_counts, scores_table
@@ -44,6 +45,7 @@ def train_run(args: Namespace, run: Run | None = None, experiment: str | None = 
     if run is not None:
         with hold(run.path):
             return continue_run(args, run)
+    args = with_pretrained_inputs(args)
     built = build(args)
     training = built.training()
     if args.tensorboard:

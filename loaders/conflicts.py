@@ -8,6 +8,7 @@ from loaders.options import BatchOptions
 from toolbox.utils.aami import classes_of
 from toolbox.utils.options import Conflict, conflicts_of_each, spelling
 
+FOLDS_VALIDATE = ("interpatient", "interpatient_strict", "databases")  # splits whose --fold says who validates
 WINDOW_FLAGS = (
     "window_before", "window_after", "window_rate", "leads", "scale", "highpass", "baseline", "spliced"
 )  # fmt: skip
@@ -52,8 +53,32 @@ CONFLICTS = (
         "--fold goes with --split kfold, or with interpatient; Kaggle's split knows no patients",
     ),
     Conflict(
-        lambda args: (args.starts or args.prepare) and args.patients and args.split != "kfold",
-        "--patients goes with --split kfold, which keeps the records of a person together",
+        lambda args: (args.starts or args.prepare) and args.patients and args.split not in ("kfold", "databases"),
+        "--patients goes with --split kfold or --train-on, which keep the records of a person together",
+    ),
+    Conflict(
+        lambda args: args.train_on and args.dataset.startswith("synthetic"),
+        "--train-on names databases of people's records; leave it out with --dataset {dataset}",
+    ),
+    Conflict(
+        lambda args: "split" in args.typed and args.train_on and args.split not in ("kfold", "databases"),
+        "--split {split} names the records to train on itself; leave out --train-on, or --split",
+    ),
+    Conflict(
+        lambda args: (args.starts or args.prepare) and args.split == "databases" and not args.train_on,
+        "--split databases needs --train-on DB[:LIST]...",
+    ),
+    Conflict(
+        lambda args: (args.starts or args.prepare) and args.test_on and not args.train_on,
+        "--test-on goes with --train-on, and with --test of a run",
+    ),
+    Conflict(
+        lambda args: args.test_on and args.split == "kfold",
+        "--split kfold tests on a group of patients of --train-on; leave out --test-on, or --split",
+    ),
+    Conflict(
+        lambda args: args.starts and args.symbols and not args.train_on,
+        "--symbols goes with --train-on",
     ),
     Conflict(
         lambda args: args.split.startswith("interpatient") and args.dataset.startswith("synthetic"),
@@ -122,9 +147,7 @@ CONFLICTS = (
         "--val-fraction does nothing with --validate-on {validate_on}, which holds no rows out",
     ),
     Conflict(
-        lambda args: (
-            args.starts and "val_fraction" in args.typed and args.fold and args.split.startswith("interpatient")
-        ),
+        lambda args: args.starts and "val_fraction" in args.typed and args.fold and args.split in FOLDS_VALIDATE,
         "--val-fraction does nothing with --split {split} --fold {fold}: the fold says who validates",
     ),
     Conflict(

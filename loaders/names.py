@@ -10,13 +10,26 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from toolbox.utils import UserError, nearest
+from toolbox.utils.aami import CLASS_LETTERS
 from toolbox.utils.options import argument
 
 DATASET_NAMES = ("ecg", "ecg_bin", "synthetic", "synthetic_bin")
+# Databases by PhysioNet's names -> their facts, which loaders/sources/databases reads.
+DATABASE_FILES = {
+    "mitdb": "loaders.sources.databases.mitdb:DATABASE",
+    "svdb": "loaders.sources.databases.svdb:DATABASE",
+    "incartdb": "loaders.sources.databases.incartdb:DATABASE",
+    "edb": "loaders.sources.databases.edb:DATABASE",
+    "ltdb": "loaders.sources.databases.ltdb:DATABASE",
+    "nsrdb": "loaders.sources.databases.nsrdb:DATABASE",
+    "nstdb": "loaders.sources.databases.nstdb:DATABASE",
+    "qtdb": "loaders.sources.databases.qtdb:DATABASE",
+    "stdb": "loaders.sources.databases.stdb:DATABASE",
+}
 SOURCES = ("auto", "csv", "records", "gdrive", "physionet")
 SAMPLINGS = ("equal", "importance", "effective")
 SAMPLERS = (*SAMPLINGS, "patients")
-SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold")
+SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold", "databases")
 CONTEXTS = ("kaggle", "window")
 BASELINES = ("highpass", "median")
 FEATURE_NAMES = ("rr", "rr_past", "rhythm", "pattern", "shape", "tempo", "qrs", "pwave", "past", "tempo_past")
@@ -76,6 +89,36 @@ def parse_augment(text: str) -> dict[str, float]:
         if not 0 <= sizes[name] <= 1:
             raise UserError(f"{part!r}: expected a size from 0 to 1 behind the colon")
     return sizes
+
+
+def parse_database(text: str) -> tuple[str, tuple[str, ...] | None]:
+    """A database or a folder, and the names of its records or of one list of them: "svdb:dev" -> ("svdb", ("dev",)),
+    "my/records:p1,p2" -> ("my/records", ("p1", "p2")), "mitdb" -> ("mitdb", None).
+
+    Raises:
+        UserError: a name is empty.
+    """
+    place, colon, names = text.rpartition(":")
+    if not colon or "/" in names or "\\" in names:  # a colon of the folder itself
+        place, colon, names = text, "", ""
+    listed = tuple(name.strip() for name in names.split(","))
+    if not place or (colon and not all(listed)):
+        raise UserError(f"{text!r}: expected DB, DB:LIST or DB:RECORD,RECORD; DB is one of {', '.join(DATABASE_FILES)}")
+    return place, listed if colon else None
+
+
+def parse_symbols(text: str) -> tuple[int, str]:
+    """A class and the WFDB symbols that stand for it: "S=AaJSn" -> (1, "AaJSn").
+
+    Raises:
+        UserError: no such class, or no symbols.
+    """
+    letter, _, symbols = text.partition("=")
+    if letter not in CLASS_LETTERS or not symbols:
+        raise UserError(
+            f"{text!r}: expected a class and its symbols, as S=AaJSn; classes are {', '.join(CLASS_LETTERS)}"
+        )
+    return CLASS_LETTERS.index(letter), symbols
 
 
 def fold_name(text: str) -> str | None:

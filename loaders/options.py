@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from loaders.names import (
     BASELINES,
     CONTEXTS,
+    DATABASE_FILES,
     DATASET_NAMES,
     FEATURE_NAMES,
     SAMPLERS,
@@ -17,7 +18,9 @@ from loaders.names import (
     as_typed,
     fold_name,
     parse_augment,
+    parse_database,
     parse_spliced,
+    parse_symbols,
 )  # fmt: skip
 from toolbox.utils.aami import KAGGLE_ROW
 from toolbox.utils.addresses import web_address
@@ -61,21 +64,49 @@ class SplitOptions:
 
     split: str = option(
         "kaggle",
-        "kaggle mixes patients; interpatient: DS1/DS2 (de Chazal 2004), strict: without 202; kfold: by patient",
+        "kaggle mixes patients; interpatient: DS1/DS2 (de Chazal 2004), strict: without 202; kfold: by patient; "
+        "databases: --train-on and --test-on",
         choices=SPLITS,
         role="name",
         common=True,
     )
+    train_on: list[str] = option(
+        [],
+        f"databases ({', '.join(DATABASE_FILES)}) or folders of annotated WFDB records to train on; DB:LIST, as "
+        "mitdb:ds1 or svdb:dev, or DB:RECORD,RECORD takes some of the records",
+        type=as_typed(parse_database),
+        nargs="*",
+        metavar="DB[:LIST]",
+        role="name",
+        common=True,
+    )
+    test_on: list[str] = option(
+        [],
+        "the same, to test on; with --test, others than the run's own may be named",
+        type=as_typed(parse_database),
+        nargs="*",
+        metavar="DB[:LIST]",
+        role="free",
+        common=True,
+    )
+    symbols: list[str] = option(
+        [],
+        "WFDB symbols of a class in folders of own records, where they differ from the usual ones: S=AaJSn",
+        type=as_typed(parse_symbols),
+        nargs="*",
+        metavar="CLASS=SYMBOLS",
+    )
     fold: str | None = option(
         None,
-        "which of K groups of patients tests (kfold), or validates within DS1 (interpatient)",
+        "which of K groups of patients tests (kfold), or validates (interpatient: within DS1; databases)",
         type=fold_name,
         metavar="I/K",
         role="name",
     )
     patients: str | None = option(
         None,
-        "with --split kfold of own records: CSV file of lines record,patient, so that no person is on two sides",
+        "with --split kfold or --train-on, for own records: CSV file of lines record,patient, so that no person is on "
+        "two sides",
         metavar="FILE",
     )
     val_fraction: float = option(0.1, "share of train held out for validation", type=number(float, 0, 0.5, above=True))
@@ -90,13 +121,13 @@ class SplitOptions:
 class InputOptions:
     """Model input of a beat (all but the defaults need raw records)."""
 
-    context: str = option("kaggle", "a row: 187 samples from the R peak, or a window", choices=CONTEXTS)
+    context: str = option("kaggle", "a row: 187 samples from the R peak, or a window", choices=CONTEXTS, role="name")
     window_before: float = option(0.5, "seconds before the R peak", type=number(float, 0, 60), metavar="S")
     window_after: float = option(
         0.5, "seconds from the R peak on, all future", type=number(float, 0, 60, above=True), metavar="S"
     )
     window_rate: int = option(120, "samples per second of a window", type=number(int, 20, 2000), metavar="HZ")
-    leads: int = option(1, "leads of a window, MLII first", type=number(int, 1, 16))
+    leads: int = option(1, "leads of a window, MLII first", type=number(int, 1, 16), role="name")
     scale: str = option(
         "record",
         "unit of a window: the recording's typical beat, its own standard deviation, mV",
@@ -116,8 +147,11 @@ class InputOptions:
         type=listed("feature group", FEATURE_NAMES),
         nargs="*",
         metavar="GROUP",
+        role="name",
     )
-    neighbours: int = option(0, "rows of that many beats before and after come along", type=number(int, 0, 100))
+    neighbours: int = option(
+        0, "rows of that many beats before and after come along", type=number(int, 0, 100), role="name"
+    )
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,24 @@ def test_options_leave_out_what_is_done_and_keep_what_is_trained():
             "--dataset ecg_bin --model-name cnn1d --class-balance importance --optimizer sgd --criterion focal",
             "ecg_bin_cnn1d_3_opsgd_StepLR_lr0.01_focal_bs128_cbimportance_",
         ),
-        ("--model-name lstm --split kaggle --context window", "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_"),
+        ("--model-name lstm --split kaggle --context window", "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_leads1_"),
+        (
+            "--model-name lstm --context window --leads 2 --features rr tempo --neighbours 1",
+            "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_leads2_rr+tempo_neighbours1_",
+        ),
+        (
+            "--model-name lstm --train-on mitdb:ds1 path/to/svdb:800,801 --test-on mitdb:ds2",
+            "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_onmitdb.ds1+svdb.800-801_",
+        ),
+        (
+            "--model-name lstm --train-on svdb:dev --split kfold --fold 1/5",
+            "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_splitkfold_fold1of5_onsvdb.dev_",
+        ),
+        (
+            "--model-name lstm --records-dir my/records --split kfold --fold 1/5",
+            "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_splitkfold_fold1of5_onrecords_",
+        ),
+        ("--model-name lstm --records-dir my/mitdb", "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_"),
         (
             "--model-name lstm --split interpatient --sampler equal",
             "ecg_lstm_1_opadam_StepLR_lr0.01_nll_bs128_sampequal_splitinterpatient_",
@@ -196,6 +213,28 @@ def test_options_leave_out_what_is_done_and_keep_what_is_trained():
 )
 def test_names(line, name):
     assert extract_name(parse_args(line.split())) == name
+
+
+def test_long_lists_of_records_make_short_names_of_their_own():
+    lists = [",".join(map(str, range(first, first + 40))) for first in (800, 801)]
+    names = [extract_name(parse_args(["--model-name", "lstm", "--train-on", f"svdb:{text}"])) for text in lists]
+    assert names[0] != names[1] and all(len(name) < 80 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("line", "split"),
+    [
+        ("--train-on mitdb:ds1", "databases"),
+        ("--config interpatient --train-on mitdb:ds1", "databases"),  # over the recipe's
+        ("--train-on svdb --split kfold --fold 1/3", "kfold"),
+        ("--config interpatient", "interpatient"),
+        ("--test --test-on svdb", "kaggle"),  # the run's own is taken later
+    ],
+)
+def test_databases_are_a_split_of_their_own(line, split):
+    args = parse_args(["--model-name", "mlp", *line.split()])
+    assert args.split == split
+    assert args.num_classes == (5 if split == "kaggle" else 4)
 
 
 def test_versions_belong_to_exactly_these_flags(tmp_path):

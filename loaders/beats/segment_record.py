@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +13,27 @@ from loaders.beats.table import Beats, kaggle_beats, labels_of
 from loaders.beats.windows import prepared, scaled
 from loaders.dsp.resample import positions
 from loaders.io.wfdb_record import Record, read_wfdb
-from toolbox.utils import UserError
+from toolbox.utils import UserError, warn
+from toolbox.utils.aami import DE_CHAZAL_CLASSES
 
 CLASS_SYMBOLS = np.array(list("NAVFQ"))  # WFDB symbols that synthetic beats of each class get
 
 
-def rows_of(record: Record, spec: InputSpec) -> Beats:
+def rows_of(record: Record, spec: InputSpec, classes: Mapping[str, int] = DE_CHAZAL_CLASSES) -> Beats:
     """All beats of `record`, at least one, by `spec`, and those of the synthetic patients made of it.
+
+    Args:
+        classes: WFDB symbol -> class; annotations of other symbols are no beats.
 
     Raises:
         UserError: it has too few leads, or (Kaggle's rows) another rate than 360 Hz.
     """
-    labels = labels_of(record.symbol)
+    labels = labels_of(record.symbol, classes)
     chosen = np.flatnonzero(labels >= 0)
     sample, labels = record.sample[chosen], labels[chosen]
     times = sample / record.fs
     if spec.context == "kaggle":
-        beats = kaggle_beats(record, whole=True)
+        beats = kaggle_beats(record, whole=True, classes=classes)
         beats.time = times
         if not spec.features:
             return beats
@@ -70,6 +75,8 @@ def read_rows(path: Path, spec: InputSpec) -> Beats:
         UserError: it is damaged, has no beat, or is refused by `rows_of`.
     """
     record = read_wfdb(path)
+    if record.beyond:
+        warn(f"record {path}: {record.beyond} of its annotations behind its last sample are left out")
     if not (labels_of(record.symbol) >= 0).any():
         raise UserError(f"record {path}: no beat among its {len(record.sample)} annotations")
     return rows_of(record, spec)

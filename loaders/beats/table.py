@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -64,9 +64,9 @@ class Beats:
         return Beats(**{name: np.concatenate([part[name] for part in listed]) for name in listed[0]})
 
 
-def labels_of(symbols: np.ndarray) -> np.ndarray:
-    """(n,) int64: the AAMI class of each WFDB symbol, -1 for symbols of no beat of the five classes."""
-    codes = np.array([DE_CHAZAL_CLASSES.get(symbol, -1) for symbol in symbols.tolist()], dtype=np.int64)
+def labels_of(symbols: np.ndarray, classes: Mapping[str, int] = DE_CHAZAL_CLASSES) -> np.ndarray:
+    """(n,) int64: the AAMI class of each WFDB symbol by `classes`, -1 for symbols of no beat of the five classes."""
+    codes = np.array([classes.get(symbol, -1) for symbol in symbols.tolist()], dtype=np.int64)
     return codes.reshape(-1)
 
 
@@ -112,12 +112,13 @@ def extend_peaks(peaks: np.ndarray) -> np.ndarray:
     return np.append(peaks, peaks[-1] + usual * np.array([1, 2]))
 
 
-def kaggle_beats(record: Record, whole: bool = False) -> Beats:
+def kaggle_beats(record: Record, whole: bool = False, classes: Mapping[str, int] = DE_CHAZAL_CLASSES) -> Beats:
     """The beats of `record` as Kaggle's rows of its first lead.
 
     The recipe was recovered by matching Kaggle's rows against the records; it reproduces them bit for bit. The next
     annotation after a beat counts as the next R peak (beat or not, as it was done there), after the last one the end
     of the signal; the record's last annotation gives no row, unless `whole`: its row then ends with the signal.
+    `classes` are those of the symbols.
 
     Raises:
         UserError: the recording has another rate than the 360 Hz that the recipe counts in.
@@ -128,7 +129,7 @@ def kaggle_beats(record: Record, whole: bool = False) -> Beats:
         )
     lead = record.digital[:, 0].astype(np.int64)
     at = np.append(record.sample, [len(lead)] * 2)  # the end of the signal stands for the annotations after the last
-    labels = labels_of(record.symbol)
+    labels = labels_of(record.symbol, classes)
     chosen = np.flatnonzero((labels if whole else labels[:-1]) >= 0)
     x, length = cut_kaggle_rows(lead, at, chosen)
     n = len(chosen)

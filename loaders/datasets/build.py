@@ -16,17 +16,16 @@ import numpy as np
 
 from loaders.beats.features.table import names_of
 from loaders.beats.input_spec import InputSpec
-from loaders.beats.spliced import is_spliced, spliced_from
 from loaders.beats.table import Beats
-from loaders.datasets import checks, splits
+from loaders.datasets import checks, databases, splits
+from loaders.datasets.by_patient import Parts, by_patient
 from loaders.datasets.dataset import ECGLoader, ECGLoader_bin
-from loaders.datasets.patients import UNKNOWN_WARNING, are_known, with_patients
+from loaders.datasets.patients import with_patients
 from loaders.options import DataOptions, SourceOptions, SplitOptions
 from loaders.sources.cache import Cache
 from loaders.sources.finder import SourceFinder, open_cache
 from loaders.sources.records import Layout, synthetic_source
 from toolbox.utils import UserError
-from toolbox.utils.aami import CLASS_LETTERS
 
 KAGGLE_VERSION = 1  # to be raised when Kaggle's rows or split come out otherwise: caches made before are then rebuilt
 VERSION = 2  # the same of all other rows
@@ -38,7 +37,6 @@ KAGGLE_WARNING = (
 SYNTHETIC_WARNING = (
     "Synthetic recordings, patients mixed as in Kaggle's split: scores on them say nothing about people."
 )
-SYNTHETIC_PATIENTS_WARNING = "Synthetic recordings: scores on them say nothing about people."
 LEARNED_WARNING = (
     "--validate-on train: nothing is held out; validation scores are of rows that the network learns from, and the "
     "last epoch is the run's. Choose nothing by them."
@@ -46,11 +44,6 @@ LEARNED_WARNING = (
 LEAK_WARNING = (
     "--validate-on test: the epoch is chosen on the test rows themselves, so test scores are too good "
     "(the predecessor's protocol, for comparison only)."
-)
-Q_WARNING = "Four classes, N S V F: Q and the paced records are left out, as the papers do."
-SHARED_WARNING = (
-    "The published inter-patient list has one man on both sides (201 in DS1, 202 in DS2); "
-    "--split interpatient_strict leaves 202 out."
 )
 
 
@@ -84,25 +77,6 @@ class Data:
             "rows": {"train": len(self.train), "val": len(self.val), "test": len(self.test)},
             **self.facts,
         }
-
-
-@dataclass
-class Parts:
-    """The rows of each part, with warnings and text about the split.
-
-    Attributes:
-        division: their numbers among all beats.
-        kind: the dataset that they make.
-        warnings: to be read with the scores.
-        lines: more for --prepare to print.
-        known: whether it is known whose the records are, and that no beat stands in two of them.
-    """
-
-    division: splits.Division
-    kind: type[ECGLoader]
-    warnings: list[str]
-    lines: list[str]
-    known: bool = True
 
 
 def ecg(options: DataOptions) -> Data:
@@ -141,13 +115,17 @@ def load(options: DataOptions, kind: type[ECGLoader]) -> Data:
         return data
     spec = InputSpec.of(options.inputs, options.patients.spliced)
     layout = whole_layout(spec)
-    cache = synthetic_cache(options.source, layout) or SourceFinder(options.source, layout).find_records()
-    beats, where = cache.splits["all"], cache.meta["source"]["where"]
-    if options.split.patients:
-        beats = with_patients(beats, options.split.patients, bool(spec.spliced))
-    parts = (mixed if options.split.split == "kaggle" else by_patient)(beats, options, kind)
-    rows = parts.division.rows
-    checks.check_filled({part: len(numbers) for part, numbers in rows.items()}, where)
+    if options.split.train_on or options.split.test_on:
+        cache, parts = databases.load(options, layout, kind)
+        beats = cache.splits["all"]
+    else:
+        cache = synthetic_cache(options.source, layout) or SourceFinder(options.source, layout).find_records()
+        beats = cache.splits["all"]
+        if options.split.patients:
+            beats = with_patients(beats, options.split.patients, bool(spec.spliced))
+        parts = (mixed if options.split.split == "kaggle" else by_patient)(beats, options, kind)
+    where, rows = cache.meta["source"]["where"], parts.division.rows
+    checks.check_filled({part: len(rows[part]) for part in rows if part not in parts.empty}, where)
     if not parts.known:
         parts.warnings += checks.shared_rows(dict.fromkeys(rows, beats), rows, where)
     if options.split.validate_on == "train":
@@ -162,6 +140,7 @@ def load(options: DataOptions, kind: type[ECGLoader]) -> Data:
         **({"patients": division.patients} if parts.known else {}),
         "records": division.records,
         "features": names_of(spec.features, spec.leads),
+        **parts.facts,
     }
     return Data(train, val, test, cache, parts.warnings, facts, spec.future() + parts.lines)
 
@@ -246,38 +225,3 @@ def mixed(beats: Beats, options: DataOptions, kind: type[ECGLoader]) -> Parts:
     rest, held = held_out(kind(beats, train).labels().numpy(), options.split, options.seed)
     division = splits.Division({"train": train[rest], "val": train[held], "test": test})
     return Parts(division, kind, [SYNTHETIC_WARNING if source.is_synthetic else KAGGLE_WARNING], [])
-
-
-def by_patient(beats: Beats, options: DataOptions, kind: type[ECGLoader]) -> Parts:
-    """A split by patient; beats of synthetic patients made of a record's beats train where that record does."""
-    split = options.split
-    number, _, folds = (split.fold or "").partition("/")
-    fold = (int(number), int(folds)) if folds else None
-    no_beat = np.zeros(len(beats), dtype=bool)
-    spliced = is_spliced(beats.record) if options.patients.spliced != "none" else no_beat
-    real = np.flatnonzero(~spliced)
-    division = splits.divide(
-        splits.without_signal(beats, real), split.split, fold, split.val_fraction, options.seed,
-        whole=split.validate_on == "train",
-    )  # fmt: skip
-    division.rows = {part: real[rows] for part, rows in division.rows.items()}
-    warnings = [SYNTHETIC_PATIENTS_WARNING] if options.source.is_synthetic else []
-    warnings += [Q_WARNING, *([SHARED_WARNING] if division.shared else [])]
-    known = options.source.is_synthetic or bool(split.patients) or are_known(beats, bool(spliced.any()))
-    warnings += [] if known else [UNKNOWN_WARNING]
-    lines = splits.describe(division, known, split.patients or "")
-    if spliced.any():
-        rows = np.flatnonzero(spliced & (beats.y < splits.SCORED))
-        rows = rows[np.isin(spliced_from(beats.record[rows]), division.records["train"])]
-        division.rows["train"] = np.sort(np.concatenate([division.rows["train"], rows]))
-        lines += spliced_lines(beats, rows)
-    return Parts(division, kind.without_q(), warnings, lines, known)
-
-
-def spliced_lines(beats: Beats, rows: np.ndarray) -> list[str]:
-    """Text for --prepare: the synthetic patients in the training part, whose beats are `rows` (k,)."""
-    names = np.unique(beats.record[rows])
-    counts = np.bincount(beats.y[rows], minlength=splits.SCORED)
-    by_class = ", ".join(f"{letter} {count}" for letter, count in zip(CLASS_LETTERS, counts.tolist(), strict=False))
-    sources = len(np.unique(spliced_from(names)))
-    return ["", f"spliced patients, in train only: {len(names)}, out of {sources} of its records; rows {by_class}"]

@@ -19,6 +19,7 @@ import numpy as np
 
 from loaders.beats.table import Beats
 from loaders.io.wfdb_record import SAME_PATIENT
+from loaders.sources.databases.mitdb import DS1, DS2
 from toolbox.utils import UserError
 from toolbox.utils.aami import CLASS_LETTERS, CLASSES_BY_PATIENT
 
@@ -27,8 +28,6 @@ from toolbox.utils.aami import CLASS_LETTERS, CLASSES_BY_PATIENT
 # file's rows against the records, which identifies every one of them.
 KAGGLE_TEST = Path(__file__).with_name("kaggle_test.npz")
 
-DS1 = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
-DS2 = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
 PACED = ("102", "104", "107", "217")
 # Classes that take part: N, S, V and F; Q (15 beats outside the paced records) is left out, as in the papers.
 SCORED = CLASSES_BY_PATIENT["ecg"]

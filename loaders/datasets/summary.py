@@ -70,10 +70,11 @@ def describe(data: Data) -> tuple[dict[str, Any], list[str]]:
 
 
 def missing_classes(data: Data) -> list[str]:
-    """A line for each class that a split has no rows of."""
+    """A line for each class that a split has no rows of; a test part that was not asked for has none."""
     return [
         f"warning: {split} has no {name} rows"
         for split, part in parts_of(data).items()
+        if len(part)
         for name, count in zip(part.class_names, part.class_counts().tolist(), strict=True)
         if count == 0
     ]

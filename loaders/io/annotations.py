@@ -76,14 +76,11 @@ def annotation_file(record: Path, annotator: str, folder: str | None = None) -> 
     return (Path(folder) if folder else record.parent) / f"{record.name}.{annotator}"
 
 
-def read_annotations(file: Path, length: int | None = None) -> AnnotationFile:
+def read_annotations(file: Path) -> AnnotationFile:
     """Read a WFDB annotation file: the only reader of them, so that all refuse the same files.
 
-    Args:
-        length: of the signal in samples of the file, where it is known.
-
     Raises:
-        UserError: the file is missing or damaged, or its annotations go back in time or leave the signal.
+        UserError: the file is missing or damaged, or its annotations go back in time or begin before the signal.
     """
     import wfdb
 
@@ -97,7 +94,7 @@ def read_annotations(file: Path, length: int | None = None) -> AnnotationFile:
         subtype = np.asarray(content.subtype, dtype=np.int64)
     if states_rate and not content.fs > 0:
         raise UserError(f"{file} counts {content.fs:g} samples a second, expected more than 0")
-    _check_order(file, sample, length)
+    _check_order(file, sample)
     texts = [text.rstrip("\x00") for text in content.aux_note]
     return AnnotationFile(Annotations(sample, symbol, subtype), texts, content.fs or None)
 
@@ -132,13 +129,11 @@ def _single_character(symbol: Any) -> str:
     return text if len(text) == 1 else ""
 
 
-def _check_order(file: Path, sample: np.ndarray, length: int | None) -> None:
-    """Raise UserError when annotations leave a signal of `length` samples, or go back in time."""
+def _check_order(file: Path, sample: np.ndarray) -> None:
+    """Raise UserError when annotations begin before the signal, or go back in time."""
     if not len(sample):
         return
     span = f"{file}: annotations from sample {sample.min()} to {sample.max()}"
-    if length is not None and (sample.min() < 0 or sample.max() >= length):
-        raise UserError(f"{span}, the signal has {length}")
     if sample.min() < 0:
         raise UserError(f"{span}, the first sample of a recording is 0")
     back = np.flatnonzero(np.diff(sample) < 0)

@@ -19,6 +19,7 @@ MITDB = (
     *("117", "118", "119", "121", "122", "123", "124", "200", "201", "202", "203", "205", "207", "208", "209", "210"),
     *("212", "213", "214", "215", "217", "219", "220", "221", "222", "223", "228", "230", "231", "232", "233", "234"),
 )
+MOST_BEYOND = 0.01  # share of a record's annotations that may lie behind its last sample
 SAME_PATIENT = {"202": "201"}  # of MITDB; its directory says that both were taken from one man
 
 
@@ -38,6 +39,8 @@ class Record:
         symbol: (annotations,) the WFDB annotation codes, one character each ("U1"); "" for an unknown code.
         aux: (annotations,) the annotations' texts: rhythm changes such as "(AFIB".
         comments: the header's comment lines.
+        notes: on what the header does not say, see `read_header`.
+        beyond: annotations behind the last sample, which are left out.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Record:
     symbol: np.ndarray
     aux: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    beyond: int = 0
 
     @property
     def signal(self) -> np.ndarray:
@@ -60,6 +65,9 @@ class Record:
 
 def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
     """Read the WFDB record `path` (without extension) and its annotations.
+
+    Annotations behind the last sample are left out, as of the Supraventricular Arrhythmia Database's 860, where they
+    are a hundredth of all at most; more of them are of another signal.
 
     Raises:
         UserError: a file is missing, cannot be read, or its parts do not fit together.
@@ -73,7 +81,12 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
     leads = range(header.n_sig)
     digital = np.column_stack(read_samples(path, header, leads, 0, header.sig_len))
     file = annotation_file(path, annotator)
-    content = read_annotations(file, header.sig_len)
+    content = read_annotations(file)
+    sample = content.annotations.sample
+    inside = int(np.searchsorted(sample, header.sig_len))  # they never go back in time
+    if len(sample) - inside > MOST_BEYOND * len(sample):
+        span = f"annotations from sample {sample[0]} to {sample[-1]}"
+        raise UserError(f"{file}: {span}, the signal has {header.sig_len}")
     if content.fs not in (None, header.fs):
         raise UserError(f"{file} counts {content.fs:g} samples a second, the signal has {header.fs:g}")
     check_gaps(path, digital, header.fmt, header.sig_name)
@@ -87,10 +100,12 @@ def read_wfdb(path: str | Path, annotator: str = "atr") -> Record:
         digital=digital,
         gain=gain,
         baseline=baseline,
-        sample=content.annotations.sample,
-        symbol=np.asarray(content.annotations.symbol, dtype="U1"),
-        aux=content.texts,
+        sample=sample[:inside],
+        symbol=np.asarray(content.annotations.symbol[:inside], dtype="U1"),
+        aux=content.texts[:inside],
         comments=list(header.comments),
+        notes=list(header.notes),
+        beyond=len(sample) - inside,
     )
 
 

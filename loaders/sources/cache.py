@@ -18,7 +18,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +56,7 @@ class Source:
         build: makes the splits, {"train": Beats, "test": Beats}.
         where: the source in words, for messages.
         keep: the number of caches of this kind that stay, so that recipes can be tried in turn.
+        notes: facts about the files for meta.json, which `build` fills in; plain values.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Source:
     build: Callable[[], dict[str, Beats]]
     where: str
     keep: int = 1
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -220,6 +222,7 @@ def build(parent: Path, source: Source) -> Cache:
         "source": {"where": source.where, "files": files},
         "built": time.time(),
         "splits": list(splits),
+        **({"notes": source.notes} if source.notes else {}),
     }
     folder = parent / f"{source.kind}-{mark[:12]}"
     temporary = parent / f".building-{secrets.token_hex(6)}"

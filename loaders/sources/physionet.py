@@ -1,4 +1,4 @@
-"""The MIT-BIH Arrhythmia Database from PhysioNet: several files at once, resumable, each verified by its SHA-256."""
+"""Databases from PhysioNet: several files at once, resumable, each verified by its SHA-256."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from loaders.io.wfdb_record import MITDB
+from loaders.sources.databases.mitdb import DATABASE
 from loaders.sources.download import Fetcher, FinalError, check_address
 from toolbox.utils import UserError, sha256_of
 from toolbox.utils import progress as progress_bar
 from toolbox.utils.addresses import hide_secrets, public_address
 from toolbox.utils.errors import note
 
-BASE_URL = "https://physionet.org/files/mitdb/1.0.0/"
+BASE_URL = DATABASE.url
 LIST = "SHA256SUMS.txt"
-# The digest of PhysioNet's own list (704 files). The list comes from the server that it vouches for, so alone it
-# proves that nothing broke on the way; with its digest known beforehand it also proves that this is MITDB 1.0.0.
-LIST_SHA256 = "b61158a96d5f2ca80edfb354a9a66a6324836c390a84e1966dcee2b907d6be43"
+LIST_SHA256 = DATABASE.list_sha256
 RECORDS = MITDB
 EXTENSIONS = ("hea", "dat", "atr")
 
@@ -47,9 +46,11 @@ def _list_problem(path: Path) -> str:
     return "" if _read_list(path) else f"not a list of SHA-256 digests: {path.read_bytes()[:60]!r}"
 
 
-def _record_files(fetcher: Fetcher, digests: dict[str, str]) -> list[str]:
+def _record_files(fetcher: Fetcher, digests: dict[str, str], some_annotated: bool) -> list[str]:
     """Fetch RECORDS and ANNOTATORS; the names of the files of all records."""
     for name in ("RECORDS", "ANNOTATORS"):
+        if some_annotated and name == "ANNOTATORS" and name not in digests:
+            continue
         if name not in digests:
             raise FinalError(f"{fetcher.base_url}{LIST} has no line for {name}")
         fetcher.fetch(name, partial(_digest_problem, expected=digests[name]))
@@ -57,6 +58,8 @@ def _record_files(fetcher: Fetcher, digests: dict[str, str]) -> list[str]:
     for record in records:
         if not _RECORD_NAME.fullmatch(record):
             raise FinalError(f"{fetcher.base_url}RECORDS names {record!r}, which cannot be a record's name")
+    if some_annotated:
+        records = [record for record in records if f"{record}.{EXTENSIONS[-1]}" in digests]
     names = [f"{record}.{extension}" for record in dict.fromkeys(records) for extension in EXTENSIONS]
     unknown = [name for name in names if name not in digests]
     if unknown or not names:
@@ -121,18 +124,21 @@ def download(
     progress: bool = True,
     backoff: float = 1.0,
     list_sha256: str | None = None,
+    some_annotated: bool = False,
 ) -> Path:
-    """Have every record of MITDB in `folder`, verified; returns the folder.
+    """Have every record of a database in `folder`, verified; returns the folder.
 
     Sound files are kept. A file that was cut off stays as NAME.part, and the next call resumes it.
 
     Args:
-        base_url: the folder of SHA256SUMS.txt, RECORDS, ANNOTATORS and the records, http or https; None: `BASE_URL`.
+        base_url: the folder of SHA256SUMS.txt, RECORDS, ANNOTATORS and the records, http or https; None: `BASE_URL`,
+            MIT-BIH's.
         jobs: files at once.
         timeout: seconds to wait for the server; one attempt at one file may take ten times as long.
         attempts: per file; `backoff` seconds before the second, doubled after each.
         list_sha256: the digest that SHA256SUMS.txt must have. None means the published one for `BASE_URL`; any other
             server's list is taken as it is, which proves that the transfer is sound, not whose files they are.
+        some_annotated: records without annotations are left out; else each must have them.
 
     Raises:
         UserError: no such server or file, bytes that stay wrong, a folder that cannot be written.
@@ -145,7 +151,7 @@ def download(
     try:
         fetcher.folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(fetcher.folder):
-            _fetch_records(fetcher, list_sha256, jobs, progress)
+            _fetch_records(fetcher, list_sha256, jobs, progress, some_annotated)
     except FinalError as error:
         reason = hide_secrets(str(error), [base_url])
         raise UserError(
@@ -158,12 +164,12 @@ def download(
     return fetcher.folder
 
 
-def _fetch_records(fetcher: Fetcher, list_sha256: str | None, jobs: int, progress: bool) -> None:
+def _fetch_records(fetcher: Fetcher, list_sha256: str | None, jobs: int, progress: bool, some_annotated: bool) -> None:
     """Fetch the list of digests, and then the files of all records that it vouches for."""
     check = partial(_digest_problem, expected=list_sha256) if list_sha256 else _list_problem
     fetcher.fetch(LIST, check, reuse=list_sha256 is not None)
     digests = _read_list(fetcher.folder / LIST)
-    wanted = {name: digests[name] for name in _record_files(fetcher, digests)}
+    wanted = {name: digests[name] for name in _record_files(fetcher, digests, some_annotated)}
     if progress:
         note(f"{len(wanted)} files from {public_address(fetcher.base_url)} to {fetcher.folder}")
     _fetch_all(fetcher, wanted, jobs, progress)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.segment_record import read_rows, rows_of
@@ -23,6 +23,7 @@ from toolbox.utils import UserError, held_back, progress, scratch_folder, sync_f
 from toolbox.utils.signals import STOPPING, leave_signals
 
 RECORD_FILES = ("hea", "dat", "atr")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,18 @@ def warn_flat(parts: Iterable[Beats], where: str) -> None:
 
 def cut_all(paths: list[Path], rows: Callable[[Path], Beats]) -> Beats:
     """The `rows` of all records, read and cut by two processes, in order of record and time."""
+    return Beats.join(read_all(paths, rows))
+
+
+def read_all(paths: list[Path], read: Callable[[Path], T]) -> list[T]:
+    """The result of `read` for each record, in order, by two processes."""
     if len(paths) < 4:
-        return Beats.join(rows(path) for path in paths)
+        return [read(path) for path in paths]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=leave_signals) as pool:
         with held_back(*STOPPING):
-            parts = pool.map(rows, paths, chunksize=2)
+            parts = pool.map(read, paths, chunksize=2)
         try:
-            return Beats.join(progress(parts, "cutting beats", total=len(paths)))
+            return list(progress(parts, "cutting beats", total=len(paths)))
         except BaseException:
             pool.shutdown(cancel_futures=True)  # at the first bad record, or Ctrl-C, the others are not read
             raise

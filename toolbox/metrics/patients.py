@@ -103,6 +103,25 @@ def patient_scores(
     }
 
 
+def database_scores(
+    probabilities: np.ndarray, labels: np.ndarray, origin: Mapping[str, np.ndarray], names: Sequence[str], unit: str
+) -> dict[str, Any]:
+    """The `patient_scores` of each database, where the test beats are of several: record names are "svdb/800" then.
+
+    Returns:
+        Database -> its scores, in order of name; empty for the beats of one database.
+    """
+    records, which = np.unique(origin["record"], return_inverse=True)
+    database = np.array([name.rpartition("/")[0] for name in records.tolist()], dtype=str)[which]
+    scores = {}
+    for name in np.unique(database).tolist():
+        own = database == name
+        scores[name] = patient_scores(
+            probabilities[own], labels[own], {key: values[own] for key, values in origin.items()}, names, True, unit
+        )
+    return scores if len(scores) > 1 else {}
+
+
 def calibration(
     probabilities: np.ndarray, labels: np.ndarray, held_out: tuple[np.ndarray, np.ndarray] | None
 ) -> dict[str, Any]:

@@ -11,7 +11,14 @@ import pandas as pd
 
 from toolbox.metrics.calibration import reliability, tempered
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
-from toolbox.metrics.patients import EC57_MAP, OVERALL, calibration, most_decisive_record, patient_scores
+from toolbox.metrics.patients import (
+    EC57_MAP,
+    OVERALL,
+    calibration,
+    database_scores,
+    most_decisive_record,
+    patient_scores,
+)  # fmt: skip
 from toolbox.plotter import plot_reliability, save_plot
 from toolbox.reports.console import percent
 from toolbox.training.outputs import EpochResult
@@ -51,6 +58,8 @@ def write_patient_results(
         "split": split,
         **patient_scores(probabilities, labels, origin, names, split != "kaggle", unit),
     }
+    if split != "kaggle" and (databases := database_scores(probabilities, labels, origin, names, unit)):
+        results["databases"] = databases
     validation = None if held_out is None else (held_out.probabilities.numpy(), held_out.labels.numpy())
     results["calibration"] = calibration(probabilities, labels, validation)
     pred = folder / "pred"
@@ -68,7 +77,10 @@ def write_patient_results(
 
 
 def rows(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None, float | None, float | None]]:
-    """Iterate over all scores: label map, class or record, name, value, lower and upper end of the interval."""
+    """Iterate over all scores: label map, class or record, name, value, lower and upper end of the interval. Of each of
+    several databases, the label map's name begins with the database's."""
+    for database, each in results.get("databases", {}).items():
+        yield from ((f"{database}: {row[0]}", *row[1:]) for row in rows({**each, "calibration": {}}))
     for name, result in results["maps"].items():
         for key in OVERALL:
             yield name, "all", LABELS[key], *result[key].values()
@@ -162,7 +174,20 @@ def _record_lines(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def as_lines(results: Mapping[str, Any]) -> list[str]:
-    """All tables as lines for the terminal."""
+    """All tables as lines for the terminal: of each database, where they are several, of all, and calibration."""
+    lines = []
+    for database, each in results.get("databases", {}).items():
+        lines += [f"database {database}", *map_lines(each), ""]
+    lines += ["all databases"] if lines else []
+    calibrated = results["calibration"]
+    line, temperature = f"calibration: expected error {percent(calibrated['ece'])}", calibrated["temperature"]
+    if temperature is not None:
+        line += f"; {percent(calibrated['ece_tempered'])} at temperature {temperature:.2f}, fitted on validation"
+    return [*lines, *map_lines(results), line]
+
+
+def map_lines(results: Mapping[str, Any]) -> list[str]:
+    """The tables of each label map as lines for the terminal."""
     lines = []
     if results["intervals"]:
         unit = "records" if "over records" in results["intervals"] else "patients"
@@ -186,8 +211,4 @@ def as_lines(results: Mapping[str, Any]) -> list[str]:
             figure = {key: {"value": rest[key], "low": None, "high": None} for key in OVERALL}
             shown = "  ".join(f"{LABELS[key]} {_shown(key, figure[key])}" for key in OVERALL)
             lines.append(f"without record {record}, which moves j-kappa most: {shown}")
-    calibrated = results["calibration"]
-    line, temperature = f"calibration: expected error {percent(calibrated['ece'])}", calibrated["temperature"]
-    if temperature is not None:
-        line += f"; {percent(calibrated['ece_tempered'])} at temperature {temperature:.2f}, fitted on validation"
-    return [*lines, line]
+    return lines

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolbox.utils import UserError, read_json, remove_abandoned, schema_error
+from toolbox.utils.options import spelling
 from toolbox.utils.program import program_words
 
 LATEST = "checkpoint.pth.tar"
@@ -159,8 +160,8 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
     for key in keys:
         if key not in run.options:  # a run of an older version
             continue
-        wanted[key] = run.options[key]
-        words += [f"--{key.replace('_', '-')}", "none" if wanted[key] is None else str(wanted[key])]
+        wanted[key] = value = run.options[key]
+        words += [spelling(key), *(value if isinstance(value, list) else ["none" if value is None else str(value)])]
         fitting = [other for other in runs if other.version == run.version]
         if all(other.path == run.path or not fits(other, wanted) for other in fitting):
             break
@@ -183,8 +184,8 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def fits(run: Run, wanted: dict[str, Any]) -> bool:
-    """Whether the flags of a run equal those `wanted`."""
-    return all(run.options.get(key) == value for key, value in wanted.items())
+    """Whether the flags of a run equal those `wanted`; flags that are newer than the run were empty."""
+    return all(run.options.get(key, value if not value else None) == value for key, value in wanted.items())
 
 
 def _names(runs: list[Run]) -> str:
