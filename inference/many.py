@@ -12,6 +12,7 @@ from tqdm import tqdm
 from inference.classifier import Classifier
 from inference.corrections import correction_text
 from inference.files import AnnotateOptions, annotate_file, read_leads
+from inference.folder_summary import summarize_folder
 from inference.outputs import REMEDY, Outputs
 from loaders.io.discovery import Item
 from toolbox.utils import printable, warn
@@ -58,6 +59,7 @@ def annotate_files(
             f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
         )
         raise
+    summarize_folder(done, all_failed, options.out)
     return {"recordings": done, "failed": all_failed}
 
 

@@ -14,9 +14,9 @@ from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import ECTOPIC, SILENCES, Episode
 from toolbox.holter.families import COMPARED_RATE, Family
 from toolbox.holter.page_numbers import start_of_day
-from toolbox.holter.strips import COLOURS, INK, MAJOR, MINOR, PAPER
+from toolbox.holter.strips import INK, MAJOR, MINOR, PAPER
 from toolbox.holter.trace import MISSING, PART_SECONDS, QUANTUM, CompressedTrace
-from toolbox.utils.aami import CLASS_LETTERS, LETTER_SYMBOLS, LETTERS
+from toolbox.utils.aami import CLASS_COLOURS, CLASS_LETTERS, LETTER_SYMBOLS, LETTERS
 
 NAMES = {letter: name.lower() for name, letter in LETTERS.items()}
 UNREADABLE, READABLE = -1, 0  # subtypes of WFDB's "~", signal quality
@@ -106,7 +106,7 @@ def page_values(
         "switches": summary.get("switches", []),
         "edges": _edges(annotated),
         "names": NAMES,
-        "colours": COLOURS,
+        "colours": CLASS_COLOURS,
         "bad": annotated.marks.bad,
         "silent": [episode.first for episode in annotated.episodes if episode.kind in SILENCES],
         "shapes": COMPARED_RATE,
