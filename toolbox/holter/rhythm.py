@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.annotation import PACED_SYMBOL, AnnotatedRecording
 from toolbox.holter.beat_context import BeatContext
 from toolbox.holter.episodes import (
     ATRIAL_FIBRILLATION,
@@ -61,6 +61,14 @@ def with_rhythms(beats: AnnotatedRecording, paced: np.ndarray | None = None) -> 
         rhythms += [_episode(kind, times, first, last) for first, last in spans]
     changed = bool((called != letters).any())
     return replace(beats, rhythms=tuple(rhythms), called=called if changed else None, reasons=reasons)
+
+
+def paced_warning(beats: AnnotatedRecording) -> list[str]:
+    """What the reader of a recording with paced beats should know; nothing without."""
+    count = int((beats.symbols == PACED_SYMBOL).sum())
+    if not count:
+        return []
+    return [f"a pacemaker leads {count} beats: they are called Q, and no network here has learned from paced hearts"]
 
 
 def _without_beats(

@@ -1,6 +1,4 @@
-"""toolbox.holter.rhythm_marks: which rhythm begins where."""
-
-from __future__ import annotations
+"""Marks of rhythms in an annotation file."""
 
 import numpy as np
 import pytest
@@ -8,11 +6,34 @@ import pytest
 from toolbox.holter.episodes import ATRIAL_FIBRILLATION, BRADYCARDIA, FIBRILLATION, PACED, Episode
 from toolbox.holter.rhythm_marks import mark_of, rhythm_marks
 
-SAMPLE = np.arange(20) * 100 + 50
+SAMPLE = np.arange(100, 2100, 100)  # twenty beats
 
 
-def episode(kind: str, first: int, last: int, rate: float | None = 120.0) -> Episode:
-    return Episode(kind, first / 1.0, last / 1.0, first, last, rate)
+def test_a_normal_rhythm_throughout_has_no_mark():
+    assert rhythm_marks([], SAMPLE, 100.0) == []
+    slow_s_run = Episode("S run", 5.0, 8.0, 4, 7, 60.0)  # has no mark of its own
+    assert rhythm_marks([slow_s_run], SAMPLE, 100.0) == []
+
+
+def test_a_rhythm_begins_a_sample_before_its_first_beat_and_the_one_after_it_too():
+    fibrillation = Episode(ATRIAL_FIBRILLATION, 5.0, 11.0, 4, 10, 120.0)
+    assert rhythm_marks([fibrillation], SAMPLE, 100.0) == [(99, "+", "(N"), (499, "+", "(AFIB"), (1199, "+", "(N")]
+
+
+def test_ventricular_fibrillation_lies_between_brackets():
+    flutter = Episode(FIBRILLATION, 5.05, 5.9, 4, 5, None)
+    assert rhythm_marks([flutter], SAMPLE, 100.0) == [
+        (99, "+", "(N"),
+        (505, "[", ""),
+        (506, "+", "(VFL"),
+        (590, "]", ""),
+        (591, "+", "(N"),
+    ]
+
+
+def test_marks_make_way_for_other_annotations():
+    run = Episode("V run", 5.0, 8.0, 4, 7, 150.0)
+    assert rhythm_marks([run], SAMPLE, 100.0, avoided=[499, 498])[1] == (497, "+", "(VT")
 
 
 @pytest.mark.parametrize(
@@ -24,26 +45,11 @@ def episode(kind: str, first: int, last: int, rate: float | None = 120.0) -> Epi
         (BRADYCARDIA, 40.0, "(SBR"), (FIBRILLATION, None, "(VFL"), ("sinus tachycardia", 120.0, ""),
     ],
 )  # fmt: skip
-def test_each_kind_has_its_mark(kind: str, rate: float | None, text: str) -> None:
-    assert mark_of(episode(kind, 0, 5, rate)) == text
+def test_each_kind_has_its_mark(kind, rate, text):
+    assert mark_of(Episode(kind, 1.0, 8.0, 0, 7, rate)) == text
 
 
-def test_a_recording_begins_with_a_mark_before_its_first_beat() -> None:
-    assert rhythm_marks([], SAMPLE, 100.0) == [(49, "+", "(N")]
-    assert rhythm_marks([], np.array([0, 100]), 100.0) == [(0, "+", "(N")]
-
-
-def test_a_run_interrupts_what_lasts() -> None:
-    marks = rhythm_marks([episode(ATRIAL_FIBRILLATION, 3, 15), episode("V run", 8, 10)], SAMPLE, 100.0)
-    assert marks == [
-        (49, "+", "(N"), (349, "+", "(AFIB"), (849, "+", "(VT"), (1149, "+", "(AFIB"), (1649, "+", "(N"),
-    ]  # fmt: skip
-
-
-def test_flutter_stands_between_brackets_and_no_two_marks_share_a_sample() -> None:
-    flutter = Episode(FIBRILLATION, 5.6, 9.4, 5, 9, None)
-    sample = np.delete(SAMPLE, [6, 7, 8])
-    marks = rhythm_marks([flutter, episode(ATRIAL_FIBRILLATION, 0, 16)], sample, 100.0, avoided=(560, 940, 49))
-    assert marks == [
-        (48, "+", "(AFIB"), (559, "[", ""), (561, "+", "(VFL"), (939, "]", ""), (941, "+", "(AFIB"),
-    ]  # fmt: skip
+def test_a_run_interrupts_what_lasts():
+    lasting, run = Episode(ATRIAL_FIBRILLATION, 4.0, 16.0, 3, 15, 90.0), Episode("V run", 9.0, 11.0, 8, 10, 120.0)
+    marks = [(99, "(N"), (399, "(AFIB"), (899, "(VT"), (1199, "(AFIB"), (1699, "(N")]
+    assert rhythm_marks([lasting, run], SAMPLE, 100.0) == [(at, "+", text) for at, text in marks]
