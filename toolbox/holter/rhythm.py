@@ -44,6 +44,7 @@ def with_rhythms(beats: AnnotatedRecording, paced: np.ndarray | None = None) -> 
     flutter = find_flutter(beats.trace)
     paced = np.zeros(len(beats.sample), bool) if paced is None else paced
     beats, paced = _without_beats(beats, paced, flutter)
+    skipped = _judged(beats.skipped, [(round(a * beats.fs), round(b * beats.fs)) for a, b in flutter])
     times, rr, letters = beats.times, beats.rr, beats.letters
     context = BeatContext(times, rr, letters, beats.trace)
     by_pacemaker = [(a, b - 1) for a, b in chains_of(_bridged(paced)).tolist() if b - a >= SHORTEST_PACED]
@@ -60,7 +61,7 @@ def with_rhythms(beats: AnnotatedRecording, paced: np.ndarray | None = None) -> 
     ):
         rhythms += [_episode(kind, times, first, last) for first, last in spans]
     changed = bool((called != letters).any())
-    return replace(beats, rhythms=tuple(rhythms), called=called if changed else None, reasons=reasons)
+    return replace(beats, skipped=skipped, rhythms=tuple(rhythms), called=called if changed else None, reasons=reasons)
 
 
 def paced_warning(beats: AnnotatedRecording) -> list[str]:
@@ -87,6 +88,19 @@ def _without_beats(
         beats, sample=beats.sample[keep], begins=begins[keep], probabilities=beats.probabilities[keep], named=named
     )
     return kept, paced[keep]
+
+
+def _judged(skipped: Sequence[tuple[int, int, str]], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:
+    """The skipped intervals but for what lies within `spans`, in samples: flutter is no noise."""
+    left = [(int(start), int(stop), kind) for start, stop, kind in skipped]
+    for begin, end in spans:
+        pieces = [
+            piece
+            for start, stop, kind in left
+            for piece in ((start, min(stop, begin), kind), (max(start, end), stop, kind))
+        ]
+        left = list(dict.fromkeys((start, stop, kind) for start, stop, kind in pieces if stop > start))
+    return left
 
 
 def _called(context: BeatContext, paced: np.ndarray, fibrillating: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:

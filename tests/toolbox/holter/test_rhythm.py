@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -156,6 +158,18 @@ def test_flutter_is_measured_and_has_no_beats() -> None:
     assert len({at for at, _, _ in marks} | set(beats.sample.tolist())) == len(marks) + len(beats.sample)
 
 
+def test_flutter_is_not_skipped_as_noise() -> None:
+    times, signal = fluttering(60, 90, 150)
+    plain = recording(times, "N" * len(times), packed(signal))
+    skipped = [(100, 900, "gap"), (55 * 360, 95 * 360, "noise"), (100 * 360, 105 * 360, "noise")]
+    beats = with_rhythms(replace(plain, skipped=skipped))
+    ((start, stop),) = [(e.start, e.stop) for e in beats.rhythms if e.kind == FIBRILLATION]
+    assert beats.skipped == [
+        (100, 900, "gap"), (55 * 360, round(start * 360), "noise"), (round(stop * 360), 95 * 360, "noise"),
+        (100 * 360, 105 * 360, "noise"),
+    ]  # fmt: skip
+
+
 def test_quiet_noisy_and_beating_signals_are_no_flutter() -> None:
     rng = np.random.default_rng(0)
     at = np.arange(60 * 360) / 360
@@ -174,7 +188,7 @@ def test_what_a_person_named_stays() -> None:
     plain = recording(times, letters, signal_of(times, p_waves))
     named = np.full(450, "")
     named[201] = "S"
-    beats = with_rhythms(type(plain)(**{**vars(plain), "named": named}))
+    beats = with_rhythms(replace(plain, named=named))
     assert beats.letters[200:203].tolist() == ["N", "S", "N"]
 
 
