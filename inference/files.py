@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference.classifier import Classifier
+from inference.classifier import MADE_UP, Classifier, training_limits, training_warnings
 from inference.corrections import Corrections, correction_text, describe_corrections
 from inference.hours_table import write_hours
 from inference.outputs import EPISODES, HOURS, REMEDY, Outputs
@@ -147,8 +147,13 @@ def summarize(
         **beats.summary(),
         **report_numbers(ReportedBeats.of(beats, recording.start)),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
-        "warnings": [*warnings, *recording.notes, *annotated.warnings],
-        "model": {"name": classifier.name, "classes": list(classifier.class_names)},
+        "warnings": [*training_warnings(classifier), *warnings, *recording.notes, *annotated.warnings],
+        "model": {
+            "name": classifier.name,
+            "classes": list(classifier.class_names),
+            "dataset": classifier.dataset,
+            **({"limits": limits} if (limits := training_limits(classifier)) else {}),
+        },
         "peaks": options.peaks,
         "live": options.live,
         "leads_read": classifier.input_spec.leads if classifier.input_spec else 1,
@@ -176,7 +181,8 @@ def _write_files(
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
     others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
-    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others), marks)
+    shown = {**summary, "warnings": [text for text in summary["warnings"] if text != MADE_UP]}  # it is among the limits
+    write_page(outputs.file("html"), shown, details, beats, shown_leads(recording, others), marks)
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
@@ -194,10 +200,11 @@ def _table_comments(summary: dict[str, Any]) -> list[str]:
     trained = {folded(name) for name in TRAINED_LEADS}
     remarks = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
     remarks += [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
-    if not remarks and not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
+    warnings = [text for text in summary["warnings"] if text != MADE_UP]  # a table is the same whatever was learned
+    if not remarks and not warnings and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
-    return [leads, *remarks, *(f"warning: {text}" for text in summary["warnings"])]
+    return [leads, *remarks, *(f"warning: {text}" for text in warnings)]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:
