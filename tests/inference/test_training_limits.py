@@ -35,7 +35,7 @@ class Windows(Rule):
 @pytest.fixture(scope="module")
 def headers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("recordings")
-    return [write_format(folder, name, small_record(0.5).digital, "16") for name in ("a", "b")]
+    return [write_format(folder, name, small_record().digital, "16") for name in ("a", "b")]
 
 
 def test_a_network_of_synthetic_recordings_is_warned_of_once_and_in_every_summary(

@@ -31,11 +31,16 @@ function levelOf(signal) { // mV, the middle of a signal, to a line of the paper
   return some.length ? Math.round(2 * some[some.length >> 1]) / 2 : 0;
 }
 
-// Where a row has its middle, in px from its top: at 0.6 of it, lower where peaks would reach into the letters above.
+// Where a row has its middle, in px from its top: at 0.6 of it, or where peaks reach neither the letters nor the edge.
 function zeroOf(signal, level, pxmv, height) {
-  let highest = level;
-  for (const value of signal) if (value > highest) highest = value;
-  return Math.max(0.6 * height, Math.min(0.85 * height, 26 + (highest - level) * pxmv));
+  let highest = level, lowest = level;
+  for (const value of signal) {
+    if (value > highest) highest = value;
+    if (value < lowest) lowest = value;
+  }
+  const above = 26 + (highest - level) * pxmv, below = 4 + (level - lowest) * pxmv;
+  if (above + below > height) return (height * above) / (above + below);
+  return Math.max(above, Math.min(0.6 * height, height - below));
 }
 
 function line(pen, x1, y1, x2, y2) {
@@ -84,6 +89,21 @@ function painter(meta, beats) {
     }
   }
 
+  // Rhythms that last and stretches without beats: a bar along the lower edge, with their name at its start.
+  function lasting(pen, row) {
+    let last = -Infinity;
+    for (const [start, stop, title] of meta.lasting) {
+      if (stop <= row.start || start >= row.start + row.seconds) continue;
+      const left = Math.max(0, (start - row.start) * row.pxs), right = (Math.min(stop, row.start + row.seconds) - row.start) * row.pxs;
+      pen.fillStyle = "#5a5a5a";
+      pen.fillRect(left, row.top + row.height - 5, Math.max(2, right - left), 4);
+      const at = Math.max(left + 4, 160); // beside the time
+      const above = at > row.width - 360 ? 62 : 14; // of the calibration mark
+      if (at > last) label(pen, title, at, row.top + row.height - above, "bold");
+      last = at + 8 * title.length;
+    }
+  }
+
   // Where beats are read from this lead instead of the annotated one: a bar on top of its row.
   function switched(pen, row) {
     for (const { start, stop, lead } of meta.switches) {
@@ -97,7 +117,7 @@ function painter(meta, beats) {
 
   function trace(pen, row) {
     const signal = row.signal;
-    const y = (value) => Math.max(row.top, Math.min(row.top + row.height, row.zero - (value - row.level) * row.pxmv));
+    const y = (value) => Math.max(row.highest, Math.min(row.lowest, row.zero - (value - row.level) * row.pxmv));
     const each = row.rate / row.pxs; // samples per pixel
     let drawn = false;
     const to = (x, value) => {
@@ -211,7 +231,8 @@ function painter(meta, beats) {
         const first = Math.max(0, Math.floor(start * rate));
         const signal = await read(first, Math.ceil((start + seconds) * rate) + 1), level = levelOf(signal);
         const pxmv = view.gain * MM, own = { name, rate, first, signal, level, top: top + place * height, height };
-        return { ...own, start, seconds, width, pxs, pxmv, zero: own.top + zeroOf(signal, level, pxmv, height) };
+        const edges = { highest: top, lowest: top + shown.length * height }; // of its line: leads may reach into each other
+        return { ...own, ...edges, start, seconds, width, pxs, pxmv, zero: own.top + zeroOf(signal, level, pxmv, height) };
       }));
       lines.push({ start, seconds, width, pxs, top, height: shown.length * height, rows: each });
     }
@@ -228,5 +249,5 @@ function painter(meta, beats) {
     write(pen, text, x, y, "left", "middle", 12, "#4a4a4a", weight);
   }
 
-  return { paper, label, bad, switched, trace, marks, badge, cursor, scaleBar, rows };
+  return { paper, label, bad, lasting, switched, trace, marks, badge, cursor, scaleBar, rows };
 }
