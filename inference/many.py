@@ -9,9 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from inference.classifier import Classifier
+from inference.classifier import MADE_UP, Classifier, training_warnings
 from inference.corrections import correction_text
-from inference.files import AnnotateOptions, annotate_file
+from inference.files import AnnotateOptions, annotate_file, read_leads
 from inference.folder_summary import summarize_folder
 from inference.outputs import REMEDY, Outputs
 from loaders.io.discovery import Item
@@ -21,13 +21,19 @@ from toolbox.utils.signals import Ended
 
 
 def annotate_files(
-    items: Sequence[Item], failed: dict[str, str], classifier: Classifier, options: AnnotateOptions, processes: int
+    items: Sequence[Item],
+    failed: dict[str, str],
+    classifier: Classifier,
+    options: AnnotateOptions,
+    processes: int,
+    single: Classifier | None = None,
 ) -> dict[str, Any]:
     """Annotate this machine's share of recordings; one that fails is reported and the rest go on.
 
     Args:
         items: the recordings.
         failed: by name, what else was asked for and why it cannot be done.
+        single: a network of one lead, see `annotate_lead`.
         processes: how many recordings to annotate at once, each in a process; 0 and 1 start none.
 
     Returns:
@@ -37,7 +43,8 @@ def annotate_files(
         UserError: none could be annotated, by fault of the recordings.
     """
     named, refused = _by_path(items, options)
-    work = partial(annotate_file, classifier=classifier, options=options, show_progress=min(processes, len(named)) < 2)
+    progress = min(processes, len(named)) < 2
+    work = partial(annotate_file, classifier=classifier, options=options, show_progress=progress, single=single)
     finished: list[str] = []
 
     def report(summary: dict[str, Any]) -> None:
@@ -45,6 +52,8 @@ def annotate_files(
         with tqdm.external_write_mode():  # moves progress bars out of the way
             _print_summary(summary)
 
+    for text in training_warnings(classifier) if named else ():
+        warn(text)
     try:
         done, all_failed = run_all(work, named, {**failed, **refused}, processes, report)
     except Ended as stop:
@@ -65,11 +74,11 @@ def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str,
     for item in items:
         outputs = Outputs(options.target(item))
         first = owner.setdefault(outputs.target.resolve(), item.path)
-        taken = [file for file in outputs.files if file.resolve() in inputs]
+        recordings = [file for file in outputs.files if file.resolve() in inputs]
         if first != item.path:
             refused[str(item.path)] = f"{item.path}: its files would overwrite those of {first}; give it another --out"
-        elif taken:
-            refused[str(item.path)] = f"{item.path}: {taken[0]} is a recording of this command, and kept; {REMEDY}"
+        elif recordings:
+            refused[str(item.path)] = f"{item.path}: {recordings[0]} is a recording of this command, and kept; {REMEDY}"
         else:
             named[str(item.path)] = item
     return named, refused
@@ -78,7 +87,7 @@ def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str,
 def _print_summary(summary: dict[str, Any]) -> None:
     """Print a line on an annotated recording, and its warnings on stderr."""
     rate = summary["rate_per_min"]["mean"]
-    names = [lead["name"] for lead in summary["leads"]]
+    names = [lead["name"] for lead in read_leads(summary)]
     parts = [f"lead{'s' * (len(names) > 1)} {' and '.join(names)}"]
     parts += [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
     shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}
@@ -89,4 +98,5 @@ def _print_summary(summary: dict[str, Any]) -> None:
     again = ", done before" if summary.get("done_before") else ""
     print(printable(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}"), flush=True)
     for warning in summary["warnings"]:
-        warn(f"{summary['recording']}: {warning}")
+        if warning != MADE_UP:  # said once, of all recordings
+            warn(f"{summary['recording']}: {warning}")

@@ -53,6 +53,7 @@ class Stream:
     - In the first 2 s, the height of beats: --predict learns that from the first 4 s.
     - A stretch of less than 2 s that will turn out to stand still (flat) or to lie between two such; and the end of a
       long gap. A beat in the 2 s before may be given that --predict skips, or differ.
+    - Noise. It shows some seconds after it began; the beats of these are given. --predict looks at both sides.
     - Whether the lead is upside down, which takes minutes to see: `polarity` says it.
 
     A network of windows reads the same windows as in --predict, and the same features, provided that they are causal
@@ -73,7 +74,7 @@ class Stream:
 
     Attributes:
         names: the letters of the classes.
-        quality: "gap", "flat" or "saturated" while the signal cannot be judged, else "".
+        quality: "gap", "flat", "saturated" or "noise" while the signal cannot be judged, else "".
 
     Raises:
         UserError: the rate is too low for an ECG, the gain no positive number, the polarity another, or the network
@@ -104,7 +105,7 @@ class Stream:
         self.names = tuple(LETTERS[name] for name in classifier.class_names)
         self.quality = ""
         self._chunker = Chunker(fs, low / gain, high / gain, live=True)
-        self._segmenter = Segmenter(fs, polarity, input_spec=classifier.input_spec)
+        self._segmenter = Segmenter(fs, polarity, input_spec=classifier.input_spec, live=True)
         self._last_sample = 0
         self._finished = False
 
@@ -136,9 +137,8 @@ class Stream:
     def _beats(self, chunks: Iterable[Chunk]) -> Iterator[Beat]:
         """The beats of the next chunks."""
         for chunk in chunks:
-            at_the_end = [interval.kind for interval in chunk.bad if interval.stop >= len(chunk.signal)]
-            self.quality = at_the_end[-1] if at_the_end else ""
             part = self._segmenter.segment(chunk)
+            self.quality = part.quality
             if not len(part.sample):
                 continue
             columns = (part.sample.tolist(), part.begins.tolist(), part.seen.tolist())

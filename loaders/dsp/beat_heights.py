@@ -13,6 +13,7 @@ REMEMBERED = 64  # beats
 REACH = 0.067  # s around an R peak in which its height is measured
 NEAR = 1.0  # s around a beat whose middle magnitude is the noise
 CLEAR = 5.0  # heights above the noise: noise alone comes to 3, its own peaks
+CALM = (6.0, 10.0)  # heights above the noise at which an odd beat is less a sign of noise, and none
 RETURNED = 8  # clear low beats in a row show that the signal has become lower, as with another electrode
 
 
@@ -55,10 +56,19 @@ class BeatHeights:
         self.last = np.concatenate([self.last, height[keep]])[-REMEMBERED:]
         return keep
 
-    def are_high(self, slow: np.ndarray, at: np.ndarray, rate: float) -> np.ndarray:
-        """Whether the signal around samples `at` (n,) of `slow` is as high as a beat has to be: (n,)."""
-        height = _around(np.abs(slow), at, round(REACH * rate)).max(axis=1) if len(at) else np.zeros(0)
-        return height >= LEAST * self.usual
+    def noisiness(self, slow: np.ndarray, at: np.ndarray, rate: float) -> np.ndarray:
+        """How much like noise the signal `slow` is around samples `at` (n,), from 0 to 1: (n,).
+
+        None is what is lower than beats are, as in silence, and what stands out from a calm signal: an odd beat.
+        """
+        if not len(at):
+            return np.zeros(0)
+        magnitude = np.abs(slow)
+        height = _around(magnitude, at, round(REACH * rate)).max(axis=1)
+        middle = np.median(_around(magnitude, at, round(NEAR * rate)), axis=1)
+        odd, plain = CALM
+        likeness = np.clip((plain - height / np.maximum(middle, 1e-9)) / (plain - odd), 0, 1)
+        return np.where(height >= LEAST * self.usual, likeness, 0)
 
 
 def _around(values: np.ndarray, at: np.ndarray, reach: int) -> np.ndarray:

@@ -19,8 +19,8 @@ from loaders.dsp.rpeaks import read_peaks
 
 SECOND = round(MITBIH_FS)  # samples
 WINDOW = 10  # s that doubts are summed over
-FEWEST_BEATS = 0.5  # a second: doubts are divided by no fewer
-NOISY = 0.1  # doubts for each beat: more is noise
+FEWEST_BEATS = 1.0  # a second; doubts are divided by no fewer, so that a single odd beat is no noise
+NOISY = 0.08  # doubts for each beat: more is noise
 SHORTEST_READABLE = 8  # s between noise; less is not read
 SHORTEST_NOISE = 5  # s; less is no reason to stop
 REMEMBERED = 20  # s of past: half of WINDOW, and what the two lengths above can reach to

@@ -17,7 +17,8 @@ SMALLEST_P = 0.025  # of the QRS complex' height; less is noise
 
 
 class BadInterval(NamedTuple):
-    """Samples `start` up to `stop` of a signal, and why they cannot be judged: "gap", "flat" or "saturated"."""
+    """Samples `start` up to `stop` of a signal, and why they cannot be judged: "gap", "flat", "saturated" or
+    "noise"."""
 
     start: int
     stop: int
@@ -95,11 +96,21 @@ def _joined(intervals: list[BadInterval], n: int, shortest: int) -> list[BadInte
     return joined
 
 
+def beside(intervals: list[BadInterval], others: list[BadInterval]) -> list[BadInterval]:
+    """`others`, and of `intervals` what lies outside of them, in order; both are in order, without overlaps."""
+    parts = list(others)
+    for start, stop, kind in intervals:
+        inside = [other for other in others if other.stop > start and other.start < stop]
+        starts, stops = [start, *(each.stop for each in inside)], [*(each.start for each in inside), stop]
+        parts += [BadInterval(a, b, kind) for a, b in zip(starts, stops, strict=True) if a < b]
+    return sorted(parts)
+
+
 def merge_intervals(intervals: list[BadInterval]) -> list[BadInterval]:
     """Join intervals that were cut at the edges of chunks."""
     merged: list[BadInterval] = []
     for interval in intervals:
-        if merged and interval.start <= merged[-1].stop + 1:
+        if merged and interval.kind == merged[-1].kind and interval.start <= merged[-1].stop + 1:
             merged[-1] = merged[-1]._replace(stop=max(interval.stop, merged[-1].stop))
         else:
             merged.append(interval)

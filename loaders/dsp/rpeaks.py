@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import scipy
 
 from loaders.dsp.beat_heights import BeatHeights
 from loaders.dsp.resample import ratio, resample
+from loaders.dsp.small_beats import add_small_beats
 from toolbox.utils import UserError, one_blas_thread
 
 RATE = 90  # Hz that the network reads
@@ -119,7 +120,7 @@ class Reading(NamedTuple):
         peaks: (n,) int64, rising sample numbers.
         likely: (m,) float32, the smoothed probability of a beat, STEPS a second from the start.
         doubts: (d,) s, maxima of `likely` that are neither surely a beat nor surely none.
-        weights: (d,) how doubtful they are: from 0 to 1, halfway.
+        weights: (d,) from 0 to 1, how doubtful they are (most from a quarter to three) and how much like noise.
     """
 
     peaks: np.ndarray
@@ -180,23 +181,26 @@ def read_peaks(
     conditioned = (slow / _unit(slow)).astype(np.float32)
     with one_blas_thread():
         likely = np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="same")
-    steps = _maxima(likely, threshold) - 1  # likely is padded by one
+        network = partial(probability, weights=weights)
+        beats = _maxima(likely, threshold) - 1  # likely is padded by one
+        likely[1:-1] = add_small_beats(likely[1:-1], beats, slow, RATE, STRIDE, network)
+    steps = _maxima(likely, threshold) - 1
     stretch = float(1 / ratio(fs, RATE))
     peaks = _refine(signal, stretch, conditioned, steps * STRIDE + STRIDE // 2)
     peaks = peaks[recorded[peaks]]
     heights = BeatHeights() if heights is None else heights
     peaks = peaks[heights.tell_from_noise(slow, peaks / stretch, RATE)]
     likely = likely[1:-1].astype(np.float32)
-    doubts, weight = _doubts(likely)
-    high = heights.are_high(slow, doubts * STRIDE + STRIDE // 2, RATE)
-    return Reading(peaks, likely, doubts[high] / STEPS, weight[high])
+    doubts = _doubtful_maxima(likely)
+    weight = np.minimum(1, 4 * np.minimum(likely[doubts], 1 - likely[doubts]))
+    weight *= heights.noisiness(slow, doubts * STRIDE + STRIDE // 2, RATE)
+    return Reading(peaks, likely, doubts / STEPS, weight)
 
 
-def _doubts(likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(d,) the steps of doubtful maxima of `likely`, and how doubtful each is (d,), 1 from a quarter to three."""
+def _doubtful_maxima(likely: np.ndarray) -> np.ndarray:
+    """(d,) int64, the steps of maxima of `likely` that are neither surely a beat nor surely none."""
     inner = likely[1:-1]
-    maxima = np.flatnonzero((inner > likely[:-2]) & (inner >= likely[2:]) & (np.abs(inner - 0.5) < DOUBTFUL)) + 1
-    return maxima, np.minimum(1, 4 * np.minimum(likely[maxima], 1 - likely[maxima]))
+    return np.flatnonzero((inner > likely[:-2]) & (inner >= likely[2:]) & (np.abs(inner - 0.5) < DOUBTFUL)) + 1
 
 
 def _maxima(likely: np.ndarray, threshold: float) -> np.ndarray:

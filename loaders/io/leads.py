@@ -183,23 +183,10 @@ def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ..
 
 
 def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:
-    """The positions of `count` leads: the chosen one, then the others of the same rate, ECG leads by name only.
-
-    Raises:
-        UserError: there are too few.
-    """
-    fs = recording.leads[chosen].fs
+    """The positions of at most `count` leads: the chosen one, then others of the same rate, by name ECG leads only."""
     sure, maybe = likely_leads(recording.leads)
-    certain = sorted(sure) if sure else sorted(maybe)
-    rest = [k for k in certain if k != chosen and recording.leads[k].fs == fs]
-    if len(rest) < count - 1:
-        left_out = [lead.name for k, lead in enumerate(recording.leads) if k != chosen and k not in rest]
-        why = f" ({listed(left_out)}: no ECG lead by name and unit, or of another rate)" if left_out else ""
-        raise UserError(
-            f"{recording.path} has {len(rest) + 1} lead(s){why}; the network reads {count}. Take one trained with "
-            "--leads 1"
-        )
-    return [chosen, *rest[: count - 1]]
+    rest = [k for k in sorted(sure or maybe) if k != chosen and recording.leads[k].fs == recording.leads[chosen].fs]
+    return [chosen, *rest][:count]
 
 
 def words_of(name: str) -> list[str]:

@@ -37,6 +37,7 @@ class AnnotatedRecording:
         called: (n,) the letters of the beats after what the rhythm says of them; None for the likeliest classes.
         reasons: how many beats are called otherwise than their likeliest class says, by why.
         named: (n,) the letters that a person gave to beats, "" for beats that nobody corrected; None without any.
+        doubt: (s,) of each second, how much the R-peak network doubts its beats; none where the R peaks were given.
     """
 
     sample: np.ndarray
@@ -51,6 +52,7 @@ class AnnotatedRecording:
     called: np.ndarray | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
     named: np.ndarray | None = None
+    doubt: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def class_letters(self) -> tuple[str, ...]:
@@ -127,7 +129,7 @@ class AnnotatedRecording:
 
     def summary(self) -> dict[str, Any]:
         """Counts, rate, burden, episodes and signal quality in plain values."""
-        lost = dict.fromkeys(("gap", "flat", "saturated"), 0.0)
+        lost = dict.fromkeys(("gap", "flat", "saturated", "noise"), 0.0)
         for start, stop, reason in self.skipped:
             lost[reason] += (stop - start) / self.fs
         seconds = self.samples / self.fs

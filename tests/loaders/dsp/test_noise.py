@@ -87,7 +87,7 @@ def test_the_noise_stress_test() -> None:
 @needs_cases
 def test_fibrillation_is_doubtful_from_its_start_to_its_end() -> None:
     doubt, noise = read(lead(CASES / "cu01"), 250.0)
-    assert doubt[:205].max() < NOISY and doubt[220:500].min() > 0.3 and np.median(doubt[220:]) > 1
+    assert doubt[:205].max() < NOISY and doubt[220:500].min() > 0.15 and np.median(doubt[220:]) > 0.7
     assert np.array(noise) == pytest.approx(np.array([(214, 508)]), abs=6)
 
 
@@ -116,5 +116,7 @@ def test_doubts_are_divided_by_the_beats_of_the_ten_seconds_around() -> None:
     counts[1] = 1.0
     doubt = doubt_per_beat(counts)
     assert doubt[16:26].tolist() == pytest.approx([3 / WINDOW] * WINDOW) and doubt.sum() == pytest.approx(3)
-    counts[1] = 0.0  # as if of half a beat a second
-    assert doubt_per_beat(counts)[20] == pytest.approx(3 / (WINDOW / 2))
+    counts[1] = 0.5  # counts as one a second
+    assert doubt_per_beat(counts)[20] == pytest.approx(3 / WINDOW)
+    counts[1] = 2.0
+    assert doubt_per_beat(counts)[20] == pytest.approx(3 / (2 * WINDOW))
