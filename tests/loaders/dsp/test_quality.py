@@ -15,5 +15,5 @@ def test_a_stretch_of_just_two_seconds_is_found_at_any_place(fs: float, begin: i
     size = round(FLAT[0] * fs)
     signal = np.random.default_rng(0).normal(size=5000).astype(np.float32)
     signal[begin : begin + size + longer] = 0.3 + np.linspace(0, 0.9 * FLAT[1], size + longer)
-    flat = [(one.start, one.stop) for one in find_bad_intervals(signal, fs) if one.reason == "flat"]
+    flat = [(one.start, one.stop) for one in find_bad_intervals(signal, fs) if one.kind == "flat"]
     assert flat == ([] if longer < 0 else [(begin, begin + size + longer)])
