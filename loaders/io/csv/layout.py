@@ -253,7 +253,7 @@ def _shape_of_column(column: tuple[str, ...]) -> str:
 
 
 def _is_decimal_comma(lines: list[str], grid: _Grid) -> bool:
-    """Check whether lines such as "0,002" are a column with a decimal comma rather than two columns of whole numbers."""
+    """Check whether lines such as "0,002" are a column with a decimal comma, not two columns of whole numbers."""
     rows = [cells_of(line, ",") for line in lines]
     start = grid.first_sample(lines)
     if start is None:
