@@ -232,14 +232,14 @@ def read_leads(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _table_comments(summary: dict[str, Any]) -> list[str]:
     """Remarks before the table: none where one lead was read, one that networks are trained on, without a warning."""
     trained = {folded(name) for name in TRAINED_LEADS}
-    remarks = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
-    remarks += [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
+    renamed = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
+    remarks = [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
     warnings = [text for text in summary["warnings"] if text != MADE_UP]  # a table is the same whatever was learned
-    plain = not remarks and not warnings and not summary["switches"]
-    if plain and summary["leads_read"] == 1 and folded(summary["lead"]) in trained:
+    remarks += [*(f"warning: {text}" for text in warnings), *renamed]
+    if not remarks and not summary["switches"] and summary["leads_read"] == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
-    return [leads, *remarks, *(f"warning: {text}" for text in warnings)]
+    return [leads, *remarks]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:
