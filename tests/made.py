@@ -39,6 +39,7 @@ class Rule:
     class_names = CLASSES
     name = "rule"
     input_spec = None
+    dataset = "ecg"
 
     def __init__(self, version: str = "1") -> None:
         self.version = version
