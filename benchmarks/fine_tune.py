@@ -31,7 +31,7 @@ from trainer import run_epoch
 
 LEARN, REST = DEV[:10], DEV[10:]
 FOLDS = 5
-RATES = ("0.0003", "0.001", "0.003")
+RATES = ("0.0003", "0.001")
 OWN, DS1 = "svdb", "mitdb:ds1"
 AS_IT_IS = "as it is"
 Outcome = tuple[EpochResult, dict[str, np.ndarray]]
@@ -83,7 +83,7 @@ def scores_of(parts: list[Outcome]) -> dict[str, Any]:
 
 def shown(name: str, scores: dict[str, Any]) -> str:
     """A line of the figures that matter most."""
-    return f"{name:28}" + "  ".join(f"{key} {scores[key]:.3f}" for key in SHOWN)
+    return f"{name:32}" + "  ".join(f"{key} {scores[key]:.3f}" for key in SHOWN)
 
 
 def networks_of(common: list[str], pretrained: str) -> dict[str, Network]:
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--choose", action="store_true", help="compare flags on LEARN, too")
     parser.add_argument("--out", help="a JSON file to write")
     args = parser.parse_args()
+    git = git_state()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(args.root_dir or scratch)
         root.mkdir(parents=True, exist_ok=True)
@@ -156,7 +157,7 @@ def main() -> None:
         words = "python -m benchmarks.fine_tune --records-dir MITDB --svdb SVDB --pretrained RUN"
         words += f" --seeds {args.seeds}{' --choose' if chosen else ''}"
         network = f"RUN is {Path(args.pretrained).name}: python commander.py --config interpatient --seed 0"
-        kept = {"command": words, "network": network, "git": git_state(), "learn": LEARN, "tested": REST}
+        kept = {"command": words, "network": network, "git": git, "learn": LEARN, "tested": REST}
         write_json(args.out, {**kept, "choices": chosen, "networks": results})
 
 

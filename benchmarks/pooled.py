@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--root-dir", help="where the built data are kept; a scratch folder unless given")
     parser.add_argument("--out", help="a JSON file to write")
     args, flags = parser.parse_known_args()
+    git = git_state()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(args.root_dir or scratch)
         root.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def main() -> None:
     if args.out:
         words = f"python -m benchmarks.pooled --records-dir MITDB --svdb SVDB --folds {args.folds} --seeds {args.seeds}"
         command = f"{words} {shlex.join(flags)}".strip()
-        write_json(args.out, {"command": command, "git": git_state(), "by seed": results})
+        write_json(args.out, {"command": command, "git": git, "by seed": results})
 
 
 if __name__ == "__main__":
