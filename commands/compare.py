@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from commands.options import CompareOptions
 from toolbox.reports.comparison import KAGGLE, ONLY_BY_PATIENT, Comparison, compare_runs, read_tested
 from toolbox.reports.comparison_page import MARK, write_comparison_page
 from toolbox.reports.comparison_tables import as_csv, as_latex, as_text
-from toolbox.runs.folders import Run, fits, list_runs
-from toolbox.utils import UserError, atomic_write, nearest, printable
+from toolbox.runs.folders import Run, check_config, fits, list_runs
+from toolbox.utils import UserError, atomic_write, nearest, printable, warn
 from toolbox.utils.options import pick
 
 ALL = "all"
@@ -44,7 +45,7 @@ def run(args: Namespace) -> dict[str, Any]:
     """
     options = pick(CompareOptions, args)
     wanted = {key: getattr(args, key) for key in args.given - set(ACTION_FLAGS) - set(FREE_FLAGS) - {"root_dir"}}
-    every = [one for one in list_runs(args.root_dir) if not one.trial and fits(one, wanted)]
+    every = [one for one in list_runs(args.root_dir) if not one.trial and fits(one, wanted) and _is_whole(one)]
     if not every:
         raise UserError(f"no run below {args.root_dir} fits these flags; train one first")
     named = options.compare or [ALL]
@@ -56,12 +57,22 @@ def run(args: Namespace) -> dict[str, Any]:
         sort=None if in_order else options.sort or _main_score(runs),
         with_beats=not options.list,
     )
-    print("\n".join(as_text(comparison)))
+    print("\n".join(map(printable, as_text(comparison))))
     files = [] if options.list else write_files(_folder(args.out, comparison), comparison)
     if files:
         print(f"written {', '.join(printable(path) for path in files)}")
     names = [one.run.name for entry in comparison.entries for one in entry.tested]
     return {"runs": names, "refused": dict(comparison.refused), "files": [str(path) for path in files]}
+
+
+def _is_whole(run: Run) -> bool:
+    """Check whether the config.json of a run is as it was written; one that is damaged is warned of and left out."""
+    try:
+        check_config(run)
+    except UserError as error:
+        warn(f"{error}; the run is left out")
+        return False
+    return True
 
 
 def find_named(runs: Sequence[Run], named: Sequence[str]) -> list[Run]:
@@ -93,6 +104,12 @@ def _folder(out: str | None, comparison: Comparison) -> Path:
     return Path(out) if out else comparison.entries[0].first.run.path.parents[1]
 
 
+def _begins(path: Path, start: str) -> bool:
+    """A plain file holds this text, as ours do."""
+    plain = path.is_file() and not path.is_symlink()
+    return plain and start in path.read_text(encoding="utf-8", errors="replace")
+
+
 def write_files(folder: Path, comparison: Comparison) -> list[Path]:
     """Write the page and the tables into `folder`; return their paths.
 
@@ -101,7 +118,7 @@ def write_files(folder: Path, comparison: Comparison) -> list[Path]:
     """
     page, table, latex = (folder / name for name in FILES)
     for path, start in ((page, MARK), (table, CSV_START), (latex, TEX_START)):
-        if path.exists() and start not in path.read_text(encoding="utf-8", errors="replace"):
+        if os.path.lexists(path) and not _begins(path, start):
             raise UserError(f"{path} was not written by --compare, and is kept; take another --out, or delete it")
     folder.mkdir(parents=True, exist_ok=True)
     write_comparison_page(page, f"{len(comparison.entries)} recipes on the same test beats", comparison)
