@@ -170,7 +170,7 @@ def _trace_scale(reading: LeadSegmenter) -> float:
 def _no_beats(recording: Recording, reading: LeadSegmenter, skipped: list[BadInterval]) -> str:
     """The error message for a lead without beats."""
     lost = sum(interval.stop - interval.start for interval in skipped)
-    share = f"; {100 * lost / reading.samples:.0f} % of it is noise, flat, saturated or missing" if lost else ""
+    share = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated, missing or noise" if lost else ""
     return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
 
 

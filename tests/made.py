@@ -73,7 +73,7 @@ def exported(root: Path) -> Path:
     return root
 
 
-def small_record(minutes: float = 1.5, patient: int = 0) -> Record:
+def small_record(minutes: float = 1.5, patient: int = 10) -> Record:
     """A synthetic recording whose samples are within -120 .. 120 and change by less than 128."""
     record = patient_record(patient, minutes, np.random.SeedSequence(3))
     digital = np.clip(np.rint(record.signal * GAIN), -120, 120).astype(np.int64)

@@ -23,7 +23,7 @@ def test_summary_of_a_recording_with_skipped_stretches() -> None:
     beats = annotated("NNVN", names, [(2500, 5000, "gap"), (6000, 6500, "flat")])
     summary = beats.summary()
     assert summary["signal_quality"] == {
-        "usable": 0.7, "gap_s": 10.0, "flat_s": 2.0, "saturated_s": 0.0, "uncertain_beats": 3,
+        "usable": 0.7, "gap_s": 10.0, "flat_s": 2.0, "saturated_s": 0.0, "noise_s": 0.0, "uncertain_beats": 3,
         "skipped": [(10.0, 20.0, "gap"), (24.0, 26.0, "flat")],
     }  # fmt: skip
     assert summary["beats"] == {"all": 4, "N": 3, "S": 0, "V": 1}
