@@ -3,9 +3,10 @@
 python -m benchmarks.holter [--hours 24] [--count 1000] [--processes 2] [--repeats 3]
     and the flags that name a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
 
-The long one is a synthetic half hour of two leads over and over. Measured in turn: the whole command, the same
-recording through the R-peak detector alone, and importing torch, whose memory is what the command's is counted above.
-Of the short ones, those that are annotated when the command is killed in the middle are not annotated again.
+The long one is a synthetic half hour of three leads (the third is the mean of the others) over and over. Measured in
+turn: the whole command, the same recording through the R-peak detector alone, and importing torch, whose memory is what
+the command's is counted above. Of the short ones, those that are annotated when the command is killed in the middle are
+not annotated again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from benchmarks.common import ROOT, make_parser, run_program, table
 from loaders.sources.synthetic import patient_record
 
 HALF_HOUR = 30 * 60 * 360  # samples
+LEADS = ("MLII", "V1", "V5")
 DETECTOR = """
 import sys
 from pathlib import Path
@@ -61,18 +63,20 @@ def cost(command: list[str]) -> Cost:
 
 
 def write(header: Path, digital: np.ndarray, times: int) -> Path:
-    """A record of format 16: `digital` (n, 2), 200 units per mV, so many times over."""
+    """A record of format 16: `digital` (n, leads), 200 units per mV, so many times over; it begins at 22:15."""
     with open(header.with_suffix(".dat"), "wb") as handle:
         for _ in range(times):
             handle.write(digital.astype("<i2").tobytes())
-    leads = [f"{header.stem}.dat 16 200(1024) 11 1024 0 0 0 {lead}" for lead in ("MLII", "V1")]
-    header.write_text("\n".join([f"{header.stem} 2 360 {times * len(digital)}", *leads]) + "\n")
+    leads = [f"{header.stem}.dat 16 200(1024) 11 1024 0 0 0 {lead}" for lead in LEADS[: digital.shape[1]]]
+    first = f"{header.stem} {len(leads)} 360 {times * len(digital)} 22:15:00 02/03/2020"
+    header.write_text("\n".join([first, *leads]) + "\n")
     return header
 
 
 def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> None:
     """Print what the long recording takes."""
     half = patient_record(1, 30, np.random.SeedSequence(1)).digital[:HALF_HOUR]
+    half = np.column_stack([half, half.sum(axis=1) // 2])
     day = write(folder / "day.hea", half, round(2 * hours))
     predict = [sys.executable, "commander.py", "--predict", str(day), *model, "--out"]
     commands = {
@@ -89,7 +93,7 @@ def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> N
     for name, costs in measured.items():
         wall, cpu, memory = (statistics.median(column) for column in zip(*costs, strict=True))
         rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}", f"{memory - bare:.0f}"])
-    print(table([f"{hours:g} h, two leads, 360 Hz", "wall s", "CPU s", "peak MB", "MB above torch"], rows))
+    print(table([f"{hours:g} h, three leads, 360 Hz", "wall s", "CPU s", "peak MB", "MB above torch"], rows))
     summary = json.loads((folder / "out0" / "day.ecg.json").read_text())
     print(f"\n{summary['beats']['all']} beats", flush=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.options import ScoreOptions, imports_weights
-from commands.runs import find_run
+from commands.runs import find_run, single_lead_run
 from inference import load
 from inference.classifier import Classifier
 from inference.corrections import find_corrections
@@ -31,7 +31,8 @@ def run(args: Namespace) -> dict[str, Any]:
         options.png, csv, corrections,
     )  # fmt: skip
     processes = args.workers if "workers" in args.given else 0
-    return annotate_files(items, failed, load_classifier(args), settings, processes)
+    classifier = load_classifier(args)
+    return annotate_files(items, failed, classifier, settings, processes, load_single(args, classifier))
 
 
 def csv_format(args: Namespace) -> CsvFormat:
@@ -46,14 +47,32 @@ def load_classifier(args: Namespace) -> Classifier:
     Raises:
         UserError: there is none, or it has to know a whole recording and is to read one that comes live.
     """
-    options, device = pick(PredictOptions, args), pick(DeviceOptions, args)
-    where = "cpu" if device.disable_cuda else device.device
+    options = pick(PredictOptions, args)
     if imports_weights(args):
         from commands.imported import imported_classifier  # needs torch
 
-        return imported_classifier(args, where)
+        return imported_classifier(args, _device(args))
     source = options.model_file or find_run(args).path
-    classifier = load.load_classifier(source, where, args.resume, options.engine)
-    if classifier.input_spec and (options.live or options.predict == ["-"]):
+    classifier = load.load_classifier(source, _device(args), args.resume, options.engine)
+    if classifier.input_spec and _is_live(args):
         classifier.input_spec.check_live(classifier.name)
     return classifier
+
+
+def load_single(args: Namespace, classifier: Classifier) -> Classifier | None:
+    """The network for recordings of one lead, where that of a run, the `classifier`, reads several: the best epoch of
+    the newest run of the same dataset that reads one; None where there is none, or none is needed."""
+    several = classifier.input_spec is not None and classifier.input_spec.leads > 1
+    if args.model_file or imports_weights(args) or _is_live(args) or not several:
+        return None
+    run = single_lead_run(args, find_run(args, quiet=True).options["dataset"])
+    return None if run is None else load.load_classifier(run.path, _device(args), "", args.engine)
+
+
+def _device(args: Namespace) -> str:
+    device = pick(DeviceOptions, args)
+    return "cpu" if device.disable_cuda else device.device
+
+
+def _is_live(args: Namespace) -> bool:
+    return bool(args.live or args.predict == ["-"])

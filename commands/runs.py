@@ -51,8 +51,8 @@ def merge_run_options(args: Namespace, run: Run) -> Namespace:
     return merged
 
 
-def find_run(args: Namespace) -> Run:
-    """The run that the flags mean; a line on stderr says which of how many.
+def find_run(args: Namespace, quiet: bool = False) -> Run:
+    """The run that the flags mean; unless `quiet`, a line on stderr says which of how many.
 
     Without --version, it is the newest that fits the given flags and has the file that is asked for. With --version,
     flags that were left out stand for their defaults, where runs differ by them and one has the defaults.
@@ -61,7 +61,7 @@ def find_run(args: Namespace) -> Run:
     version = int(args.version) if args.version not in (None, "latest") else None
     old = old_runs(args.root_dir)
     for folder in runs_without_config(args.root_dir):
-        if folder not in old:
+        if folder not in old and not quiet:
             warn(f"{folder} is passed over: its config.json is missing or damaged")
     runs = list_runs(args.root_dir)
     fitting = [run for run in runs if fits(run, wanted) and (version is None or run.version == version)]
@@ -73,9 +73,18 @@ def find_run(args: Namespace) -> Run:
         if not old:
             raise
         raise UserError(f"{error}. {advice(old[-1])}") from error
-    note(f"run {run.name}{_of_how_many(run, fitting, meant, args)}")
+    if not quiet:
+        note(f"run {run.name}{_of_how_many(run, fitting, meant, args)}")
     check_config(run)
     return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
+
+
+def single_lead_run(args: Namespace, dataset: str) -> Run | None:
+    """The newest run of a dataset whose network reads windows of one lead, with a best epoch (or an export, where
+    --engine asks for it). Kaggle's rows are of one lead, too, but show too little to stand in for windows."""
+    file = f"{FOLDER}/{MODEL}" if args.engine == "onnx" else checkpoint_name("best")
+    runs = [run for run in list_runs(args.root_dir, dataset) if fits(run, {"context": "window", "leads": 1})]
+    return next((run for run in reversed(runs) if not run.trial and (run.path / file).is_file()), None)
 
 
 def of_default_flags(runs: list[Run], wanted: dict[str, object]) -> list[Run]:

@@ -76,12 +76,12 @@ def annotate(
             raise UserError(f"peaks={peaks!r}: expected 'detect'; a signal in memory has no annotation file")
     position, warning = _position(source, lead, named=source.kind != SIGNAL or leads is not None)
     try:
-        annotated = annotate_lead(source, position, classifier, peaks=peaks, polarity=polarity)
+        annotated = annotate_lead(source, position, classifier, peaks=peaks, polarity=polarity, alone=lead is not None)
     except OSError as error:
         raise UserError(os_error_text(error)) from error
     table = beat_table(annotated)
     notes = [*([warning] if warning else []), *source.notes, *annotated.warnings]
-    table.attrs |= {"recording": source.name, "classifier": classifier.name, "warnings": notes}
+    table.attrs |= {"recording": source.name, "classifier": annotated.network, "warnings": notes}
     for text in notes:
         warnings.warn(printable(f"{source.name}: {text}"), stacklevel=2)
     return table
@@ -102,7 +102,9 @@ def beat_table(annotated: AnnotatedLead) -> pd.DataFrame:
     skipped = [(start / beats.fs, stop / beats.fs, kind) for start, stop, kind in beats.skipped]
     table.attrs = {
         "lead": annotated.lead,
-        "leads": annotated.leads,
+        "leads": {lead.name: lead.signal for lead in annotated.leads},
+        "good": {lead.name: lead.good for lead in annotated.leads},
+        "switches": [(start / beats.fs, stop / beats.fs, name) for start, stop, name in annotated.switches],
         "fs": beats.fs,
         "unit": annotated.unit,
         "inverted": annotated.inverted,

@@ -29,7 +29,8 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 5  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 6  # raise it when the same recording and network give other files: older ones are then made anew
+NOTE_CODE = '"'  # WFDB's, of a text
 PICTURE_DPI = 150  # strips are drawn in true size
 
 
@@ -66,9 +67,16 @@ class AnnotateOptions:
 
 
 def annotate_file(
-    item: Item, classifier: Classifier, options: AnnotateOptions, show_progress: bool = False
+    item: Item,
+    classifier: Classifier,
+    options: AnnotateOptions,
+    show_progress: bool = False,
+    single: Classifier | None = None,
 ) -> dict[str, Any]:
     """Annotate one recording and write its files, unless they are there already.
+
+    Args:
+        single: a network of one lead, see `annotate_lead`.
 
     Returns:
         Its summary without the list of episodes, with "page" and, where the files were there, "done_before".
@@ -82,7 +90,7 @@ def annotate_file(
         before = outputs.check_own(options.png)
         recording = open_recording(item.path, options.csv)
         corrections = options.corrections.get(item.name, ())
-        fingerprint = input_fingerprint(recording, classifier, options, corrections)
+        fingerprint = input_fingerprint(recording, classifier, options, corrections, single)
         if before and before["fingerprint"] == fingerprint and outputs.are_complete(before):
             return {**_without_episodes(before), **extra, "done_before": True}
         if before and before.get("corrections") and not corrections:
@@ -93,9 +101,9 @@ def annotate_file(
             position, warning = choose_lead_by_signal(recording, options.lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
-                corrections=corrections, show_progress=show_progress,
+                corrections=corrections, single=single, alone=options.lead is not None, show_progress=show_progress,
             )  # fmt: skip
-            summary = summarize(recording, annotated, classifier, options, [warning] if warning else [])
+            summary = summarize(recording, annotated, options, [warning] if warning else [])
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
             files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
@@ -108,9 +116,13 @@ def annotate_file(
 
 
 def input_fingerprint(
-    recording: Recording, classifier: Classifier, options: AnnotateOptions, corrections: Sequence[Corrections] = ()
+    recording: Recording,
+    classifier: Classifier,
+    options: AnnotateOptions,
+    corrections: Sequence[Corrections] = (),
+    single: Classifier | None = None,
 ) -> str:
-    """SHA-256 of all that a recording's files depend on: its bytes, the network, the options, its corrections."""
+    """SHA-256 of all that a recording's files depend on: its bytes, the networks, the options, its corrections."""
     files = list(recording.files)
     if options.peaks != "detect":
         files += [recording.stem.with_name(f"{recording.stem.name}.{options.peaks}")]
@@ -121,6 +133,7 @@ def input_fingerprint(
         values,
         [[file.name, sha256_of(file)] for file in files if file.is_file()],
         *([[one.file.name, one.digest] for one in corrections]),
+        *([single.fingerprint()] if single is not None else []),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -128,7 +141,6 @@ def input_fingerprint(
 def summarize(
     recording: Recording,
     annotated: AnnotatedLead,
-    classifier: Classifier,
     options: AnnotateOptions,
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -139,7 +151,11 @@ def summarize(
         "path": str(recording.path),
         "note": NOTE,
         "lead": annotated.lead,
-        "leads": [{"name": name, "signal": round(share, 6)} for name, share in annotated.leads.items()],
+        "leads": [lead.to_dict() for lead in annotated.leads],
+        "switches": [
+            {"start": round(start / beats.fs, 3), "stop": round(stop / beats.fs, 3), "lead": name}
+            for start, stop, name in annotated.switches
+        ],
         "fs": beats.fs,
         "samples": beats.samples,
         "seconds": round(beats.samples / beats.fs, 3),
@@ -148,10 +164,10 @@ def summarize(
         **report_numbers(ReportedBeats.of(beats, recording.start)),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
-        "model": {"name": classifier.name, "classes": list(classifier.class_names)},
+        "model": {"name": annotated.network, "classes": list(beats.class_names)},
         "peaks": options.peaks,
         "live": options.live,
-        "leads_read": classifier.input_spec.leads if classifier.input_spec else 1,
+        "leads_read": annotated.network_leads,
     }
 
 
@@ -160,7 +176,7 @@ def _write_files(
 ) -> None:
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
-    marks = beats.rhythm_marks()
+    marks = [*beats.rhythm_marks(), *_switch_marks(annotated)]
     write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, marks)
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
@@ -184,9 +200,22 @@ def _write_files(
         save_plot(figure, outputs.file("png"), PICTURE_DPI)
 
 
+def _switch_marks(annotated: AnnotatedLead) -> list[tuple[int, str, str]]:
+    """(sample, WFDB code, text): notes in the annotation file, from where on which lead is read."""
+    marks: dict[int, str] = {}
+    for start, stop, name in annotated.switches:
+        marks |= {start: name, stop: annotated.lead}
+    return [(at, NOTE_CODE, f"lead {name}") for at, name in marks.items() if at < annotated.beats.samples]
+
+
 def _shares(summary: dict[str, Any]) -> list[str]:
     """The leads that were read, and how much of each holds a signal, for people."""
-    return [f"{lead['name']} {100 * lead['signal']:.1f} %" for lead in summary["leads"]]
+    return [f"{lead['name']} {100 * lead['signal']:.1f} %" for lead in read_leads(summary)]
+
+
+def read_leads(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The leads of a summary that the network reads, and those that were read in their place."""
+    return [lead for k, lead in enumerate(summary["leads"]) if k < summary["leads_read"] or lead["read"]]
 
 
 def _table_comments(summary: dict[str, Any]) -> list[str]:
@@ -194,7 +223,8 @@ def _table_comments(summary: dict[str, Any]) -> list[str]:
     trained = {folded(name) for name in TRAINED_LEADS}
     remarks = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
     remarks += [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
-    if not remarks and not summary["warnings"] and len(summary["leads"]) == 1 and folded(summary["lead"]) in trained:
+    plain = not remarks and not summary["warnings"] and not summary["switches"]
+    if plain and summary["leads_read"] == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
     return [leads, *remarks, *(f"warning: {text}" for text in summary["warnings"])]

@@ -14,8 +14,8 @@ import numpy as np
 from inference.classifier import Classifier
 from inference.stream import Beat, Stream
 from loaders.io.csv.cells import encoding_of
-from loaders.io.csv.recording import CsvLayout, CsvRecording, detect_layout, parse_cell
-from loaders.io.csv.time import GapFiller
+from loaders.io.csv.gaps import GapFiller
+from loaders.io.csv.recording import CsvLayout, CsvRecording, detect_layout, parse_cell, parse_time
 from loaders.io.leads import choose_lead
 from loaders.io.recording import CsvFormat
 from toolbox.utils import UserError, note, warn
@@ -112,12 +112,14 @@ def _samples(lines: Iterable[str], layout: CsvLayout, column: int) -> Iterator[n
             place = f"line {number} of standard input, {line.strip()[:60]!r}"
             warn(f"{place}, has no number in column {column + 1}; such samples count as missing")
         values = np.array([np.nan if value is None else value])
-        time = parse_cell(line, layout.time.column, layout) if filler is not None and layout.time is not None else None
-        if filler is not None:
-            values = filler.fill(np.array([np.nan if time is None else time]), values)
-            if len(values) > 1 and filler.gaps == 1:
-                warn(f"line {number} of standard input comes {len(values) - 1} samples late; gaps count as missing")
-        yield values
+        if filler is None or layout.time is None:
+            yield values
+            continue
+        gaps = filler.gaps
+        yield from filler.fill(np.array([parse_time(line, layout.time.column, layout)]), values)
+        if filler.gaps > gaps == 0:
+            late = f"{filler.missing} samples late" if filler.missing else "late, and samples may be missing"
+            warn(f"line {number} of standard input comes {late}; gaps count as missing")
 
 
 def _write(beats: list[Beat], out: IO[str]) -> int:

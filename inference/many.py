@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from inference.classifier import Classifier
 from inference.corrections import correction_text
-from inference.files import AnnotateOptions, annotate_file
+from inference.files import AnnotateOptions, annotate_file, read_leads
+from inference.folder_summary import summarize_folder
 from inference.outputs import REMEDY, Outputs
 from loaders.io.discovery import Item
 from toolbox.utils import printable, warn
@@ -20,13 +21,19 @@ from toolbox.utils.signals import Ended
 
 
 def annotate_files(
-    items: Sequence[Item], failed: dict[str, str], classifier: Classifier, options: AnnotateOptions, processes: int
+    items: Sequence[Item],
+    failed: dict[str, str],
+    classifier: Classifier,
+    options: AnnotateOptions,
+    processes: int,
+    single: Classifier | None = None,
 ) -> dict[str, Any]:
     """Annotate this machine's share of recordings; one that fails is reported and the rest go on.
 
     Args:
         items: the recordings.
         failed: by name, what else was asked for and why it cannot be done.
+        single: a network of one lead, see `annotate_lead`.
         processes: how many recordings to annotate at once, each in a process; 0 and 1 start none.
 
     Returns:
@@ -36,7 +43,8 @@ def annotate_files(
         UserError: none could be annotated, by fault of the recordings.
     """
     named, refused = _by_path(items, options)
-    work = partial(annotate_file, classifier=classifier, options=options, show_progress=min(processes, len(named)) < 2)
+    progress = min(processes, len(named)) < 2
+    work = partial(annotate_file, classifier=classifier, options=options, show_progress=progress, single=single)
     finished: list[str] = []
 
     def report(summary: dict[str, Any]) -> None:
@@ -51,6 +59,7 @@ def annotate_files(
             f"{len(finished)} of {len(named)} recordings are finished; the same command skips them and goes on"
         )
         raise
+    summarize_folder(done, all_failed, options.out)
     return {"recordings": done, "failed": all_failed}
 
 
@@ -76,7 +85,7 @@ def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str,
 def _print_summary(summary: dict[str, Any]) -> None:
     """Print a line on an annotated recording, and its warnings on stderr."""
     rate = summary["rate_per_min"]["mean"]
-    names = [lead["name"] for lead in summary["leads"]]
+    names = [lead["name"] for lead in read_leads(summary)]
     parts = [f"lead{'s' * (len(names) > 1)} {' and '.join(names)}"]
     parts += [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
     shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeVar
 
 import numpy as np
@@ -12,10 +13,13 @@ from tqdm import tqdm
 
 from inference.classifier import Classifier
 from inference.corrections import Corrections, apply_corrections
-from loaders.beats.segmenter import LeadSegmenter, SegmentedChunk
-from loaders.beats.window_segmenter import read_windows
+from inference.lead_notes import LeadQuality, doubts, lead_qualities, no_beats, switches
+from loaders.beats.lead_choice import leads_of_one_heart
+from loaders.beats.leads_segmenter import LeadsSegmenter
+from loaders.beats.segmenter import EDGE, SegmentedChunk
+from loaders.beats.window_segmenter import good_beats, read_windows
 from loaders.dsp.pacing import PacingReader
-from loaders.dsp.quality import BadInterval, SignalShare, merge_intervals
+from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
 from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
@@ -25,7 +29,7 @@ from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
 T = TypeVar("T")
-ENOUGH_SIGNAL = 0.9  # share of a lead; with less, it is warned of
+COMPLETE = 0.1  # share of the beats that all leads of a network show; with less, it is no network for the recording
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,11 @@ class AnnotatedLead:
         qrs_height: of the average beat, negative where it points down.
         inverted: whether the lead was turned around.
         warnings: for the reader of the result.
-        leads: the leads that the network read, this one first, by name: the share of each that holds a signal.
+        leads: the leads that were read, this one first: those that the network reads, and those that beats were looked
+            for in.
+        switches: (start, stop, name) in samples: stretches in which beats were taken from another lead than this one.
+        network: the name of the network that named the beats.
+        network_leads: how many of the leads it reads.
     """
 
     beats: AnnotatedRecording
@@ -48,7 +56,10 @@ class AnnotatedLead:
     qrs_height: float
     inverted: bool
     warnings: list[str]
-    leads: dict[str, float]
+    leads: list[LeadQuality]
+    switches: list[tuple[int, int, str]]
+    network: str
+    network_leads: int
 
 
 def annotate_lead(
@@ -60,43 +71,43 @@ def annotate_lead(
     polarity: str = "auto",
     live: bool = False,
     corrections: Sequence[Corrections] = (),
+    single: Classifier | None = None,
+    alone: bool = False,
     show_progress: bool = False,
 ) -> AnnotatedLead:
     """Annotate the lead at `position`, in one pass where a beat's row is known with its neighbours, else in two.
 
+    Other ECG leads of the recording take part: beats are those that the leads agree on, and where the lead is bad the
+    next that is good is read.
+
     Args:
         peaks: "detect", or the annotator whose beats are taken.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
-        live: classify as if the recording came live: each beat knows the 3 s after its R peak.
+        live: classify as if the recording came live: each beat knows the 3 s after its R peak, of the lead alone.
         corrections: a person's changes of the beats, one list after the other.
+        single: a network that reads one lead, for a recording that shows fewer leads than the `classifier` reads.
+        alone: whether beats are looked for in no other lead.
         show_progress: whether to draw a bar, where stderr is a terminal.
 
     Raises:
-        UserError: the signal is damaged, has too few leads for the network, holds no beat that can be judged, or
-            corrections do not fit.
+        UserError: the signal is damaged, holds no beat that can be judged, or corrections do not fit.
     """
-    spec = classifier.input_spec
     # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
-    two_passes = spec is not None and not live
-    leads = other_leads(recording, position, spec.leads) if spec and two_passes else [position]
-    reading = LeadSegmenter(recording, position, peaks, polarity, live, None if two_passes else spec)
+    two_passes = classifier.input_spec is not None and not live
+    reading = _leads_to_read(recording, position, classifier, peaks, polarity, live, alone)
     title = printable(recording.name) if show_progress and sys.stderr.isatty() else ""
     collected = _Pass(None if two_passes else classifier, reading.lead.fs)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
         collected.add(chunk, reading)
     skipped = merge_intervals(collected.skipped)
     if not collected.samples:
-        raise UserError(_no_beats(recording, reading, skipped))
+        raise UserError(no_beats(recording, reading, skipped))
     sample = np.concatenate(collected.samples)
-    others = [recording.leads[k] for k in leads[1:]]
-    shares = [SignalShare(lead.fs, lead.low, lead.high, lead.scale is not None) for lead in others]
-    if spec and two_passes:
-        windows = read_windows(recording, leads, reading.inverted, sample, spec, shares)
-        bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
-        collected.probabilities = [classifier.probabilities(x, features) for x, features in bar]
-    lost = sum(interval.stop - interval.start for interval in skipped)
-    signals = {reading.lead.name: 1 - lost / reading.samples}
-    signals |= {lead.name: share.share for lead, share in zip(others, shares, strict=True)}
+    notes = doubts(reading, polarity, _leads_read(classifier))
+    if two_passes:
+        classifier, why = _network_for(reading, sample, classifier, single)
+        notes += why
+        collected.probabilities = _classified(reading, sample, classifier, title)
     beats = AnnotatedRecording(
         sample,
         np.concatenate(collected.begins),
@@ -111,9 +122,67 @@ def annotate_lead(
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
     beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
-    unit = "mV" if reading.in_millivolts else "QRS height"
-    doubts = [*_doubts(reading, polarity), *_silent_leads(list(signals.items())[1:])]
-    return AnnotatedLead(beats, reading.lead.name, unit, round(reading.height, 3), reading.inverted, doubts, signals)
+    return AnnotatedLead(
+        beats,
+        reading.lead.name,
+        "mV" if reading.in_millivolts else "QRS height",
+        round(reading.height, 3),
+        reading.inverted,
+        notes,
+        lead_qualities(reading),
+        switches(reading),
+        classifier.name,
+        _leads_read(classifier),
+    )
+
+
+def _leads_read(classifier: Classifier) -> int:
+    """How many leads a network reads."""
+    return classifier.input_spec.leads if classifier.input_spec else 1
+
+
+def _leads_to_read(
+    recording: Recording, position: int, classifier: Classifier, peaks: str, polarity: str, live: bool, alone: bool
+) -> LeadsSegmenter:
+    """The leads that the network reads, and those that beats are looked for in besides; see `annotate_lead`."""
+    voting = [position] if alone or live else leads_of_one_heart(recording, position)
+    read = [position] if live else other_leads(recording, position, _leads_read(classifier))
+    leads = [*read, *(k for k in voting if k not in read)]
+    voters = len(list(takewhile(lambda k: k in voting, leads)))
+    one_pass = classifier.input_spec if live else None
+    return LeadsSegmenter(recording, leads, peaks, polarity, live, one_pass, voters)
+
+
+def _classified(reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, title: str) -> list[np.ndarray]:
+    """Parts of the probabilities (n, classes) of the beats at `sample`, by their windows."""
+    assert classifier.input_spec is not None
+    leads = reading.recording, reading.positions, reading.inverted
+    windows = read_windows(*leads, sample, classifier.input_spec, reading.bad)
+    bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
+    return [classifier.probabilities(x, features) for x, features in bar]
+
+
+def _network_for(
+    reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, single: Classifier | None
+) -> tuple[Classifier, list[str]]:
+    """The network for the beats at `sample`: `single` where hardly any shows in all leads that the other reads; and a
+    warning where it is another than wanted, or lacks leads."""
+    wanted = _leads_read(classifier)
+    good = good_beats(sample, reading.bad[:wanted], round(EDGE * reading.lead.fs))
+    if wanted == good.shape[1] and good.all(axis=1).mean() >= COMPLETE:
+        return classifier, []
+    shown = "has" if len(reading.positions) < wanted else "shows"
+    why = f"the network reads {wanted} leads, of which the recording {shown} only {_most_at_once(good)}"
+    if single is not None:
+        return single, [f"{why}: the beats are named by {single.name}, which reads one lead"]
+    return classifier, [
+        f"{why}: a lead stands in for another, which costs accuracy; a network trained with --leads 1 does better"
+    ]
+
+
+def _most_at_once(good: np.ndarray) -> int:
+    """How many leads show most of the beats, of good (n, leads); 1 at least."""
+    return max(int(np.median(good.sum(axis=1))), 1)
 
 
 class _Pass:
@@ -130,7 +199,7 @@ class _Pass:
         self.pacing = PacingReader(fs)
         self._trace_scale = 0.0
 
-    def add(self, chunk: SegmentedChunk, reading: LeadSegmenter) -> None:
+    def add(self, chunk: SegmentedChunk, reading: LeadsSegmenter) -> None:
         """Take the next chunk."""
         self._trace_scale = self._trace_scale or _trace_scale(reading)
         self.pacing.add(chunk.shown, chunk.sample * (MITBIH_FS / reading.fs) - self.trace.samples)
@@ -162,43 +231,6 @@ def _with_bar(
             bar.update(int(done) - bar.n)
 
 
-def _trace_scale(reading: LeadSegmenter) -> float:
+def _trace_scale(reading: LeadsSegmenter) -> float:
     """The factor of the displayed trace: in an unknown unit, the average beat is drawn as high as 1 mV."""
     return 1.0 if reading.in_millivolts or not reading.height else 1 / abs(reading.height)
-
-
-def _no_beats(recording: Recording, reading: LeadSegmenter, skipped: list[BadInterval]) -> str:
-    """The error message for a lead without beats."""
-    lost = sum(interval.stop - interval.start for interval in skipped)
-    share = f"; {100 * lost / reading.samples:.0f} % of it is flat, saturated, missing or noise" if lost else ""
-    return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
-
-
-def _doubts(reading: LeadSegmenter, polarity: str) -> list[str]:
-    """Warnings about the unit and the polarity of the signal."""
-    doubts = []
-    if reading.lead.scale is None:
-        doubts.append(f"unit {reading.lead.unit!r} of lead {reading.lead.name} is no voltage that is known")
-    elif not reading.in_millivolts:
-        doubts.append(
-            f"QRS complexes of {abs(reading.height):.3g} mV: the signal is not in mV"
-            f"{'; --gain tells how much 1 mV is' if reading.recording.kind in ('CSV', 'MATLAB', 'NumPy') else ''}"
-        )
-    beyond = 0 if reading.given is None else int((reading.given >= reading.samples).sum())
-    if beyond and reading.given is not None:
-        doubts.append(
-            f"{beyond} beat(s) of --peaks lie beyond its {reading.samples} samples, the last at {reading.given[-1]}; "
-            "they are left out"
-        )
-    if reading.inverted and polarity == "auto":
-        doubts.append("the lead is upside down (P waves and QRS complexes point down) and was turned around")
-    return doubts
-
-
-def _silent_leads(others: list[tuple[str, float]]) -> list[str]:
-    """Warnings about leads beside the annotated one that hold no signal for a good part of the recording."""
-    return [
-        f"lead {name}, which the network reads too, has no signal in {100 * (1 - share):.0f} % of it"
-        for name, share in others
-        if share < ENOUGH_SIGNAL
-    ]

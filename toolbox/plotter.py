@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolbox.utils import atomic_write
+from toolbox.utils.aami import CLASS_COLOURS, LETTERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,7 +141,8 @@ def _draw_curves(
             continue
         x, y, score = curve(positive, scores)
         (line,) = axes.plot(x, y, linewidth=2.2, label=f"{name}: {score}", clip_on=False)
-        line.set(color=COLOURS[k % len(COLOURS)], linestyle=STYLES[k % len(STYLES)], drawstyle=drawstyle)
+        colour = CLASS_COLOURS.get(LETTERS.get(name, ""), COLOURS[k % len(COLOURS)])
+        line.set(color=colour, linestyle=STYLES[k % len(STYLES)], drawstyle=drawstyle)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     _open_axes(axes)
 

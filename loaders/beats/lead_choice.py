@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from loaders.dsp.rpeaks import detect
-from loaders.io.leads import choose_lead, likely_leads, listed
+from loaders.io.leads import choose_lead, likely_leads, listed, other_leads
 from loaders.io.recording import Recording
 
 LOOKED_AT = 60.0  # s of each channel
 MOST_CHANNELS = 16
 TOLERANCE = 0.1  # s between the R peaks of two leads of one heart
 AGREEMENT = 0.9  # share of R peaks that two leads of one heart have in common
+MOST_VOTERS = 3  # leads that beats are looked for in; more cost time and tell little
 PLAUSIBLE_RATES = (20.0, 250.0)  # beats a minute
 
 
@@ -32,6 +33,16 @@ def choose_lead_by_signal(recording: Recording, wanted: str | None) -> tuple[int
         names = [recording.leads[k].name for k in maybe]
         return maybe[0], f"no lead has a known name; took {names[0]} of {listed(names)}, which show the same beats"
     return choose_lead(recording, wanted)  # refuses, and lists them
+
+
+def leads_of_one_heart(recording: Recording, chosen: int, most: int = MOST_VOTERS) -> list[int]:
+    """The positions of the leads whose beats are those of the chosen lead, which comes first: by their names; where
+    names tell nothing, those that show the same beats."""
+    leads = other_leads(recording, chosen, most)
+    alike = [k for k in leads if (recording.leads[k].scale is None) == (recording.leads[chosen].scale is None)]
+    if likely_leads(recording.leads)[0] or len(alike) == 1 or show_the_same_beats(recording, alike):
+        return alike
+    return [chosen]
 
 
 def show_the_same_beats(recording: Recording, channels: list[int]) -> bool:

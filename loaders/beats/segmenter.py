@@ -87,6 +87,33 @@ def segment_chunk(
     return np.concatenate(kept), np.concatenate(rows), np.concatenate(begins)
 
 
+class LeadPolarity:
+    """Which way up a lead is, by its first chunk with beats enough.
+
+    Args:
+        mode: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
+
+    Attributes:
+        height: mV of the QRS complex in the average beat, negative where it points down; 0 before the first beat.
+        inverted: whether the lead is turned around.
+    """
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self.height = 0.0
+        self.inverted = mode == "invert"
+        self._settled = False
+
+    def look(self, signal: np.ndarray, peaks: np.ndarray) -> None:
+        """Look at the next chunk's signal (n,) mV and R peaks (m,)."""
+        if self._settled or not len(peaks):
+            return
+        self.height, upside_down = polarity(signal, peaks, MITBIH_FS)
+        self._settled = len(peaks) >= ENOUGH
+        if self.mode == "auto":
+            self.inverted = upside_down and self._settled
+
+
 class Segmenter:
     """Segments the chunks of one lead, in order; memory does not grow with its length.
 
@@ -99,8 +126,7 @@ class Segmenter:
 
     Attributes:
         samples: the number of samples read so far.
-        height: mV of the QRS complex in the average beat, negative where it points down.
-        inverted: whether the lead is turned around.
+        upright: which way up the lead is.
     """
 
     def __init__(
@@ -112,23 +138,29 @@ class Segmenter:
         live: bool = False,
     ) -> None:
         self.fs = fs
-        self.polarity = polarity
         self.given = given
         self.samples = 0
-        self.height = 0.0
-        self.inverted = polarity == "invert"
-        self._polarity_settled = False
+        self.upright = LeadPolarity(polarity)
         self._last = -1  # the beat before
         self._reader = LeadReader(live)
         self._spec = input_spec
         self._before = np.zeros(0, dtype=np.int64)  # the last beats, which features compare one with
 
+    @property
+    def height(self) -> float:
+        """See `LeadPolarity`."""
+        return self.upright.height
+
+    @property
+    def inverted(self) -> bool:
+        """See `LeadPolarity`."""
+        return self.upright.inverted
+
     def segment(self, chunk: Chunk) -> SegmentedChunk:
         """Beats and model inputs of the next chunk."""
         self.samples += chunk.own
         chunk, peaks, own, begin, doubt = self._peaks(chunk)
-        self._look(chunk, peaks)
-        signal = -chunk.signal if self.inverted else chunk.signal
+        signal = self._upright_signal(chunk, peaks)
         kept, rows, begins = segment_chunk(chunk, signal, peaks, begin)
         sample, features = own[kept], None
         if len(kept):
@@ -138,7 +170,7 @@ class Segmenter:
                 rows, features = self._windows(chunk, signal, sample, own[kept[-1] + 1 : kept[-1] + 2])
         seen = np.minimum(len(peaks) - 1 - kept, SEEN)
         quality = "".join([bad.kind for bad in chunk.bad if bad.stop >= len(chunk.signal)][-1:])
-        return SegmentedChunk(sample, begins, seen, rows, features, _skipped(chunk), _shown(chunk), doubt, quality)
+        return SegmentedChunk(sample, begins, seen, rows, features, intervals_of(chunk), _shown(chunk), doubt, quality)
 
     def _windows(
         self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, following: np.ndarray
@@ -152,26 +184,32 @@ class Segmenter:
         self._before = np.concatenate([before, sample])[-REMEMBERED:]
         return x[inside], None if features is None else features[inside]
 
-    def _look(self, chunk: Chunk, peaks: np.ndarray) -> None:
-        if not self._polarity_settled:
-            self.height, upside_down = polarity(chunk.signal, peaks, MITBIH_FS)
-            self._polarity_settled = len(peaks) >= ENOUGH
-            if self.polarity == "auto":
-                self.inverted = upside_down and self._polarity_settled
+    def _upright_signal(self, chunk: Chunk, peaks: np.ndarray) -> np.ndarray:
+        """(n,) the signal of a chunk with these R peaks, the right way up."""
+        self.upright.look(chunk.signal, peaks)
+        return -chunk.signal if self.upright.inverted else chunk.signal
 
     def _peaks(self, chunk: Chunk) -> tuple[Chunk, np.ndarray, np.ndarray, int, np.ndarray]:
         """The chunk with its noise marked, (n,) R peaks of it and its context, in its samples and in the recording's,
         where new ones begin, and the doubt of its seconds."""
         if self.given is not None:
-            end = chunk.first + len(chunk.signal) * chunk.step
-            near = self.given[np.searchsorted(self.given, chunk.first) : np.searchsorted(self.given, end)]
-            return chunk, np.minimum(chunk.from_own(near), len(chunk.signal) - 1), near, chunk.start, np.zeros(0)
+            return chunk, *self._given_peaks(chunk), np.zeros(0)
         at, _, doubt, noise = self._reader.read(chunk)
+        return replace(chunk, bad=beside(noise, chunk.bad)), at, *self._placed(chunk, at), doubt
+
+    def _given_peaks(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray, int]:
+        """The given R peaks of a chunk, in its samples and in the recording's, and where those of the chunk begin."""
+        assert self.given is not None
+        end = chunk.first + len(chunk.signal) * chunk.step
+        near = self.given[np.searchsorted(self.given, chunk.first) : np.searchsorted(self.given, end)]
+        return np.minimum(chunk.from_own(near), len(chunk.signal) - 1), near, chunk.start
+
+    def _placed(self, chunk: Chunk, at: np.ndarray) -> tuple[np.ndarray, int]:
+        """(n,) the R peaks `at` samples of a chunk in the recording's samples, and where those of the chunk begin."""
         begin = chunk.start - round(OVERLAP * MITBIH_FS)
         if self._last >= 0:
             begin = max(begin, int(chunk.from_own(np.array(self._last)) + REFRACTORY * MITBIH_FS))
-        own = np.minimum(chunk.to_own(at), self.samples - 1 + round(len(chunk.signal) * chunk.step))
-        return replace(chunk, bad=beside(noise, chunk.bad)), at, own, begin, doubt
+        return np.minimum(chunk.to_own(at), self.samples - 1 + round(len(chunk.signal) * chunk.step)), begin
 
 
 class LeadSegmenter(Segmenter):
@@ -217,7 +255,7 @@ class LeadSegmenter(Segmenter):
             yield self.segment(chunk)
 
 
-def _skipped(chunk: Chunk) -> list[BadInterval]:
+def intervals_of(chunk: Chunk) -> list[BadInterval]:
     """The intervals of the chunk itself that could not be judged, in the recording's samples."""
     skipped = []
     for interval in chunk.bad:

@@ -13,9 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from loaders.beats.input_spec import InputSpec
-from loaders.beats.segmenter import BLOCK
+from loaders.beats.segmenter import BLOCK, EDGE
+from loaders.beats.stand_in import values_of_good_leads
 from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
-from loaders.dsp.quality import SignalShare
+from loaders.dsp.quality import BadInterval
+from loaders.dsp.resample import MITBIH_FS, positions
 from loaders.io.recording import Recording
 from toolbox.utils import one_blas_thread
 
@@ -26,34 +28,38 @@ THREADS = 2  # chunks at once; each takes some 100 MB
 
 def read_windows(
     recording: Recording,
-    leads: list[int],
+    leads: Sequence[int],
     inverted: bool,
     sample: np.ndarray,
     spec: InputSpec,
-    shares: Sequence[SignalShare] = (),
+    bad: Sequence[Sequence[BadInterval]] = (),
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Windows (n, leads, samples) float32 and features (n, k) float32 or None of beats, chunk by chunk, in order.
 
     Args:
-        leads: positions of the leads, the one that the beats were found in first.
-        inverted: whether that one is upside down.
+        leads: positions of the leads: those that the network reads in its order, then others that may stand in for one
+            that is bad. There may be fewer than the network reads: then one stands in throughout.
+        inverted: whether the first one is upside down.
         sample: (N,) the beats, in the recording's own samples, rising; windows of all of them are returned.
-        shares: to be measured, of the leads but the first.
+        bad: of each lead, the intervals in which it shows no beats; () for none.
 
     Raises:
         UserError: the signal is damaged.
     """
     fs = recording.leads[leads[0]].fs
+    good = good_beats(sample, bad or [[] for _ in leads], round(EDGE * fs))
+    if good[:, : spec.leads].all() and len(leads) > spec.leads:
+        leads, good = leads[: spec.leads], good[:, : spec.leads]
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
     chunkers = [Chunker(fs, span=(length, context), judge=False) for _ in leads]
-    blocks = [recording.stream(k, BLOCK) for k in leads]
-    blocks[1:] = [share.watch(each) for share, each in zip(shares, blocks[1:], strict=True)] if shares else blocks[1:]
-    streams = [iter_chunks(each, chunker) for each, chunker in zip(blocks, chunkers, strict=True)]
+    streams = [iter_chunks(recording.stream(k, BLOCK), chunker) for k, chunker in zip(leads, chunkers, strict=True)]
 
     def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Those `inside` of the beats `near`, which are all in these chunks and their context."""
-        x, features = spec.values_in(together[0], _stacked(together, inverted), sample[near], fs)
+        chunk, signal = together[0], spec.clean(_stacked(together, inverted), MITBIH_FS)
+        at = positions((sample[near] - chunk.first) / chunk.step, MITBIH_FS, spec.rate, len(signal))
+        x, features = values_of_good_leads(spec, signal, at, sample[near] / fs, good[near])
         return x[inside], None if features is None else features[inside]
 
     done = 0
@@ -77,6 +83,16 @@ def read_windows(
 def _own_stop(chunk: Chunk) -> float:
     """The recording's sample that a chunk itself, without its context, ends at."""
     return chunk.first + chunk.stop * chunk.step
+
+
+def good_beats(sample: np.ndarray, bad: Sequence[Sequence[BadInterval]], edge: int) -> np.ndarray:
+    """(n, leads) bool: whether each lead shows each beat at `sample` (n,), none of its bad intervals within `edge`."""
+    good = np.ones((len(sample), len(bad)), dtype=bool)
+    for k, intervals in enumerate(bad):
+        for start, stop, _ in intervals:
+            first, last = np.searchsorted(sample, [start - edge, stop + edge]).tolist()
+            good[first:last, k] = False
+    return good
 
 
 def _stacked(together: tuple[Chunk, ...], inverted: bool) -> np.ndarray:

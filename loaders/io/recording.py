@@ -16,8 +16,8 @@ from toolbox.utils import UserError
 
 # mV of one unit. Files write them in many ways; letters are folded, brackets dropped, "µ", "μ" and "micro" are "u".
 MILLIVOLTS = {
-    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1.0),
-    **dict.fromkeys(("uv", "uvolt", "uvolts", "mcv", "mkv"), 1e-3),
+    **dict.fromkeys(("mv", "millivolt", "millivolts", "мв", "毫伏", "ミリボルト"), 1.0),
+    **dict.fromkeys(("uv", "uvolt", "uvolts", "mcv", "mkv", "мкв", "微伏", "マイクロボルト"), 1e-3),
     **dict.fromkeys(("nv", "nanovolt", "nanovolts"), 1e-6),
     **dict.fromkeys(("v", "volt", "volts"), 1e3),
 }

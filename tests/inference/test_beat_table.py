@@ -146,7 +146,6 @@ def test_beats_of_an_annotation_file(header: Path, record: Record) -> None:
         (lambda x: x, {"peaks": "atr"}, "peaks='atr': expected 'detect'"),
         (lambda x: x, {"classifier": None}, r"classifier is missing: annotate\(signal, fs, classifier="),
         (lambda x: x, {"classifier": "no/run"}, "no checkpoint no/run"),
-        (lambda x: x[:, 0], {"classifier": Windows()}, r"signal has 1 lead\(s\); the network reads 2"),
     ],
 )
 def test_signals_that_cannot_be_annotated(signal: np.ndarray, change, options, said: str) -> None:

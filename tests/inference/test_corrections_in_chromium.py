@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import wfdb
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from commander import main
 from tests.browser import needs_chromium, opened
@@ -22,6 +22,15 @@ def annotations(path: Path) -> list[tuple[int, str, str]]:
     read = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
     rows = zip(read.sample.tolist(), read.symbol, read.subtype.tolist(), strict=True)
     return [row for row in rows if row[1] != "+"]
+
+
+def click_after_a_second(page: Page) -> None:
+    """Click a second after the time that was gone to, which stands at a third of the strip."""
+    box = page.locator("#strip").bounding_box()
+    assert box is not None
+    second = 25 * 96 / 25.4  # px
+    page.mouse.click(box["x"] + 1 + (box["width"] - 2) / 3 + second, box["y"] + 100)
+    settle(page)
 
 
 def test_what_a_person_corrected_is_what_predict_writes(
@@ -42,11 +51,7 @@ def test_what_a_person_corrected_is_what_predict_writes(
             page.press("#time", "Enter")
             settle(page)
             if click:
-                box = page.locator("#strip").bounding_box()
-                assert box is not None
-                second = 25 * 96 / 25.4  # px; the time that is gone to stands at a third of the strip
-                page.mouse.click(box["x"] + 1 + (box["width"] - 2) / 3 + second, box["y"] + 100)
-                settle(page)
+                click_after_a_second(page)
             page.locator("#strip").focus()
             page.keyboard.press(key)
             settle(page)
@@ -57,5 +62,11 @@ def test_what_a_person_corrected_is_what_predict_writes(
     assert listed[3][0] == "insert" and before[20] < listed[3][1] < before[21] and by_hand.name == "r.corrected"
     kept = by_hand.read_bytes(), changes.read_bytes()
     main(["--predict", str(record), "--corrections", str(changes)])
+    with opened(browser, record.with_suffix(".ecg.html")) as page:
+        page.fill("#time", f"{before[6] / 360 - 1:.3f}")
+        page.press("#time", "Enter")
+        settle(page)
+        click_after_a_second(page)
+        assert "S, supraventricular ectopic · by a person" in page.inner_text("#status")
     assert annotations(record.with_suffix(".ecg")) == annotations(by_hand)
     assert (by_hand.read_bytes(), changes.read_bytes()) == kept

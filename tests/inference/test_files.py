@@ -162,8 +162,8 @@ def test_the_files_of_a_recording_agree(plain: Path, record: Record) -> None:
 def test_gaps_flat_and_saturated_stretches_are_marked_and_skipped(record: Record, plain: Path, tmp_path: Path) -> None:
     digital = record.digital.copy()
     digital[6000:8000] = -32768
-    digital[15000:17000, 0] = 7
-    digital[25000:25500, 0] = 32767
+    digital[15000:17000] = 7
+    digital[25000:25500] = 32767
     header = write_format(tmp_path, "r", digital, "16")
     annotate_file(Item(header), Rule(), AnnotateOptions())
     sample, symbol = (np.array(part) for part in beats(header))

@@ -87,8 +87,8 @@ def test_a_second_lead_without_signal_is_said_everywhere(
     assert output.out.startswith("r: leads MLII and V1, ") and f"warning: r: {warning}\n" in output.err
     summary = json.loads((tmp_path / "r.ecg.json").read_text())
     assert summary["leads"] == [
-        {"name": "MLII", "signal": 1.0},
-        {"name": "V1", "signal": pytest.approx(share, abs=0.03)},
+        {"name": "MLII", "signal": 1.0, "good": 1.0, "read": 1.0},
+        {"name": "V1", "signal": pytest.approx(share, abs=0.03), "good": pytest.approx(share, abs=0.03), "read": 0.0},
     ]
     assert summary["leads_read"] == 2 and warning in summary["warnings"]
     page = (tmp_path / "r.ecg.html").read_text()

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from toolbox.plotter import one_vs_rest, plot_confusion_matrix, plot_history, plot_pr_curve, plot_roc_curve, save_plot
+from toolbox.utils.aami import CLASS_COLOURS, LETTERS
 
 pytestmark = pytest.mark.draws
 
@@ -108,6 +109,12 @@ def test_roc_gives_sklearns_area_per_class():
         area = roc_auc_score(labels == k, probabilities[:, k])
         assert f"{name}: AUROC {area:.4f}" in legend_texts(figure)
         assert np.trapezoid(lines[name][1], lines[name][0]) == pytest.approx(area)
+
+
+def test_classes_have_the_colours_that_they_have_on_pages():
+    (axes,) = plot_roc_curve(*predictions(5), FIVE).axes
+    by_name = {line.get_label().split(":")[0]: line.get_color() for line in axes.lines}
+    assert {LETTERS[name]: by_name[name] for name in FIVE} == {letter: CLASS_COLOURS[letter] for letter in "NSVFQ"}
 
 
 def test_pr_gives_sklearns_average_precision_per_class():

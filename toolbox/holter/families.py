@@ -119,10 +119,11 @@ class _Sorter:
     ) -> None:  # fmt: skip
         """Let the `free` beats join the one of the `families` that they resemble most."""
         best, shift = self._resembling(views, size, free, families, means)
-        joins = np.flatnonzero(best >= 0)
-        numbers[free[joins]] = families[best[joins]]
-        np.add.at(self.sums, families[best[joins]], views[shift[joins], free[joins]])
-        np.add.at(self.counts, families[best[joins]], 1)
+        for place in np.unique(best[best >= 0]).tolist():
+            joins = np.flatnonzero(best == place)
+            numbers[free[joins]] = families[place]
+            self.sums[families[place]] += views[shift[joins], free[joins]].sum(axis=0)
+            self.counts[families[place]] += len(joins)
 
     def _resembling(
         self, views: np.ndarray, size: np.ndarray, free: np.ndarray, families: np.ndarray,

@@ -17,11 +17,11 @@ from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.families import find_families
 from toolbox.holter.page_pack import encode, pack_beats, pack_episodes, pack_families, page_values
 from toolbox.holter.strip_svg import draw_svg
-from toolbox.holter.strips import COLOURS, clock, select_strips
+from toolbox.holter.strips import clock, select_strips
 from toolbox.holter.trace import CompressedTrace
 from toolbox.reports.html import load_template
 from toolbox.utils import atomic_write, printable
-from toolbox.utils.aami import CLASS_LETTERS
+from toolbox.utils.aami import CLASS_COLOURS, CLASS_LETTERS
 
 NOTE = "For research and teaching, not for diagnosis: a network named these beats, and it makes mistakes."
 TEMPLATE = Path(__file__).with_name("holter_page.html")
@@ -95,7 +95,7 @@ def write_page(
         leads=page_tables.leads_table(summary),
         skipped=sorted([*page_tables.skipped(summary), *page_tables.switches(summary)], key=itemgetter("start")),
         details=[(name, printable(value)) for name, value in details.items()],
-        colours=COLOURS,
+        colours=CLASS_COLOURS,
         paper=values["paper"],
         values=values,
         beats=pack_beats(annotated, family),

@@ -45,8 +45,8 @@ def hours_table(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     letters = [letter for letter in hours[0]["beats"] if letter not in ("all", "N")]
     patterns = list(hours[0]["runs"])
     head = [
-        "Hour", "Beats", "Mean", "Least", "Greatest", *letters, *(f"{letter} runs" for letter in patterns), "Pauses",
-        "Longest RR, s", "AF, min", "Judged", "SDNN, ms", "RMSSD, ms",
+        "Hour", "Beats", "Rate, mean", "least", "greatest", *letters, *(f"{letter} runs" for letter in patterns),
+        "Pauses", "Longest RR, s", "AF, min", "Judged", "SDNN, ms", "RMSSD, ms",
     ]  # fmt: skip
     rows = [(hour["from"], _hour(hour), _cells(hour, letters, patterns)) for hour in hours]
     totals = summary.get("totals")

@@ -25,11 +25,13 @@ function overviewPainter(meta, beats, paint) {
     const { sum, rr, n } = bins(width, 1), pxs = width / meta.seconds, low = 30, high = meta.highest;
     const y = (rate) => RATES - 4 - ((Math.min(high, Math.max(low, rate)) - low) / (high - low)) * (RATES - 14);
     pen.beginPath();
-    for (let x = 0, drawn = false; x < n; x++) {
+    const most = Math.max(1, 10 * pxs); // columns without a beat that the curve goes across: 10 s
+    for (let x = 0, drawn = false, empty = 0; x < n; x++) {
       if (!rr[x]) {
-        drawn = drawn && pxs > 0.5; // columns narrower than a beat are empty now and then
+        drawn = drawn && ++empty <= most;
         continue;
       }
+      empty = 0;
       if (drawn) pen.lineTo(x, y((60 * rr[x]) / sum[x]));
       else pen.moveTo(x, y((60 * rr[x]) / sum[x]));
       drawn = true;
@@ -79,6 +81,18 @@ function overviewPainter(meta, beats, paint) {
     if (upper === "V") write(pen, `▼ S ${percent}`, width - 3, zero + half / 2 + 2, "right", "middle", 11, style.color);
   }
 
+  // Rhythms that last and stretches without beats: bars along the upper edge.
+  function lasting(pen, style, width) {
+    const pxs = width / meta.seconds;
+    for (const [start, stop, , short] of meta.lasting) {
+      pen.fillStyle = style.color;
+      pen.fillRect(start * pxs, 2, Math.max(1.5, (stop - start) * pxs), 5);
+      if (short && (stop - start) * pxs > 7 * short.length) {
+        write(pen, short, (start + stop) / 2 * pxs, 14, "center", "middle", 11, style.color, "bold");
+      }
+    }
+  }
+
   function times(pen, style, width) {
     const pxs = width / meta.seconds, steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 43200];
     const every = steps.find((s) => s * pxs > 70) || 86400;
@@ -95,6 +109,7 @@ function overviewPainter(meta, beats, paint) {
     paint.bad(pen, 0, meta.seconds, pxs, 0, base, false);
     rates(pen, style, width);
     burden(pen, style, width);
+    lasting(pen, style, width);
     pen.strokeStyle = style.getPropertyValue("--accent").trim() || meta.accent;
     pen.lineWidth = 2;
     pen.strokeRect(start * pxs + 1, 1, Math.max(3, Math.min(shown, meta.seconds - start) * pxs - 2), base - 2);

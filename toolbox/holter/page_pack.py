@@ -11,16 +11,26 @@ from typing import Any
 import numpy as np
 
 from toolbox.holter.annotation import AnnotatedRecording
-from toolbox.holter.episodes import ECTOPIC, SILENCES, Episode
-from toolbox.holter.families import COMPARED_RATE, Family
+from toolbox.holter.episodes import (
+    ATRIAL_FIBRILLATION,
+    ECTOPIC,
+    FIBRILLATION,
+    PACED,
+    PAUSE,
+    RHYTHMS,
+    SILENCES,
+    Episode,
+)
+from toolbox.holter.families import Family
 from toolbox.holter.page_numbers import start_of_day
-from toolbox.holter.strips import COLOURS, INK, MAJOR, MINOR, PAPER
+from toolbox.holter.strips import INK, MAJOR, MINOR, PAPER
 from toolbox.holter.trace import MISSING, PART_SECONDS, QUANTUM, CompressedTrace
-from toolbox.utils.aami import CLASS_LETTERS, LETTER_SYMBOLS, LETTERS
+from toolbox.utils.aami import CLASS_COLOURS, CLASS_LETTERS, LETTER_SYMBOLS, LETTERS
 
 NAMES = {letter: name.lower() for name, letter in LETTERS.items()}
 UNREADABLE, READABLE = -1, 0  # subtypes of WFDB's "~", signal quality
 ACCENT = "#0072b2"
+SHORT = {FIBRILLATION: "VF", ATRIAL_FIBRILLATION: "AF", PACED: "paced", PAUSE: "pause"}  # where there is little room
 
 
 def pack(content: bytes) -> str:
@@ -102,14 +112,19 @@ def page_values(
             {"name": lead, "rate": trace.rate, "parts": len(trace.parts)} for lead, trace in traces.items()
         ],
         "letters": annotated.all_letters,
+        "corrected": annotated.sample[annotated.is_corrected].tolist(),
         "symbols": {letter: LETTER_SYMBOLS[letter] for letter in {*annotated.all_letters, *CLASS_LETTERS}},
         "switches": summary.get("switches", []),
         "edges": _edges(annotated),
         "names": NAMES,
-        "colours": COLOURS,
+        "colours": CLASS_COLOURS,
         "bad": annotated.marks.bad,
         "silent": [episode.first for episode in annotated.episodes if episode.kind in SILENCES],
-        "shapes": COMPARED_RATE,
+        "lasting": [
+            (round(episode.start, 3), round(episode.stop, 3), episode.title, SHORT.get(episode.kind, ""))
+            for episode in annotated.episodes
+            if episode.kind in (*SILENCES, *RHYTHMS)
+        ],
         "unit": summary["unit"],
         "highest": 50 * (1 + int(max(fastest or 0, 120) // 50)),
         "paper": {"paper": PAPER, "minor": MINOR, "major": MAJOR, "ink": INK},

@@ -84,6 +84,21 @@ function painter(meta, beats) {
     }
   }
 
+  // Rhythms that last and stretches without beats: a bar along the lower edge, with their name at its start.
+  function lasting(pen, row) {
+    let last = -Infinity;
+    for (const [start, stop, title] of meta.lasting) {
+      if (stop <= row.start || start >= row.start + row.seconds) continue;
+      const left = Math.max(0, (start - row.start) * row.pxs), right = (Math.min(stop, row.start + row.seconds) - row.start) * row.pxs;
+      pen.fillStyle = "#5a5a5a";
+      pen.fillRect(left, row.top + row.height - 5, Math.max(2, right - left), 4);
+      const at = Math.max(left + 4, 160); // beside the time
+      const above = at > row.width - 360 ? 62 : 14; // of the calibration mark
+      if (at > last) label(pen, title, at, row.top + row.height - above, "bold");
+      last = at + 8 * title.length;
+    }
+  }
+
   // Where beats are read from this lead instead of the annotated one: a bar on top of its row.
   function switched(pen, row) {
     for (const { start, stop, lead } of meta.switches) {
@@ -228,5 +243,5 @@ function painter(meta, beats) {
     write(pen, text, x, y, "left", "middle", 12, "#4a4a4a", weight);
   }
 
-  return { paper, label, bad, switched, trace, marks, badge, cursor, scaleBar, rows };
+  return { paper, label, bad, lasting, switched, trace, marks, badge, cursor, scaleBar, rows };
 }

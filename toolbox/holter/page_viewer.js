@@ -27,6 +27,7 @@ function viewer(meta, beats, paint, paintOverview) {
       paint.bad(pen, own.start, own.seconds, own.pxs, own.top, own.height, true);
       own.rows.forEach((row) => paint.trace(pen, row));
       own.rows.forEach((row) => paint.switched(pen, row));
+      paint.lasting(pen, own);
       paint.marks(pen, own, view.chosen);
       if (view.cursor !== null) paint.cursor(pen, own, view.cursor);
       own.rows.forEach((row) => paint.label(pen, row.name, 5, row.top + 36, "bold"));
@@ -45,8 +46,10 @@ function viewer(meta, beats, paint, paintOverview) {
     if (k < 0) return `${many(beats.n, "beat")}, ${beats.abnormal.length.toLocaleString("en")} of them not normal`;
     const letter = beats.letter(k), rr = beats.rr(k), sure = Math.round(100 * beats.confidence(k));
     const interval = rr > 0 ? ` · RR ${rr.toFixed(3)} s · ${Math.round(60 / rr)}/min` : "";
-    const before = beats.origin(k) < 0 ? "inserted" : `the network: ${beats.networkLetter(beats.sample(k))}, ${sure} %`;
-    const by = beats.edited(k) ? `corrected (${before})` : `${sure} %`;
+    const person = meta.corrected.includes(beats.sample(k)); // when the page was made
+    const named = person ? "a person" : "the network", certainty = person ? "by a person" : `${sure} %`;
+    const before = beats.origin(k) < 0 ? "inserted" : `${named}: ${beats.networkLetter(beats.sample(k))}${person ? "" : `, ${sure} %`}`;
+    const by = beats.edited(k) ? `corrected (${before})` : certainty;
     return `${clock(beats.time(k), 2)}${timeOfDay(meta, beats.time(k))} · ${letter}, ${meta.names[letter] || ""} · ${by}${interval}`;
   }
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolbox.holter.strips import (
-    COLOURS,
     GAIN,
     INK,
     MAJOR,
@@ -24,6 +23,7 @@ from toolbox.holter.strips import (
 )
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import printable
+from toolbox.utils.aami import CLASS_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ def draw_strips(
         axes.plot(times - window.start, signal, color=INK, linewidth=0.8)
         _draw_marks(axes, marks, window, low, high)
         _draw_scale_bar(axes, low, unit)
-    figure.text(MARGIN / width, 2.5 / total, note, fontsize=8, color=COLOURS["N"], va="bottom")
+    figure.text(MARGIN / width, 2.5 / total, note, fontsize=8, color=CLASS_COLOURS["N"], va="bottom")
     return figure
 
 
@@ -81,7 +81,7 @@ def _draw_marks(axes: Axes, marks: BeatMarks, window: Window, low: float, high: 
         axes.axvspan(start, stop, color="#9a9a9a", alpha=0.35, linewidth=0)
         axes.text(start + 0.04, low + 0.1, reason, fontsize=7, color="#444444", clip_on=True)
     for time, letter in marks.beats_within(window):
-        colour = COLOURS[letter]
+        colour = CLASS_COLOURS[letter]
         if letter == "N":
             axes.text(time, high - 0.3, letter, fontsize=7, color=colour, ha="center", va="center")
             continue

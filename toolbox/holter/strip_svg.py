@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolbox.holter.strips import COLOURS, GAIN, SPEED, STRIP_SECONDS, BeatMarks, Window, clock, voltage_range
+from toolbox.holter.strips import GAIN, SPEED, STRIP_SECONDS, BeatMarks, Window, clock, voltage_range
 from toolbox.holter.trace import CompressedTrace
+from toolbox.utils.aami import CLASS_COLOURS
 
 
 def draw_svg(trace: CompressedTrace, marks: BeatMarks, window: Window, unit: str = "mV") -> str:
@@ -19,7 +20,7 @@ def draw_svg(trace: CompressedTrace, marks: BeatMarks, window: Window, unit: str
         behind.append(f'<rect class="bad" x="{left:.1f}" width="{right - left:.1f}" height="{height:g}"/>')
         before.append(f'<text class="why" x="{left + 1:.1f}" y="{height - 1.5:g}">{reason}</text>')
     for time, letter in marks.beats_within(window):
-        x, colour = time * SPEED, COLOURS[letter]
+        x, colour = time * SPEED, CLASS_COLOURS[letter]
         if letter != "N":
             before.append(f'<path class="mark" stroke="{colour}" d="M{x:.2f} 5.5V{height:g}"/>')
             before.append(_badge(letter, x, colour))

@@ -13,8 +13,6 @@ SPEED, GAIN = 25.0, 10.0  # mm/s and mm/mV: IEC 60601-2-25, and the default of e
 STRIP_SECONDS = 10.0  # 250 mm
 LEAST_HEIGHT, MOST_HEIGHT = 4.0, 12.0  # mV of a strip
 INK, MINOR, MAJOR, PAPER = "#1b1b1b", "#f7d9d5", "#e8a39b", "#fffaf8"
-# After Okabe & Ito (2008), dark enough for white letters; normal beats stay grey.
-COLOURS = {"N": "#6b6b6b", "S": "#0072b2", "V": "#c1440e", "F": "#8e44ad", "Q": "#4d4d4d", "A": "#c1440e"}
 PRIORITY = (  # shown first comes first
     FIBRILLATION,
     "V run",

@@ -56,26 +56,29 @@ class NormalIntervals:
         return NormalIntervals(self.seconds[chosen], self.at[chosen], follows[chosen])
 
 
-def normal_intervals(times: np.ndarray, is_normal: np.ndarray, joined: np.ndarray) -> NormalIntervals:
+def normal_intervals(
+    times: np.ndarray, is_normal: np.ndarray, joined: np.ndarray, deviation: float = DEVIATION
+) -> NormalIntervals:
     """The N-N intervals of a recording, without those that cannot be: see SHORTEST, LONGEST and DEVIATION.
 
     Args:
         times: (n,) s, of the beats, rising.
         is_normal: (n,) whether a beat is normal.
         joined: (n,) whether the signal between a beat and the one before was read, so that no beat is missing there.
+        deviation: by which an interval may differ from those around it; infinite to keep all.
     """
     rr = np.diff(times)
     candidate = is_normal[1:] & is_normal[:-1] & joined[1:] & (rr >= SHORTEST) & (rr <= LONGEST)
     place = np.flatnonzero(candidate)
-    place = place[_near_others(rr[place])]
+    place = place[_near_others(rr[place], deviation)]
     follows = np.append(False, np.diff(place) == 1) if len(place) else np.zeros(0, bool)
     return NormalIntervals(rr[place], times[place + 1], follows)
 
 
-def _near_others(nn: np.ndarray) -> np.ndarray:
-    """(n,) whether an interval differs by at most DEVIATION from the median of those around it."""
+def _near_others(nn: np.ndarray, deviation: float) -> np.ndarray:
+    """(n,) whether an interval differs by at most `deviation` from the median of those around it."""
     around = median_filter(nn, 2 * AROUND + 1, mode="reflect")
-    return np.asarray(np.abs(nn / around - 1) <= DEVIATION)
+    return np.asarray(np.abs(nn / around - 1) <= deviation)
 
 
 def hrv(times: np.ndarray, is_normal: np.ndarray, joined: np.ndarray) -> Measures:

@@ -21,6 +21,10 @@ LETTERS = {**dict(zip(CLASS_NAMES, CLASS_LETTERS, strict=True)), ABNORMAL: "A"} 
 # Letter -> the WFDB symbol of a beat that a network called so; WFDB has no symbol for "abnormal".
 LETTER_SYMBOLS = {**{letter: letter for letter in CLASS_LETTERS}, "A": "Q"}
 
+# Letter -> colour, wherever classes are shown: after Okabe & Ito (2008), to be told apart in colour blindness, and dark
+# enough for white letters; normal beats stay grey.
+CLASS_COLOURS = {"N": "#6b6b6b", "S": "#0072b2", "V": "#c1440e", "F": "#8e44ad", "Q": "#00735c", "A": "#c1440e"}
+
 # WFDB's symbols of a QRS complex (ecgcodes.h, isqrs).
 BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")
 ESCAPE_SYMBOLS = ("e", "j", "n")  # atrial, nodal and supraventricular escape beats: the two maps below differ here

@@ -157,6 +157,7 @@ def _serve(pipe: Any, pickled: bytes) -> None:
         try:
             item = pipe.recv()
         except (EOFError, OSError):  # no more items, or the main process is gone
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to clean up: it ends without a word
             return
         pipe.send(_attempt(work, item))
 

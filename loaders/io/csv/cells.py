@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import lru_cache
 
 MISSING = (
     "", "nan", "NaN", "NAN", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-", "?", "inf", "-inf", "Inf", "-Inf"
@@ -45,8 +46,9 @@ def cells_of(line: str, separator: str) -> list[str]:
     return [cell.strip().strip("'\"") for cell in line.split(separator)]
 
 
+@lru_cache(maxsize=1 << 16)
 def kind_of(cell: str, point: str) -> str:
-    """What a cell holds: "number", "missing" or "text"."""
+    """The kind of a cell: "number", "missing" or "text"."""
     if cell in MISSING:
         return "missing"
     return "number" if NUMBERS[point].fullmatch(cell) else "text"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from loaders.io.csv.cells import BLANKS, ONE_COLUMN, cells_of, kind_of
 from loaders.io.csv.header import header_rate, names_and_units
+from loaders.io.csv.marks import check_marks
 from loaders.io.csv.time import TimeColumn
+
+FIRST_SETTLING = 80  # of the first lines that settle the layout beside later ones: a header may be long
+HEADER_AFTER = 8  # lines of numbers that may stand above a header, of metadata
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,22 @@ class CsvLayout:
         return [k for k, kind in enumerate(self.kinds) if kind == "number"]
 
 
-def find_layout(lines: list[str], encoding: str = "utf-8") -> CsvLayout | None:
-    """The layout that most of the first `lines` of a file agree with; None when they hold no numbers."""
+def find_layout(lines: list[str], encoding: str = "utf-8", later: Sequence[str] = ()) -> CsvLayout | None:
+    """The layout that most of the first `lines` of a file, and of some `later` ones, agree with.
+
+    Returns:
+        The layout; None when they hold no numbers.
+
+    Raises:
+        UserError: its numbers cannot be told from separators.
+    """
     offered, lines = _named_separator(lines)
-    filled = [line for line in lines if line.strip()]
+    settling = [*lines[-FIRST_SETTLING:], *later] if later else lines
+    filled = [line for line in settling if line.strip()]
     if not filled:
         return None
     grids = []
-    for separator, point in _candidates(offered):
+    for separator, point in _candidates(offered, quoted=any('"' in line for line in filled)):
         grid = _Grid.of(filled, separator, point)
         if grid is not None:
             grids.append(grid)
@@ -69,7 +82,8 @@ def find_layout(lines: list[str], encoding: str = "utf-8") -> CsvLayout | None:
     start = best.first_sample(lines)
     if start is None:
         return None
-    names, units = names_and_units(lines[:start], best.separator, best.kinds)
+    check_marks(filled, best.separator, best.kinds, best.point)
+    names, units = names_and_units(lines[:start], best.separator, best.kinds, best.constants)
     blank = [not line.strip() for line in lines[start:]]
     double_spaced = sum(blank) > 0.4 * len(blank)
     return CsvLayout(
@@ -86,10 +100,11 @@ def _named_separator(lines: list[str]) -> tuple[str, list[str]]:
     return match[1].replace("\\t", "\t"), lines[1:]
 
 
-def _candidates(offered: str) -> list[tuple[str, str]]:
-    """Separators and decimal marks to try, the likeliest first."""
+def _candidates(offered: str, quoted: bool) -> list[tuple[str, str]]:
+    """Separators and decimal marks to try, the likeliest first; between commas, only quoted cells may hold some."""
     separators = [offered] if offered else [";", "\t", ",", BLANKS, ONE_COLUMN]
-    return [(separator, point) for separator in separators for point in ".,"]
+    pairs = [(separator, point) for separator in separators for point in ".,"]
+    return pairs if quoted else [pair for pair in pairs if pair != (",", ",")]
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,7 @@ class _Grid:
         width: cells of most lines.
         kinds: of each column in most lines: "number", "text" or "empty".
         shapes: of each column of text the shape of most of its cells, as "0-0-0 0:0:0" of dates; "" for words.
+        constants: of each column of text the one thing that it holds; "" for all others.
         fitting: how many lines agree with them.
         foreign: columns of text that hold another separator, and so are several.
     """
@@ -110,6 +126,7 @@ class _Grid:
     width: int
     kinds: tuple[str, ...]
     shapes: tuple[str, ...]
+    constants: tuple[str, ...]
     fitting: int = 0
     foreign: int = 0
 
@@ -127,14 +144,16 @@ class _Grid:
         others = [other for other in ";\t" if other != separator]
         foreign = sum(sum(any(o in cell for o in others) for cell in column) > len(column) / 2 for column in texts)
         separator = ONE_COLUMN if width == 1 else separator
-        grid = cls(separator, point, width, kinds, tuple(map(_shape_of_column, texts)), 0, foreign)
+        shapes, constants = tuple(map(_shape_of_column, texts)), tuple(map(_constant_of_column, texts))
+        grid = cls(separator, point, width, kinds, shapes, constants, 0, foreign)
         fitting = sum(grid.fits(row) for row in rows)
         return replace(grid, fitting=fitting) if fitting >= max(1, 0.4 * len(rows)) else None
 
     @property
     def quality(self) -> tuple[float, ...]:
         """Larger for a likelier grid: lines that fit, columns of text, decimal comma only where it is needed."""
-        return (self.fitting - 1000 * self.foreign, -self.kinds.count("text"), self.point == ".", self.width > 1)
+        text = self.kinds.count("text")  # a header fits columns of text, which is no reason for them
+        return (0.9**text * self.fitting - 1000 * self.foreign, -text, self.point == ".", self.width > 1)
 
     def is_plain(self, lines: int) -> bool:
         """Whether nearly all lines are numbers in several columns: no other separator can do better."""
@@ -153,26 +172,57 @@ class _Grid:
         return True
 
     def first_sample(self, lines: list[str]) -> int | None:
-        """The number of the first line (from 0) that most lines after it are like."""
+        """The number of the first line (from 0) that most lines after it are like, and no header comes after."""
         rows = [cells_of(line, self.separator) if line.strip() else None for line in lines]
         fitting = [row is not None and self.fits(row) for row in rows]
-        for k, row in enumerate(rows):
-            after = [
-                fits for fits, other in zip(fitting[k : k + 24], rows[k : k + 24], strict=True) if other is not None
-            ]
-            if row is not None and fitting[k] and sum(after) >= 0.6 * len(after):
-                following = next((other for other in rows[k + 1 :] if other is not None), None)
-                return k + self._is_numbered_header(row, following)
+        start = 0
+        while (start := self._next_sample(rows, fitting, start)) < len(rows):
+            soon = range(start + 1, min(start + 1 + HEADER_AFTER, len(rows)))
+            heads = [k for k in soon if self._is_header(rows[k], fitting[k]) and lines.count(lines[k]) == 1]
+            if not heads:
+                following = [row for row in rows[start + 1 :] if row is not None]
+                return start + self._is_numbered_header(rows[start] or [], following)
+            start = heads[-1] + 1
         return None
 
-    def _is_numbered_header(self, row: list[str], following: list[str] | None) -> bool:
-        """Whether a line of numbers is a header all the same: columns numbered by a data-frame library."""
-        if following is None or len(following) != len(row):
+    def _next_sample(self, rows: list[list[str] | None], fitting: list[bool], start: int) -> int:
+        """The first line from `start` on that begins a stretch of samples; the number of lines where there is none."""
+        for k in range(start, len(rows)):
+            after = [fits for fits, row in zip(fitting[k : k + 24], rows[k : k + 24], strict=True) if row is not None]
+            if not fitting[k] or sum(after) < 0.6 * len(after):
+                continue
+            numbers = (n for n in range(k, len(rows)) if fitting[n] and self._holds_number(rows[n]))
+            first = next(numbers, len(rows))
+            if all(fits or row is None for fits, row in zip(fitting[k:first], rows[k:first], strict=True)):
+                return k  # samples that are missing may come first, but then no header
+        return len(rows)
+
+    def _holds_number(self, row: list[str] | None) -> bool:
+        """A number stands in one of the columns of numbers."""
+        pairs = zip(row or [], self.kinds, strict=False)
+        return any(kind == "number" and kind_of(cell, self.point) == "number" for cell, kind in pairs)
+
+    def _is_header(self, row: list[str] | None, fits: bool) -> bool:
+        """A line of words, which has no number where numbers stand."""
+        if row is None or fits or (len(row) == self.width and self._holds_number(row)):
             return False
-        if row[0] == "" and following[0] != "":  # ",0": an index without a name
+        return any(re.search(r"[^\W\d_]{2}", cell) and kind_of(cell, self.point) == "text" for cell in row)
+
+    def _is_numbered_header(self, row: list[str], following: list[list[str]]) -> bool:
+        """A line of numbers that is a header all the same: columns numbered by a data-frame library."""
+        if not following or len(following[0]) != len(row):
+            return False
+        if row[0] == "" and following[0][0] != "" and self.kinds[0] != "empty":  # ",0": an index without a name
             return True
-        wanted = ([str(k) for k in range(len(row))], [str(k + 1) for k in range(len(row))])
-        return len(row) > 2 and row in wanted and following not in wanted
+        numbered = ([str(k) for k in range(len(row))], [str(k + 1) for k in range(len(row))])
+        if row in numbered and len(row) > 2:
+            return following[0] not in numbered
+        whole = [k for k, kind in enumerate(self.kinds) if kind == "number" and re.fullmatch(r"\d{1,3}", row[k])]
+        if len(whole) != self.kinds.count("number"):
+            return False
+        same_width = [other for other in following if self.fits(other)]
+        fractions = all(re.search(r"\d[.,]\d", other[k]) or not other[k] for other in same_width for k in whole)
+        return len(same_width) > 8 and fractions  # whole numbers over columns that have none
 
 
 def _kind_of_column(column: tuple[str, ...], point: str) -> str:
@@ -182,6 +232,12 @@ def _kind_of_column(column: tuple[str, ...], point: str) -> str:
     if number == 0 and missing > 0 and text <= max(2, 0.1 * missing):  # the only text is the header's
         return "empty"
     return "number" if number >= text else "text"
+
+
+def _constant_of_column(column: tuple[str, ...]) -> str:
+    """The text that nearly all cells are, as a unit behind each number; "" where they differ."""
+    text, count = Counter(column).most_common(1)[0] if column else ("", 0)
+    return text if count > 0.9 * len(column) else ""
 
 
 def _shape(cell: str) -> str:
@@ -203,7 +259,8 @@ def _is_decimal_comma(lines: list[str], grid: _Grid) -> bool:
     if start is None:
         return False
     pairs = [row for row in rows[start:] if len(row) == 2 and grid.fits(row)]
-    if any(not re.fullmatch(r"[+-]?\d+", left) or not re.fullmatch(r"\d+", right) for left, right in pairs):
+    whole, fraction = re.compile(r"[+-]?\d+"), re.compile(r"\d+([eE][+-]?\d+)?")
+    if any(not whole.fullmatch(left) or not fraction.fullmatch(right) for left, right in pairs):
         return False
     lefts = [int(left) for left, _ in pairs]
     steps = {after - before for before, after in pairwise(lefts)}

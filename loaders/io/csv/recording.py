@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +12,26 @@ import pandas as pd
 
 from loaders.io.annotations import is_table_of_beats
 from loaders.io.csv.cells import cells_of, encoding_of, kind_of
+from loaders.io.csv.clock import seconds_of
+from loaders.io.csv.gaps import GapFiller
 from loaders.io.csv.layout import CsvLayout, find_layout
 from loaders.io.csv.start import start_of_table
-from loaders.io.csv.text import numbers_of, read_frames, unfinished_lines
-from loaders.io.csv.time import COUNTER_NAME, TIME_NAME, GapFiller, TimeColumn, regular_columns
+from loaders.io.csv.text import first_lines, lines_within, numbers_of, read_frames, times_in, unfinished_lines
+from loaders.io.csv.time import TimeColumn, is_time_name, regular_columns
+from loaders.io.leads import kind_of as kind_of_lead
 from loaders.io.recording import CsvFormat, Lead, Recording, millivolts
 from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import KAGGLE_ROW
 
 LOOKED_AT = 200  # lines that the layout is read off
+LONGEST_HEADER = 5000  # lines
 TIMED = 20_000  # lines that the sampling rate is read off
 HEAD = 1 << 18  # bytes that the encoding is read off
 LONGEST_LINE = 1 << 14  # characters; a recording has not so many leads
 MOST_STRANGE = 0.05  # share of a lead's cells that may be no numbers
 NOTED = 1e-4  # relative difference of two rates that is worth a word
 CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
+LEADS = ("named", "ecg")  # kinds of channels that are an ECG by their name
 MANY_COLUMNS = 16  # shown in a message
 
 
@@ -53,9 +57,9 @@ class CsvRecording(Recording):
         filler = GapFiller(time, str(self.path)) if time is not None else None
         self.strange = 0
         for block, *times in self._columns([column, *timed]):
-            values = block if filler is None else filler.fill(times[0], block)
-            for start in range(0, len(values), size):
-                yield (values[start : start + size] * scale).astype(np.float32)
+            for values in [block] if filler is None else filler.fill(times[0], block):
+                for start in range(0, len(values), size):
+                    yield (values[start : start + size] * scale).astype(np.float32)
         self._note_what_was_read(lead, filler)
 
     def _note_what_was_read(self, lead: int, filler: GapFiller | None) -> None:
@@ -65,11 +69,7 @@ class CsvRecording(Recording):
             notes.append(
                 f"{self.strange} cell(s) of lead {self.leads[lead].name} are no numbers; they count as missing"
             )
-        if filler is not None and filler.gaps:
-            column = self.layout.names[filler.time.column]
-            notes.append(f"column {column} jumps {filler.gaps} time(s): {filler.missing} samples are missing there")
-        if filler is not None and filler.backward:
-            notes.append(f"column {self.layout.names[filler.time.column]} goes back {filler.backward} time(s)")
+        notes += filler.notes(self.layout.names[filler.time.column]) if filler is not None else []
         self.notes += [note for note in notes if note not in self.notes]
 
     def _columns(self, columns: list[int]) -> Iterator[tuple[np.ndarray, ...]]:
@@ -80,13 +80,13 @@ class CsvRecording(Recording):
         """
         lines = 0
         for frame in read_frames(self.path, self.layout, columns, end=self.end):
-            block = [numbers_of(frame[k], self.layout, k == columns[0]) for k in columns]
-            self.strange += block[0][1]
+            values, strange = numbers_of(frame[columns[0]], self.layout)
+            self.strange += strange
             lines += len(frame)
             if self.strange > MOST_STRANGE * lines:
                 name = self.layout.names[columns[0]]
                 raise UserError(f"{self.path}: column {name} holds text in {self.strange} of its first {lines} lines")
-            yield tuple(each for each, _ in block)
+            yield values, *(times_in(frame[k], self.layout)[0] for k in columns[1:])
 
 
 def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
@@ -104,15 +104,21 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
                 f"{path} has lines of more than {LONGEST_LINE} characters; expected a line per sample, a column a lead"
             )
         encoding = encoding_of(head)
-        with open(path, encoding=encoding, errors="replace", newline="") as handle:
-            lines = [line.rstrip("\r\n") for line in islice(handle, LOOKED_AT)]
+        lines = first_lines(path, encoding, LOOKED_AT)
+        later = lines_within(path, encoding) if len(lines) == LOOKED_AT else []
+        try:
+            layout = layout_of(str(path), lines, encoding, later)
+        except UserError:
+            if not later:
+                raise
+            lines = first_lines(path, encoding, LONGEST_HEADER)  # nothing but header so far
+            layout = layout_of(str(path), lines, encoding, later)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    layout = layout_of(str(path), lines, encoding)
     numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
     unfinished, end = unfinished_lines(path, layout)
     frame = next(read_frames(path, layout, numeric, TIMED, end), pd.DataFrame(columns=numeric))
-    times = regular_columns(layout.names, {k: numbers_of(frame[k], layout, False)[0] for k in numeric})
+    times = _times(frame, layout)
     time = times[0] if times else None
     fs, notes = settle_rate(str(path), csv.fs, layout, time)
     if unfinished:
@@ -122,7 +128,14 @@ def open_csv(path: Path, csv: CsvFormat) -> CsvRecording:
     return CsvRecording(path, path.stem, "CSV", leads, [path], notes, replace(layout, time=time), end, start=start)
 
 
-def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> CsvLayout:
+def _times(frame: pd.DataFrame, layout: CsvLayout) -> list[TimeColumn]:
+    """The columns of times and of sample numbers among the first lines of a file, see `regular_columns`."""
+    columns = {k: times_in(frame[k], layout) for k, kind in enumerate(layout.kinds) if kind != "empty"}
+    clocks = frozenset(k for k, (_, is_clock) in columns.items() if is_clock)
+    return regular_columns(layout.names, {k: values for k, (values, _) in columns.items()}, clocks)
+
+
+def layout_of(path: str, lines: list[str], encoding: str = "utf-8", later: Sequence[str] = ()) -> CsvLayout:
     """The layout of a file or stream that begins with `lines`.
 
     Raises:
@@ -130,7 +143,10 @@ def layout_of(path: str, lines: list[str], encoding: str = "utf-8") -> CsvLayout
     """
     if is_table_of_beats(lines):
         raise UserError(f"{path} is a table of beats that --predict wrote, no recording")
-    layout = find_layout(lines, encoding)
+    try:
+        layout = find_layout(lines, encoding, later)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     if layout is None:
         raise UserError(f"{path} is empty or holds no numbers; expected a line per sample, a column per lead")
     if _holds_kaggle_rows(lines, layout):
@@ -159,8 +175,7 @@ def detect_layout(path: str, lines: list[str], csv: CsvFormat) -> tuple[CsvLayou
     layout = layout_of(path, lines)
     rows = [row for line in lines[layout.header :] if len(row := cells_of(line, layout.separator)) == len(layout.names)]
     table = pd.DataFrame(rows, columns=range(len(layout.names)), dtype="string")
-    numeric = [k for k, kind in enumerate(layout.kinds) if kind != "empty"]
-    times = regular_columns(layout.names, {k: numbers_of(table[k], layout, False)[0] for k in numeric})
+    times = _times(table, layout)
     time = times[0] if times else None
     fs, notes = settle_rate(path, csv.fs, layout, time)
     return replace(layout, time=time, notes=tuple(notes)), leads_of(path, layout, csv, fs, times)
@@ -175,8 +190,16 @@ def settle_rate(path: str, given: float | None, layout: CsvLayout, time: TimeCol
     Raises:
         UserError: none of them tells it.
     """
-    measured = time.settled_rate(given or layout.rate) if time is not None else None
     column = f"its column {layout.names[time.column]}" if time is not None else ""
+    measured = time.settled_rate(given or layout.rate) if time is not None else None
+    if time is not None and not time.is_steady:
+        rate = layout.rate or given
+        about = f"{column}, whose step is not constant, gives about {time.rate:.3g} samples per second"
+        if rate is None:
+            raise UserError(f"{path}: {about}: give the rate by --fs")
+        if measured and abs(measured / rate - 1) > max(CONTRADICTED, time.uncertainty):
+            return rate, [f"sampling rates contradict each other: {about}; took {rate:.6g}"]
+        measured = None
     stated = [(f"{measured:.6g} by {column}", measured)] if measured else []
     stated += [(f"{layout.rate:.6g} by its header", layout.rate)] if layout.rate else []
     stated += [(f"{given:.6g} by --fs", given)] if given else []
@@ -206,15 +229,12 @@ def leads_of(path: str, layout: CsvLayout, csv: CsvFormat, fs: float, times: Seq
             raise UserError(f"{path} has no column {name}{nearest(name, names) or ';'} it has: {shown}")
         chosen.append(names.index(name) if name in names else int(name) - 1)
     if not csv.columns:
-        taken = {time.column for time in times}
-        chosen = [k for k in layout.numeric() if k not in taken and not _is_time_name(names[k])]
+        timed = {time.column for time in times}
+        leads = {k: _lead(layout, k, csv, fs) for k in layout.numeric() if k not in timed}
+        chosen = [k for k, lead in leads.items() if kind_of_lead(lead) in LEADS or not is_time_name(lead.name)]
     if not chosen:
         raise UserError(f"{path}: none of its columns looks like a lead ({shown}); name them by --columns")
     return [_lead(layout, k, csv, fs) for k in chosen]
-
-
-def _is_time_name(name: str) -> bool:
-    return TIME_NAME.match(name) is not None or COUNTER_NAME.fullmatch(name) is not None
 
 
 def _lead(layout: CsvLayout, k: int, csv: CsvFormat, fs: float) -> Lead:
@@ -232,3 +252,12 @@ def parse_cell(line: str, column: int, layout: CsvLayout) -> float | None:
     if kind == "missing":
         return float("nan")
     return float(cell.replace(",", ".")) if kind == "number" else None
+
+
+def parse_time(line: str, column: int, layout: CsvLayout) -> float:
+    """The time in a line's column, a number or s of a clock time; NaN where it is missing."""
+    value = parse_cell(line, column, layout)
+    if value is None:
+        cells = cells_of(line, layout.separator)
+        value = seconds_of(cells[column]) if column < len(cells) else float("nan")
+    return value

@@ -6,6 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ import numpy as np
 import pandas as pd
 
 from loaders.io.csv.cells import BLANKS, MISSING, ONE_COLUMN, cells_of, kind_of
+from loaders.io.csv.clock import times_of
 from loaders.io.csv.layout import CsvLayout
-from loaders.io.csv.time import times_of
 from toolbox.utils import UserError
 
 BLOCK = 1 << 17  # lines parsed at a time
 TAIL = 1 << 12  # bytes looked at, at the end
+PARTS = (0.25, 0.5, 0.75)  # of a file, where a few lines are looked at, too
+LOOKED_AT_WITHIN = 1 << 15  # bytes
+MOST_WITHIN = 40  # lines
 NO_CELL = "\x1f"  # a separator that no file has, for those of a single column
-HARDLY_NUMBERS = 0.5  # share of cells without a number that makes a column one of times as text
+HARDLY_NUMBERS = 0.5  # share of cells that hold text from which a column may be one of clock times
 
 
 class _Beginning(io.RawIOBase):
@@ -74,7 +78,27 @@ def read_frames(
         return
 
 
-def numbers_of(cells: pd.Series, layout: CsvLayout, is_lead: bool = True) -> tuple[np.ndarray, int]:
+def first_lines(path: Path, encoding: str, count: int) -> list[str]:
+    """The first `count` lines of a file, without their ends."""
+    with open(path, encoding=encoding, errors="replace", newline="") as handle:
+        return [line.rstrip("\r\n") for line in islice(handle, count)]
+
+
+def lines_within(path: Path, encoding: str) -> list[str]:
+    """Some whole lines from within a file, by which its columns are settled as well: its first may lack a lead."""
+    lines: list[str] = []
+    size = path.stat().st_size
+    with open(path, "rb") as binary:
+        if encoding == "utf-16":  # its mark stands at the beginning alone
+            encoding = "utf-16-be" if binary.read(2) == b"\xfe\xff" else "utf-16-le"
+        for part in PARTS:
+            binary.seek(int(part * size) & ~3)
+            text = binary.read(LOOKED_AT_WITHIN).decode(encoding.removesuffix("-sig"), errors="replace")
+            lines += [line.rstrip("\r") for line in text.split("\n")[1:-1]][:MOST_WITHIN]
+    return lines
+
+
+def numbers_of(cells: pd.Series, layout: CsvLayout) -> tuple[np.ndarray, int]:
     """The numbers (n,) of a column's cells, NaN where there are none; and how many cells hold something else."""
     if cells.dtype.kind in "fiu":
         values, strange = cells.to_numpy(dtype=np.float64, copy=True), 0
@@ -83,10 +107,17 @@ def numbers_of(cells: pd.Series, layout: CsvLayout, is_lead: bool = True) -> tup
         plain = text.str.replace(",", ".", regex=False) if layout.point == "," else text
         values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         strange = int((np.isnan(values) & ~text.isin(MISSING).fillna(True).to_numpy(dtype=bool)).sum())
-        if not is_lead and np.isnan(values).mean() > HARDLY_NUMBERS:
-            values = times_of(cells.to_numpy())
     values[~np.isfinite(values)] = np.nan
     return values, strange
+
+
+def times_in(cells: pd.Series, layout: CsvLayout) -> tuple[np.ndarray, bool]:
+    """The numbers (n,) of a column's cells, or s where they are clock times and dates; and whether they are those."""
+    values, strange = numbers_of(cells, layout)
+    if strange <= HARDLY_NUMBERS * len(values):
+        return values, False
+    seconds = times_of(cells.to_numpy())
+    return seconds, bool(np.isfinite(seconds).any())
 
 
 def unfinished_lines(path: Path, layout: CsvLayout) -> tuple[int, int]:

@@ -1,32 +1,41 @@
-"""Columns of times and of sample numbers in CSV files: the sampling rate and the gaps that they tell."""
+"""Columns of times and of sample numbers in CSV files: the sampling rate that they tell."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from toolbox.utils import UserError
+from loaders.io.csv.clock import DAY
+from loaders.io.leads import words_of
 
-TIME_NAME = re.compile(
-    r"(elapsed|date|(phone|sensor|device|unix|epoch|local|utc)?[ _]?time|clock|sec(ond)?s?$|t$|s$|ms$|msec|milli|"
-    r"micros|us$|ns$|hh?:mm)",
-    re.IGNORECASE,
-)
+TIME_STEMS = (
+    "time", "date", "datum", "clock", "epoch", "elapsed", "millis", "micros", "zeit", "uhrzeit", "temps", "tiempo",
+    "horodat", "czas", "tijd",
+)  # fmt: skip
+TIME_WORDS = {"unix", "utc", "ts", "tid", "tempo", "hora", "heure", "systime"}
 COUNTER_NAME = re.compile(r"(sample|index|idx|counter|count|no\.?|nr\.?|n|#|packet|seq).*", re.IGNORECASE)
-UNIT_OF_NAME = re.compile(r"(?:^|[\s\[(_/])(s|sec|seconds|ms|msec|milliseconds|us|µs|μs|microseconds|ns)(?:$|[\s\])_])")
-SECONDS = {
-    **dict.fromkeys(("s", "sec", "seconds"), 1.0), **dict.fromkeys(("ms", "msec", "milliseconds"), 1e-3),
-    **dict.fromkeys(("us", "µs", "μs", "microseconds"), 1e-6), "ns": 1e-9,
+SECONDS = {  # of the words that name a unit of time
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sekunden"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds", "millis"), 1e-3),
+    **dict.fromkeys(("us", "µs", "usec", "microsecond", "microseconds", "micros"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanosecond", "nanoseconds", "nanos"), 1e-9),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0), **dict.fromkeys(("day", "days"), DAY),
 }  # fmt: skip
-# Steps (in units of the column) of 50 to 20,000 samples a second, by what the unit is: no two overlap.
-PLAUSIBLE_STEPS = ((5e-5, 0.0201, 1.0), (0.0499, 20.1, 1e-3), (49.9, 20100.0, 1e-6), (4.99e4, 2.01e7, 1e-9))
+UNIT_AT_END = re.compile(r"time(?:stamp)?(ms|us|ns)")  # "timestampms"
+YEARS = (9.4e8, 2.3e9)  # s since 1970: 1999 to 2042; so large a number can be nothing else
+# Steps (in units of the column) of 50 to 20,000 samples a second, by the unit in s: no two overlap. Days: spreadsheets.
+PLAUSIBLE_STEPS = (
+    (5e-5, 0.0201, 1.0), (0.0499, 20.1, 1e-3), (49.9, 20100.0, 1e-6), (4.99e4, 2.01e7, 1e-9), (5.7e-10, 2.33e-7, DAY)
+)  # fmt: skip
 FEWEST = 8  # lines that show a constant step
-LONGEST_GAP = 86400.0  # s; a longer one is another recording
-DAY = 86400.0
+FALLING = 0.01  # share of steps back from which a column is none of times
+LONGER = 1.75  # a step of so many usual ones is a gap
+SLOW, SLOW_TICKS = 1.0, 10.0  # s, and times of the usual wait for a packet: what takes longer is a gap
+WIDEST = 2.5  # steps that times may be early or late by, of a constant rate
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,16 @@ class TimeColumn:
         scale: s of one unit of it; for a counter the time of one sample is not known and `scale` is 0.
         step: the usual step from a sample to the next, in units of the column.
         uncertainty: relative, of the rate that the step gives.
+        longest: the longest step between samples that follow each other, in units of the column: times may be rounded.
+        is_steady: its step is constant, but for rounding.
     """
 
     column: int
     scale: float
     step: float
     uncertainty: float
+    longest: float
+    is_steady: bool = True
 
     @property
     def rate(self) -> float | None:
@@ -60,119 +73,112 @@ class TimeColumn:
         return self.rate
 
 
-def regular_columns(names: Sequence[str], columns: dict[int, np.ndarray]) -> list[TimeColumn]:
+def is_time_name(name: str) -> bool:
+    """A column of this name holds times or sample numbers."""
+    return _names_time(name) or COUNTER_NAME.fullmatch(name) is not None
+
+
+def _names_time(name: str) -> bool:
+    words = words_of(name)
+    if any(word in TIME_WORDS or word.startswith(TIME_STEMS) or word.endswith("zeit") for word in words):
+        return True
+    return bool(words) and (words[0] == "t" or all(word in SECONDS for word in words) or words[0] in ("hh", "mm"))
+
+
+def regular_columns(
+    names: Sequence[str], columns: Mapping[int, np.ndarray], clocks: frozenset[int] = frozenset()
+) -> list[TimeColumn]:
     """The columns of `columns` {position: values (n,)} that rise by a constant step, the one that says most first.
 
-    A column of times comes before one that counts samples, a finer one before a coarser.
+    A column of times comes before one that counts samples, a finer one before a coarser, and last come those that are
+    times by name or size but whose step is not constant.
+
+    Args:
+        clocks: the columns whose values are s, of clock times.
     """
-    regular = [time for k, values in columns.items() if (time := _regular(k, names[k], values)) is not None]
-    return sorted(regular, key=lambda each: (each.scale == 0, each.uncertainty))
+    regular = [
+        time
+        for k, values in columns.items()
+        if (time := _regular(k, names[k], values, k in clocks)) is not None
+    ]  # fmt: skip
+    return sorted(regular, key=lambda each: (not each.is_steady, each.scale == 0, each.uncertainty))
 
 
-def times_of(cells: np.ndarray) -> np.ndarray:
-    """Seconds (n,) of clock times and dates, as text; NaN for what is none. A clock that passes midnight goes on."""
-    text = pd.Series(cells, dtype="string").str.strip().str.strip("'\"[]").str.replace(",", ".", regex=False)
-    clock = text.str.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?").fillna(False).to_numpy(dtype=bool)
-    seconds = np.full(len(text), np.nan)
-    if clock.mean() > 0.5:
-        parts = text[clock].str.split(":", expand=True).astype("float64")
-        weights = (3600.0, 60.0, 1.0)
-        seconds[clock] = sum(parts[k].to_numpy() * weights[k] for k in range(parts.shape[1]))
-        known = ~np.isnan(seconds)
-        back = np.diff(seconds[known]) < -DAY / 2
-        seconds[known] += DAY * np.concatenate([[0], np.cumsum(back)])
-        return seconds
-    dated = text.str.fullmatch(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*").fillna(False).to_numpy(dtype=bool)
-    if dated.mean() > 0.5:
-        moments = pd.to_datetime(text[dated], format="ISO8601", errors="coerce", utc=True)
-        seconds[dated] = moments.astype("int64").to_numpy() / 10 ** {"s": 0, "ms": 3, "us": 6, "ns": 9}[moments.dt.unit]
-    return seconds
-
-
-def _regular(column: int, name: str, values: np.ndarray) -> TimeColumn | None:
-    """The column as one of times or sample numbers; None when it does not rise by a constant step."""
+def _regular(column: int, name: str, values: np.ndarray, is_clock: bool) -> TimeColumn | None:
+    """The column as one of times or sample numbers; None when it does not rise, or not by a constant step."""
     values = values[np.isfinite(values)]
     if len(values) < FEWEST:
         return None
     steps = np.diff(values)
-    usual = float(np.median(steps))
-    resolution = float(np.min(np.abs(steps[steps != 0]), initial=np.inf))
-    if usual <= 0:
-        usual = float(steps[steps > 0].mean()) if (steps > 0).any() else 0.0
-    if usual <= 0 or (steps < 0).mean() > 0.01:
+    rising = steps[steps > 0]
+    if not len(rising) or (steps < 0).mean() > FALLING:
         return None
-    near = steps[steps < max(3 * usual, usual + 2 * resolution)]
+    tick = float(np.median(rising))  # from one time to the next other one; times that are rounded stand in many lines
+    usual = float(np.median(steps))
+    rounding = tick if (steps == 0).mean() > 1e-3 else usual - float(np.quantile(steps[steps >= 0], 1e-3))
+    about = float(steps[(steps >= 0) & (steps < 3 * tick)].mean())
+    longest = max(LONGER * about, about + 1.25 * rounding)
+    near = _between_changes(steps, longest)
     if not len(near):
         return None
     step = float(near.mean())
-    drift = np.abs(np.cumsum(near - step))
-    if drift.max(initial=0.0) > 2.5 * max(step, resolution if resolution < np.inf else 0.0):
+    scale = _scale(name, is_clock, values, step, near)
+    if scale is None:
+        return None
+    if float(np.ptp(np.cumsum(near - step))) <= WIDEST * max(step, tick):
+        uncertainty = 2 * min(float(rising.min()), step) / float(near.sum()) + 1e-6
+        return TimeColumn(column, scale, step, uncertainty if scale else 0.0, longest)
+    if not scale or not (is_clock or _names_time(name) or _since_1970(values, step)):
         return None  # rising, but at no constant rate
-    uncertainty = 2 * min(resolution, step) / (step * len(near)) + 1e-6
-    whole = step == round(step) and bool((near == step).all())
-    named_time, unit = TIME_NAME.match(name) is not None, UNIT_OF_NAME.search(name.lower())
-    if (COUNTER_NAME.fullmatch(name) and not unit and whole) or (whole and step == 1 and not unit):
-        return TimeColumn(column, 0.0, step, 0.0)
+    longest = max(SLOW_TICKS * tick, SLOW / scale)
+    near = steps[np.abs(steps) <= longest]
+    step = float(near.mean())
+    if step <= 0:
+        return None
+    return TimeColumn(column, scale, step, float(np.ptp(np.cumsum(near - step)) / near.sum()) + 1e-6, longest, False)
+
+
+def _between_changes(steps: np.ndarray, longest: float) -> np.ndarray:
+    """The steps that are no gaps, from one change of the time to another in each stretch: rounding adds none."""
+    stretches = []
+    for stretch in np.split(steps, np.flatnonzero((steps > longest) | (steps < 0))):
+        whole = stretch[(stretch >= 0) & (stretch <= longest)]
+        changes = np.flatnonzero(whole)
+        if len(changes) > 1:
+            stretches.append(whole[changes[0] + 1 : changes[-1] + 1])
+    return np.concatenate(stretches) if stretches else np.zeros(0)
+
+
+def _scale(name: str, is_clock: bool, values: np.ndarray, step: float, steps: np.ndarray) -> float | None:
+    """Seconds of one unit of a rising column; 0 for a counter of samples, None for neither.
+
+    Args:
+        step: the mean of its steps.
+        steps: those that are no gaps.
+    """
+    if is_clock:
+        return 1.0
+    if (epoch := _since_1970(values, step)) is not None:
+        return epoch
+    is_whole = bool((steps == round(step)).all())  # all of them are the same whole number
+    unit = next((SECONDS[word] for word in words_of(name) if word in SECONDS), None)
+    if match := UNIT_AT_END.search(name.lower()):
+        unit = SECONDS[match[1]]
+    if (COUNTER_NAME.fullmatch(name) and not unit and is_whole) or (is_whole and step == 1 and not unit):
+        return 0.0
     if unit:
-        return TimeColumn(column, SECONDS[unit[1]], step, uncertainty)
-    if not named_time and np.abs(near - step).max() > step / 2:
+        return unit
+    named = _names_time(name)
+    if not named and float(np.abs(steps - step).max()) > step / 2:
         return None  # a column without a name says that it is one of times by its steps alone
     for low, high, scale in PLAUSIBLE_STEPS:
-        if low <= step <= high and (named_time or scale == 1.0 or not whole):
-            return TimeColumn(column, scale, step, uncertainty)
+        if low <= step <= high and (named or (scale != DAY and (scale == 1.0 or not is_whole))):
+            return scale
     return None
 
 
-class GapFiller:
-    """Puts NaN where a time column jumps, so that all later samples stand at their time.
-
-    Attributes:
-        gaps: how many jumps there were.
-        missing: how many samples they stand for.
-        backward: how often the column went back.
-    """
-
-    def __init__(self, time: TimeColumn, path: str) -> None:
-        self.time, self.path = time, path
-        self.gaps = self.missing = self.backward = 0
-        self._last: float | None = None
-
-    def fill(self, times: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """`values` (n,) at `times` (n,) of the column, longer by the samples that are missing.
-
-        Raises:
-            UserError: a jump of more than a day, which is another recording.
-        """
-        step = self.time.step
-        times = self._with_missing_times(times)
-        if not np.isfinite(times).any():
-            return values
-        before = np.concatenate([[times[0] - step if self._last is None else self._last], times[:-1]])
-        steps = np.nan_to_num(times - before, nan=step)
-        self._last = float(times[-1])
-        self.backward += int((steps < -step / 2).sum())
-        jumps = np.flatnonzero(steps > 1.75 * step)
-        if not len(jumps):
-            return values
-        counts = np.round(steps[jumps] / step).astype(np.int64) - 1
-        longest = LONGEST_GAP * (1 / self.time.scale if self.time.scale else 1e3)
-        if (steps[jumps] > longest).any():
-            at = jumps[int(np.argmax(steps[jumps] > longest))]
-            raise UserError(
-                f"{self.path}: its column of times jumps from {before[at]:g} to {times[at]:g}, more than a day; "
-                "cut the file there and annotate the parts"
-            )
-        self.gaps += len(jumps)
-        self.missing += int(counts.sum())
-        return np.insert(values.astype(np.float64), np.repeat(jumps, counts), np.nan)
-
-    def _with_missing_times(self, times: np.ndarray) -> np.ndarray:
-        """`times` (n,), where they are missing one step after the line before; NaN before the first that is there."""
-        present = np.isfinite(times)
-        if present.all():
-            return times
-        position = np.where(present, np.arange(len(times)), -1)
-        latest = np.maximum.accumulate(position)
-        start = np.nan if self._last is None else self._last
-        base = np.where(latest >= 0, times[np.maximum(latest, 0)], start)
-        return np.asarray(base + (np.arange(len(times)) - latest) * self.time.step)
+def _since_1970(values: np.ndarray, step: float) -> float | None:
+    """Seconds of one unit of a column that counts the time since 1970, by its size; None for any other."""
+    middle, (shortest, highest, _) = float(np.median(values)), PLAUSIBLE_STEPS[0]
+    units = (unit for unit in (1.0, 1e-3, 1e-6, 1e-9) if shortest <= step * unit <= highest)
+    return next((unit for unit in units if YEARS[0] <= middle * unit <= YEARS[1]), None)

@@ -63,12 +63,30 @@ def test_names_are_compared_by_what_they_say() -> None:
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("named", "MLII II I III V1 V5 aVR AVL MCL1 CM5 DII D3 MLIII V1R ECG-II LeadII ECG_I ecgI LL-RA AI"),
-        ("ecg", "ECG EKG ECG1 ECG2 ecg_ch1 EKG1-EKG2 CH1_ECG Elektrokardiogramm"),
+        (
+            "named",
+            "MLII II I III V1 V5 aVR AVL MCL1 CM5 DII D3 MLIII V1R ECG-II LeadII ECG_I ecgI LL-RA AI ML5 MV2 CS3",
+        ),
+        ("named", "Lead_1 lead2 V4R -aVR II-ecg ECG_LA_RA Derivación_II"),
+        ("ecg", "ECG EKG ECG1 ECG2 ecg_ch1 EKG1-EKG2 CH1_ECG Elektrokardiogramm ecg_raw EKG-Signal EcgWaveform ecg_mv"),
+        (
+            "ecg",
+            "ECG(1) ECG.1 ecg_filtered Holter_1 electrocardiogram EKG-uV ecgData ECG_X Shimmer_ECG_LL-RA_24BIT_CAL",
+        ),
         (
             "other",
             "ABP ART CVP RESP PLETH acc_x accY HR RR SpO2 Fp1-A2 C4-M1 O2 CO2 battery Pulse pressure AccX",
         ),
+        (
+            "other",
+            "Chest NPRESS Snoring red IR green Red_LED E1-M2 E2 Leg Leg/L PLM P1 AOP LVP FHR UC TOCO CTG GyrX x-axis",
+        ),
+        (
+            "other",
+            "VBAT STI target lead_off LOD LO+ dZ/dt PTT NIRS speed altitude glucose VO2 SBP BIS force Atmung Puls",
+        ),
+        ("other", "ECG_quality ecg_sqi ECG_HR RR_ECG ECG_lead_off ecg_impedance ecg_peaks ECG_R-peaks ecg_label"),
+        ("other", "ECG_annotation ECG_resp EDR ecg_acc_x ECG_timestamp ecg_time ecg_temp ECG_event ecg_battery ecg_rr"),
         ("unknown", "signal ch1 channel1 a val V2-V3 x"),
     ],
 )
@@ -95,6 +113,13 @@ def test_channels_are_told_apart_by_their_names(kind: str, names: str) -> None:
         ("temperature", "", "other"),
         ("RR interval", "ms", "other"),
         ("blood pressure", "mV", "other"),
+        ("ECG derived respiration", "mV", "other"),
+        ("chest lead V5", "mV", "named"),
+        ("Limb lead II", "mV", "named"),
+        ("Ableitung II", "mV", "named"),
+        ("II", "lpm", "other"),
+        ("x", "kg", "other"),
+        ("x", "°", "other"),
     ],
 )
 def test_channels_are_told_apart_by_names_of_several_words_and_units(name: str, unit: str, kind: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toolbox.utils.aami import (
     BEAT_SYMBOLS,
+    CLASS_COLOURS,
     CLASS_LETTERS,
     CLASS_NAMES,
     DE_CHAZAL_CLASSES,
@@ -28,3 +29,11 @@ def test_the_maps_give_a_class_to_beats_alone_and_differ_in_escape_beats_alone()
     assert {symbol for symbol in common if EC57_CLASSES[symbol] != DE_CHAZAL_CLASSES[symbol]} == {"e", "j"}
     assert {symbol: EC57_CLASSES[symbol] for symbol in ESCAPE_SYMBOLS} == {"e": 1, "j": 1, "n": 1}
     assert BEAT_SYMBOLS - DE_CHAZAL_CLASSES.keys() == {"B", "n", "r", "?"}
+
+
+def test_white_letters_can_be_read_on_the_colours_of_classes() -> None:
+    for letter, colour in CLASS_COLOURS.items():
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        assert 1.05 / (luminance + 0.05) >= 4.5, letter  # WCAG 2.1, contrast of text

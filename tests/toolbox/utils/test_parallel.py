@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -66,6 +67,20 @@ def test_no_process_is_ever_told_of_ctrl_c() -> None:
     command = [sys.executable, "-c", program]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert (told.stdout, told.stderr) == ("[True, True]\n", "")
+
+
+def leave_slowly(_: int) -> int:
+    """Work whose process takes its time to end, as one with torch does."""
+    atexit.register(time.sleep, 30)
+    return os.getpid()
+
+
+def test_processes_without_work_end_without_a_word() -> None:
+    program = "from tests.toolbox.utils.test_parallel import leave_slowly\nfrom toolbox.utils.parallel import spread\n"
+    program += "if __name__ == '__main__':\n    print(len(list(spread(leave_slowly, [1, 2], 2))))\n"
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=150)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "2\n", "")
 
 
 def wait(item: int) -> int:
