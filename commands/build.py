@@ -140,12 +140,12 @@ class BuiltRun:
     def check_records(self, run: Run) -> None:
         """Raise UserError when records or people that `run` learned from would test it now."""
         then, now = run.config["data"], self.data.facts
-        if "databases" in now:
-            learned = then.get("patients") if "databases" in then else {"train": people_of(train_records(then))}
-            tested = now["patients"]["test"]
+        if "people" in now:
+            learned = listed(then, "people") or people_of(listed(then, "records"))
+            tested = now["people"]["test"]
         else:
-            learned, tested = {"train": train_records(then)}, now.get("records", {}).get("test", [])
-        both = sorted(set(map(str, learned["train"] if isinstance(learned, dict) else ())) & set(tested))
+            learned, tested = listed(then, "records"), now.get("records", {}).get("test", [])
+        both = sorted(set(learned) & set(tested))
         if both:
             names = ", ".join(both[:6]) + (" ..." if len(both) > 6 else "")
             raise UserError(
@@ -154,10 +154,10 @@ class BuiltRun:
             )
 
 
-def train_records(data: Mapping[str, Any]) -> list[str]:
-    """The training records that a run's config.json names; none of a run of Kaggle's rows, or of an older one."""
-    records = data.get("records")
-    names = records.get("train") if isinstance(records, dict) else None
+def listed(data: Mapping[str, Any], what: str) -> list[str]:
+    """The "records" or "people" that trained, by a run's config.json; none where it does not name them."""
+    parts = data.get(what)
+    names = parts.get("train") if isinstance(parts, dict) else None
     return [str(name) for name in names] if isinstance(names, list) else []
 
 

@@ -42,8 +42,9 @@ def with_pretrained_inputs(args: Namespace) -> Namespace:
     path = pretrained_file(args.pretrained, args.root_dir)
     log = load_checkpoint(path).get("log")
     own = log.get("options") if isinstance(log, dict) else None
-    if not isinstance(own, dict):
-        return args
+    own = own if isinstance(own, dict) else {}
+    if args.model_name is None and not own.get("model_name"):
+        raise UserError(f"--pretrained {args.pretrained} does not say of which model it is: --model-name is missing")
     merged, adopted = Namespace(**vars(args)), []
     rows = [one.name for one in fields(InputOptions)]
     for name in [*rows, *(one.name for one in fields(ModelOptions))]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from args import NAME_FLAGS, extract_name, run_options
 from commands import test, train
+from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options
 from toolbox.logger import Experiment
 from toolbox.runs.claim import claim_file
@@ -45,6 +46,8 @@ def run_seeds(args: Namespace) -> dict[str, Any]:
         UserError: no experiment fits, or it is to be scored and has not been trained to its end.
         Interrupted: a run was stopped; the experiment can be resumed.
     """
+    if not (args.test or args.resume):
+        args = with_pretrained_inputs(args)
     path = newest_experiment(args) if args.test or args.resume else new_experiment(args)
     experiment = Run(path, read_json(path))
     state, seeds = experiment.config, experiment.config["seeds"]

@@ -79,7 +79,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
-    write_scored_beats(run.path, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
+    write_scored_beats(folder, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
     patients, lines = write_patient_results(folder, epoch, outcome, origin, names, args.split, held_out, unit)
     written = [path.parent]

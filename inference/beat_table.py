@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from inference.classifier import Classifier
+from inference.classifier import Classifier, training_warnings
 from inference.load import load_classifier
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.signal_recording import SIGNAL, signal_recording
@@ -80,7 +80,7 @@ def annotate(
     except OSError as error:
         raise UserError(os_error_text(error)) from error
     table = beat_table(annotated)
-    notes = [*([warning] if warning else []), *source.notes, *annotated.warnings]
+    notes = [*training_warnings(classifier), *([warning] if warning else []), *source.notes, *annotated.warnings]
     table.attrs |= {"recording": source.name, "classifier": annotated.network, "warnings": notes}
     for text in notes:
         warnings.warn(printable(f"{source.name}: {text}"), stacklevel=2)

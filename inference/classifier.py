@@ -12,6 +12,12 @@ from loaders.beats.input_spec import InputSpec
 from toolbox.utils import UserError
 from toolbox.utils.aami import CLASS_SETS
 
+MADE_UP = "the network was trained on synthetic recordings: its classes say nothing about people"
+KAGGLE_LIMITS = (
+    "The network learned single beats of Kaggle's dataset, of one lead and 47 people; on other people and leads most "
+    "beats that it calls S, and many that it calls V, are not."
+)
+
 
 class Classifier(Protocol):
     """Class probabilities of beats. A classifier can be pickled, for other processes to use.
@@ -20,17 +26,31 @@ class Classifier(Protocol):
         class_names: one for each column of `probabilities`.
         name: of the network, for people.
         input_spec: the windows and features that it reads; None for Kaggle's rows.
+        dataset: the name of what it was trained on; "" where its file does not say.
     """
 
     class_names: tuple[str, ...]
     name: str
     input_spec: InputSpec | None
+    dataset: str
 
     def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """(n, classes) float32 of rows (n, 187), or of windows (n, leads, samples) and features (n, k), all float32."""
 
     def fingerprint(self) -> str:
         """A digest that is equal for classifiers that give equal answers."""
+
+
+def training_warnings(classifier: Classifier) -> list[str]:
+    """Warnings for the reader of a recording's annotations: classes of a network that never saw a person's beat."""
+    return [MADE_UP] if classifier.dataset.startswith("synthetic") else []
+
+
+def training_limits(classifier: Classifier) -> str:
+    """The limits of its training, for the top of a page; "" where the page knows better by the run's name."""
+    if training_warnings(classifier):
+        return f"{MADE_UP[0].upper()}{MADE_UP[1:]}."
+    return KAGGLE_LIMITS if classifier.input_spec is None else ""
 
 
 def check_class_names(names: Sequence[str], path: str | Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference.classifier import Classifier
+from inference.classifier import MADE_UP, Classifier, training_limits, training_warnings
 from inference.corrections import Corrections, correction_text, describe_corrections
 from inference.hours_table import write_hours
 from inference.outputs import EPISODES, HOURS, REMEDY, Outputs
@@ -103,7 +103,10 @@ def annotate_file(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
                 corrections=corrections, single=single, alone=options.lead is not None, show_progress=show_progress,
             )  # fmt: skip
-            summary = summarize(recording, annotated, options, [warning] if warning else [])
+            network = single if single is not None and annotated.network == single.name else classifier
+            warnings = [*training_warnings(network), *([warning] if warning else [])]
+            summary = summarize(recording, annotated, options, warnings)
+            summary["model"] |= {"dataset": network.dataset, "limits": training_limits(network)}
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
             files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
@@ -192,7 +195,8 @@ def _write_files(
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
     others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
-    write_page(outputs.file("html"), summary, details, beats, shown_leads(recording, others), marks)
+    shown = {**summary, "warnings": [text for text in summary["warnings"] if text != MADE_UP]}  # it is among the limits
+    write_page(outputs.file("html"), shown, details, beats, shown_leads(recording, others), marks)
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
@@ -223,11 +227,12 @@ def _table_comments(summary: dict[str, Any]) -> list[str]:
     trained = {folded(name) for name in TRAINED_LEADS}
     remarks = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
     remarks += [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
-    plain = not remarks and not summary["warnings"] and not summary["switches"]
+    warnings = [text for text in summary["warnings"] if text != MADE_UP]  # a table is the same whatever was learned
+    plain = not remarks and not warnings and not summary["switches"]
     if plain and summary["leads_read"] == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
-    return [leads, *remarks, *(f"warning: {text}" for text in summary["warnings"])]
+    return [leads, *remarks, *(f"warning: {text}" for text in warnings)]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from inference.classifier import Classifier
+from inference.classifier import Classifier, training_warnings
 from inference.stream import Beat, Stream
 from loaders.io.csv.cells import encoding_of
 from loaders.io.csv.gaps import GapFiller
@@ -70,7 +70,7 @@ def annotate_lines(
     layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
     recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)
     position, warning = choose_lead(recording, lead)
-    for each in (*layout.notes, *([warning] if warning else [])):
+    for each in (*training_warnings(classifier), *layout.notes, *([warning] if warning else [])):
         warn(each)
     column = layout.names.index(leads[position].name)
     stream = Stream(classifier, leads[position].fs, 1 / (leads[position].scale or 1.0), polarity)

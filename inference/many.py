@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from inference.classifier import Classifier
+from inference.classifier import MADE_UP, Classifier, training_warnings
 from inference.corrections import correction_text
 from inference.files import AnnotateOptions, annotate_file, read_leads
 from inference.folder_summary import summarize_folder
@@ -52,6 +52,8 @@ def annotate_files(
         with tqdm.external_write_mode():  # moves progress bars out of the way
             _print_summary(summary)
 
+    for text in training_warnings(classifier) if named else ():
+        warn(text)
     try:
         done, all_failed = run_all(work, named, {**failed, **refused}, processes, report)
     except Ended as stop:
@@ -72,11 +74,11 @@ def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str,
     for item in items:
         outputs = Outputs(options.target(item))
         first = owner.setdefault(outputs.target.resolve(), item.path)
-        taken = [file for file in outputs.files if file.resolve() in inputs]
+        recordings = [file for file in outputs.files if file.resolve() in inputs]
         if first != item.path:
             refused[str(item.path)] = f"{item.path}: its files would overwrite those of {first}; give it another --out"
-        elif taken:
-            refused[str(item.path)] = f"{item.path}: {taken[0]} is a recording of this command, and kept; {REMEDY}"
+        elif recordings:
+            refused[str(item.path)] = f"{item.path}: {recordings[0]} is a recording of this command, and kept; {REMEDY}"
         else:
             named[str(item.path)] = item
     return named, refused
@@ -96,4 +98,5 @@ def _print_summary(summary: dict[str, Any]) -> None:
     again = ", done before" if summary.get("done_before") else ""
     print(printable(f"{summary['recording']}: {', '.join(parts)}{again} -> {summary['page']}"), flush=True)
     for warning in summary["warnings"]:
-        warn(f"{summary['recording']}: {warning}")
+        if warning != MADE_UP:  # said once, of all recordings
+            warn(f"{summary['recording']}: {warning}")

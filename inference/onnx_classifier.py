@@ -51,6 +51,7 @@ class OnnxClassifier:
             )
         check_class_names(self.metadata["classes"], path)
         self.class_names = tuple(self.metadata["classes"])
+        self.dataset = str(self.metadata.get("dataset", ""))
         self._check_shapes(path)
         self.name = f"{self.metadata['model']}, epoch {self.metadata['epoch']} of {self.metadata['run']} (ONNX)"
 

@@ -53,6 +53,7 @@ class TorchClassifier:
         name: of the network, for people.
         device: where it runs; another process runs it on the same.
         input_spec: the windows and features that it reads; None for Kaggle's rows.
+        dataset: the name of what it was trained on; "" where that is not known.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class TorchClassifier:
         name: str,
         device: torch.device,
         input_spec: InputSpec | None = None,
+        dataset: str = "",
     ) -> None:
         self.model = model.eval().to(device)
         self.class_names = tuple(class_names)
         self.name = name
         self.device = device
         self.input_spec = input_spec
+        self.dataset = dataset
 
     @torch.inference_mode()
     def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
@@ -118,7 +121,8 @@ def load_torch_classifier(path: Path, device: str | torch.device, which: str) ->
     model = get_model(options, **(spec.shape() if spec else {}))
     load_weights(model, state["model"], path)
     title = f"{options.model_name}, epoch {state['epoch']} of {name}"
-    return TorchClassifier(model, state["class_names"], title, pick_device(device), spec)
+    dataset = str(state["log"]["options"].get("dataset", ""))
+    return TorchClassifier(model, state["class_names"], title, pick_device(device), spec, dataset)
 
 
 def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:

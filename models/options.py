@@ -18,7 +18,7 @@ class ModelOptions:
 
 CONFLICTS = (
     Conflict(
-        lambda args: args.starts and args.model_name is None,
+        lambda args: args.starts and args.model_name is None and not args.pretrained,  # which has a model
         f"--model-name is missing; one of {', '.join(MODELS)}",
     ),
 )

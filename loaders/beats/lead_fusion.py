@@ -92,8 +92,10 @@ def leading(good: np.ndarray, before: int = 0) -> np.ndarray:
     """
     leads, steps = good.shape
     length = round(STEADY * STEPS)
-    padded = np.pad(good, ((0, 0), (length, length)), constant_values=True)
-    steady = scipy.ndimage.binary_opening(padded, np.ones((1, length)))[:, length : length + steps]
+    steady = np.zeros_like(good)
+    for k in range(leads):
+        for start, stop in runs_of(good[k]):  # at the edges it may go on beyond
+            steady[k, start:stop] = stop - start >= length or start == 0 or stop == steps
     order = np.concatenate([steady, good])
     any_good = good.any(axis=0)
     lead = np.where(any_good, order.argmax(axis=0) % leads, before)

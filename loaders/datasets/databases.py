@@ -63,6 +63,7 @@ def load(options: DataOptions, layout: Layout, kind: type[ECGLoader]) -> tuple[C
     parts.facts = {
         "databases": {name: table.cache.fingerprint for name, table in tables.items()},
         "left_out": sides.left_out,
+        "people": parts.division.patients,  # of unknown ones the records' names
     }
     return cache, parts
 

@@ -44,7 +44,7 @@ def beats(path: Path, fs: int = 360) -> tuple[list[int], list[str]]:
 
 def test_the_plain_record_has_beats_of_several_classes(plain: Path, record: Record) -> None:
     sample, symbol = beats(plain)
-    assert set(symbol) >= {"N", "V"} and set(symbol) <= set("NSVFQ")
+    assert set(symbol) >= {"N", "S"} and set(symbol) <= set("NSVFQ")
     true = record.sample[record.symbol != "+"]
     assert len(sample) >= 0.95 * len(true)
     assert np.median(np.abs(np.array(sample)[:, None] - true).min(axis=1)) <= 3

@@ -95,7 +95,7 @@ def test_a_second_lead_without_signal_is_said_everywhere(
     assert page.index("MLII, V1 · ") < page.index(warning) < page.index("<section>")
     lines = (tmp_path / "r.ecg.csv").read_text().splitlines()
     assert lines[0] == f"# leads read, with signal: MLII 100.0 %, V1 {100 * summary['leads'][1]['signal']:.1f} %"
-    assert lines[1] == f"# warning: {warning}"
+    assert f"# warning: {warning}" in lines
     assert next(line for line in lines if not line.startswith("# ")).startswith(TABLE_OF_BEATS)
     with pytest.warns(UserWarning, match="has no signal in"):
         assert annotate(header, classifier=TwoLeads()).attrs["leads"]["V1"] == pytest.approx(share, abs=0.03)

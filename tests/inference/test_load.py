@@ -38,6 +38,7 @@ def test_a_run_is_its_best_checkpoint(run: Path) -> None:
     assert file.fingerprint() == classifier.fingerprint() and file.class_names == classifier.class_names
     assert np.array_equal(file.probabilities(ROWS), classifier.probabilities(ROWS))
     assert classifier.input_spec is None and len(classifier.class_names) == 5
+    assert classifier.dataset == file.dataset == load_classifier(run, engine="onnx").dataset == "synthetic"
 
 
 def test_which_of_a_run(run: Path) -> None:

@@ -25,6 +25,7 @@ from toolbox.holter.families import Family
 from toolbox.holter.page_numbers import start_of_day
 from toolbox.holter.strips import INK, MAJOR, MINOR, PAPER
 from toolbox.holter.trace import MISSING, PART_SECONDS, QUANTUM, CompressedTrace
+from toolbox.utils import printable
 from toolbox.utils.aami import CLASS_COLOURS, CLASS_LETTERS, LETTER_SYMBOLS, LETTERS
 
 NAMES = {letter: name.lower() for name, letter in LETTERS.items()}
@@ -109,12 +110,12 @@ def page_values(
         "missing": MISSING,
         "part": PART_SECONDS,
         "leads": [
-            {"name": lead, "rate": trace.rate, "parts": len(trace.parts)} for lead, trace in traces.items()
+            {"name": printable(lead), "rate": trace.rate, "parts": len(trace.parts)} for lead, trace in traces.items()
         ],
         "letters": annotated.all_letters,
         "corrected": annotated.sample[annotated.is_corrected].tolist(),
         "symbols": {letter: LETTER_SYMBOLS[letter] for letter in {*annotated.all_letters, *CLASS_LETTERS}},
-        "switches": summary.get("switches", []),
+        "switches": [{**one, "lead": printable(one["lead"])} for one in summary.get("switches", [])],
         "edges": _edges(annotated),
         "names": NAMES,
         "colours": CLASS_COLOURS,

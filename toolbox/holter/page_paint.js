@@ -31,11 +31,16 @@ function levelOf(signal) { // mV, the middle of a signal, to a line of the paper
   return some.length ? Math.round(2 * some[some.length >> 1]) / 2 : 0;
 }
 
-// Where a row has its middle, in px from its top: at 0.6 of it, lower where peaks would reach into the letters above.
+// Where a row has its middle, in px from its top: at 0.6 of it, or where peaks reach neither the letters nor the edge.
 function zeroOf(signal, level, pxmv, height) {
-  let highest = level;
-  for (const value of signal) if (value > highest) highest = value;
-  return Math.max(0.6 * height, Math.min(0.85 * height, 26 + (highest - level) * pxmv));
+  let highest = level, lowest = level;
+  for (const value of signal) {
+    if (value > highest) highest = value;
+    if (value < lowest) lowest = value;
+  }
+  const above = 26 + (highest - level) * pxmv, below = 4 + (level - lowest) * pxmv;
+  if (above + below > height) return (height * above) / (above + below);
+  return Math.max(above, Math.min(0.6 * height, height - below));
 }
 
 function line(pen, x1, y1, x2, y2) {
@@ -112,7 +117,7 @@ function painter(meta, beats) {
 
   function trace(pen, row) {
     const signal = row.signal;
-    const y = (value) => Math.max(row.top, Math.min(row.top + row.height, row.zero - (value - row.level) * row.pxmv));
+    const y = (value) => Math.max(row.highest, Math.min(row.lowest, row.zero - (value - row.level) * row.pxmv));
     const each = row.rate / row.pxs; // samples per pixel
     let drawn = false;
     const to = (x, value) => {
@@ -226,7 +231,8 @@ function painter(meta, beats) {
         const first = Math.max(0, Math.floor(start * rate));
         const signal = await read(first, Math.ceil((start + seconds) * rate) + 1), level = levelOf(signal);
         const pxmv = view.gain * MM, own = { name, rate, first, signal, level, top: top + place * height, height };
-        return { ...own, start, seconds, width, pxs, pxmv, zero: own.top + zeroOf(signal, level, pxmv, height) };
+        const edges = { highest: top, lowest: top + shown.length * height }; // of its line: leads may reach into each other
+        return { ...own, ...edges, start, seconds, width, pxs, pxmv, zero: own.top + zeroOf(signal, level, pxmv, height) };
       }));
       lines.push({ start, seconds, width, pxs, top, height: shown.length * height, rows: each });
     }

@@ -3,7 +3,7 @@
 // Runs the action of a key pressed anywhere on the page, but where text is entered.
 function onKeys(keys) {
   addEventListener("keydown", (event) => {
-    const writes = event.target.closest?.("input, select, textarea");
+    const writes = event.target.closest?.("input:not([type=checkbox]):not([type=file]), select");
     const run = keys[event.key] || (event.key.length === 1 ? keys[event.key.toLowerCase()] : undefined);
     if (!run || writes || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
@@ -118,6 +118,7 @@ function nextAt(meta, timeOfDay, from) {
 }
 
 function goToTime(meta, show) {
+  $("time-kind")?.addEventListener("change", () => $("time").focus());
   $("goto").addEventListener("submit", (event) => {
     event.preventDefault();
     const field = $("time"), ofDay = Boolean($("time-kind")?.value), written = parseTime(field.value, ofDay);

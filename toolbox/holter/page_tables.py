@@ -15,8 +15,8 @@ MOST_ROWS = 500  # of skipped stretches
 TRAINED_ON = re.compile(r" of (?:.*[/\\])?(synthetic|ecg)_")  # in a network's name: its run's begins with the dataset
 LIMITS = {
     "synthetic": "The network learned from synthetic recordings alone: what it says here has no meaning for people.",
-    "ecg": "The network learned from the MIT-BIH Arrhythmia Database: 47 patients of one hospital, half an hour each, "
-    "leads MLII and V1 for the most part. Children, other leads and other recorders are not among them.",
+    "ecg": "The network learned from records of the MIT-BIH Arrhythmia Database (47 patients of one hospital, half an "
+    "hour each, leads MLII and V1 for the most part): children, other leads and other recorders are not among them.",
 }
 
 

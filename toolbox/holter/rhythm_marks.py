@@ -37,8 +37,9 @@ def rhythm_marks(
     """List the marks of a recording, in order: (sample, WFDB symbol, text).
 
     A "+" with the rhythm stands before the first beat and wherever another rhythm begins, a sample before its first
-    beat. Ventricular flutter or fibrillation lies between "[" and "]", as EC57 wants it. No two annotations share a
-    sample where that can be helped.
+    beat; where the rhythm is normal throughout there is none, as in files of before there were marks. Ventricular
+    flutter or fibrillation lies between "[" and "]", as EC57 wants it. No two annotations share a sample where that can
+    be helped.
 
     Args:
         episodes: of the recording; `first` and `last` are positions in `sample`.
@@ -52,9 +53,12 @@ def rhythm_marks(
     for episode in sorted((e for e in episodes if e.kind in MARKS), key=lambda e: order.index(e.kind)):
         if text := mark_of(episode):
             rhythm[episode.first : episode.last + 1] = texts.index(text)
+    flutter = [episode for episode in episodes if episode.kind == FIBRILLATION]
+    if not flutter and (rhythm == texts.index(NORMAL)).all():
+        return []
     changes = np.flatnonzero(np.diff(rhythm, prepend=0)).tolist()
     placed = [(int(sample[k]) - 1, "+", texts[rhythm[k]]) for k in changes]
-    for episode in (e for e in episodes if e.kind == FIBRILLATION):
+    for episode in flutter:
         start, stop = round(episode.start * fs), round(episode.stop * fs)
         after = np.searchsorted(sample, stop)
         placed += [(start, "[", ""), (start + 1, "+", FLUTTER), (stop, "]", "")]

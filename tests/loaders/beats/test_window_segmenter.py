@@ -80,11 +80,10 @@ def test_a_lead_that_is_upside_down_is_turned_around_alone(record: Record, tmp_p
     assert np.allclose(plain[:, 0], -turned[:, 0]) and np.allclose(plain[:, 1], turned[:, 1])
 
 
-def test_too_few_leads_are_told(record: Record, tmp_path: Path) -> None:
+def test_there_may_be_fewer_leads_than_a_network_reads(record: Record, tmp_path: Path) -> None:
     recording = opened(tmp_path, record)
     assert other_leads(recording, 1, 2) == [1, 0] and other_leads(recording, 1, 1) == [1]
-    with pytest.raises(UserError, match=r"has 2 lead\(s\); the network reads 3"):
-        other_leads(recording, 0, 3)
+    assert other_leads(recording, 0, 3) == [0, 1]
 
 
 def test_no_beat_gives_nothing(record: Record, tmp_path: Path) -> None:
@@ -136,9 +135,11 @@ def test_the_recipe_for_streams_annotates_live_as_afterwards(tmp_path: Path) -> 
     headers = [str(path) for path in sorted(made.glob("*.hea"))[:2]]
     run = [*root, "--dataset", "synthetic", "--model-name", "mlp", "--resume", "best"]
     for out, live in (("live", ["--live"]), ("whole", [])):
-        commander.main([*run, "--predict", *headers, *live, "--polarity", "keep", "--out", str(tmp_path / out)])
+        commander.main(
+            [*run, "--predict", *headers, *live, "--polarity", "keep", "--lead", "MLII", "--out", str(tmp_path / out)]
+        )
     for name in (Path(header).stem for header in headers):
         live, whole = (wfdb.rdann(str(tmp_path / out / name), "ecg") for out in ("live", "whole"))
         common, mine, theirs = np.intersect1d(live.sample, whole.sample, return_indices=True)
-        assert len(common) > 0.98 * len(whole.sample) > 100
+        assert len(common) > 0.95 * len(whole.sample) > 100  # a stream sees noise some seconds after it began
         assert np.mean(np.array(live.symbol)[mine] == np.array(whole.symbol)[theirs]) > 0.99

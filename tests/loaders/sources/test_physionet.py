@@ -90,6 +90,17 @@ def test_with_a_pinned_list_a_complete_folder_needs_no_server(server: FaultyServ
     assert server.log == []
 
 
+def test_of_other_databases_records_without_annotations_are_left_out(server: FaultyServer, tmp_path: Path) -> None:
+    server.files = database("118e24", "bw")
+    del server.files["bw.atr"], server.files["ANNOTATORS"], server.files["SHA256SUMS.txt"]
+    server.files["SHA256SUMS.txt"] = digest_list(server.files)
+    with pytest.raises(UserError, match="has no line for ANNOTATORS"):
+        physionet.download(tmp_path / "strict", server.url, **QUICK)
+    physionet.download(tmp_path, server.url, some_annotated=True, **QUICK)
+    names = {"SHA256SUMS.txt", "RECORDS", "118e24.hea", "118e24.dat", "118e24.atr"}
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == names
+
+
 def test_the_records_are_those_of_mitdb() -> None:
     listed = "".join(f"{record}\n" for record in physionet.RECORDS).encode()
     published = "fcdca7ead9fc93f612f7e025029241cb6429ba2fcd05327b661bdc6b26fbcb57"  # RECORDS in PhysioNet's list

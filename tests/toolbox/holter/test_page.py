@@ -124,11 +124,11 @@ def test_all_episodes_are_on_the_page(tmp_path: Path) -> None:
 
 def test_the_limits_of_the_network_are_said_at_the_top() -> None:
     said = [limits({"model": {"name": f"mlp, epoch 2 of {run}_mlp_opadam_1{end}"}}) for run, end in RUNS]
-    assert [text[0].split(":")[0] if text else "" for text in said] == [
+    assert [text[0].split(" (")[0].split(":")[0] if text else "" for text in said] == [
         "The network learned from synthetic recordings alone",
         "The network learned from synthetic recordings alone",
-        "The network learned from the MIT-BIH Arrhythmia Database",
-        "The network learned from the MIT-BIH Arrhythmia Database",
+        "The network learned from records of the MIT-BIH Arrhythmia Database",
+        "The network learned from records of the MIT-BIH Arrhythmia Database",
         "",
     ]
     assert limits({"model": {"name": "x", "limits": "its own words"}}) == ["its own words"] and limits({}) == []

@@ -21,6 +21,7 @@ from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.holter.page import write_page
 from toolbox.holter.trace import INPUT_FS
 from toolbox.utils.aami import CLASS_NAMES
+from toolbox.utils.aami import LETTERS as LETTERS_OF
 
 pytestmark = needs_chromium
 
@@ -138,6 +139,9 @@ def test_leads_are_hidden_and_shown(page: Page) -> None:
     settle(page)
     one = page.locator("#strip").bounding_box()
     assert both is not None and one is not None and both["height"] > one["height"] > 400  # 4 rows, 3 lines
+    page.keyboard.press("n")
+    settle(page)
+    assert "· V, ventricular" in status(page)  # keys work on
     page.locator("#leads label >> text=MLII").click()
     assert page.is_checked("#leads label >> text=MLII")  # the last one stays
 
@@ -227,10 +231,9 @@ def test_beats_are_named_deleted_inserted_and_saved(page: Page, folder: Path, tm
     expected = dict(zip(sample.tolist(), letters_of(len(sample)), strict=True))
     expected |= {int(sample[28]): "N", int(sample[30]): "V", inserted: "S"}
     del expected[int(sample[40])]
-    others = {round(104 * FS): "~", round(106 * FS): "~", int(sample[0]) - 1: "+"}
+    others = {round(104 * FS): "~", round(106 * FS): "~"}
     assert dict(zip(read.sample.tolist(), read.symbol, strict=True)) == expected | others
     assert read.sample.tolist() == sorted(expected | others) and read.fs == 257
-    assert read.aux_note[0].rstrip("\0") == "(N"
 
 
 def test_changes_are_undone_redone_kept_and_discarded(page: Page, folder: Path) -> None:
@@ -331,3 +334,52 @@ def test_it_prints_in_true_millimetres(page: Page, tmp_path: Path) -> None:
             across = np.flatnonzero(paper.sum(axis=0) > 20)
             widths.append(round((across[-1] - across[0] + 1) / dots * 25.4))
     assert len(widths) >= 2 and set(widths) == {250}  # 10 s at 25 mm/s: the strip that moves and those below
+
+
+def write(path: Path, letters: str, seconds: float, classes: tuple[str, ...] = CLASS_NAMES) -> Path:
+    """A page of beats 0.8 s apart, without a fingerprint, numbers or further leads."""
+    names = [LETTERS_OF[name] for name in classes]
+    probabilities = np.full((len(letters), len(classes)), 0.02, dtype=np.float32)
+    probabilities[np.arange(len(letters)), [names.index(letter) for letter in letters]] = 0.9
+    sample = 100 + 200 * np.arange(len(letters))
+    annotated = AnnotatedRecording(
+        sample, np.arange(len(letters)) == 0, probabilities, classes, 250.0, round(seconds * 250), [],
+        packed(np.zeros(round(min(seconds, 60) * INPUT_FS))),
+    )  # fmt: skip
+    summary = {"recording": "r", "lead": "II", "fs": 250.0, "unit": "mV", **annotated.summary(), "warnings": []}
+    write_page(path, summary, {}, annotated)
+    return path
+
+
+def test_rows_of_a_thousand_episodes_come_as_they_are_scrolled_to(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, write(tmp_path / "r.ecg.html", "NNNNVV" * 1000, 4800)) as page:
+        rows = page.locator("#episode-rows tr")
+        assert rows.count() == 200 and page.inner_text("#episode-count") == "1,000 episodes"
+        for expected in (400, 600, 800, 1000):
+            page.evaluate("document.getElementById('episode-scroll').scrollTop = 1e6")
+            expect(rows).to_have_count(expected)
+
+
+@pytest.mark.parametrize(("letters", "classes"), [("N", CLASS_NAMES), ("NANAAN", ("Normal", "Abnormal"))])
+def test_few_beats_and_two_classes(browser: Browser, tmp_path: Path, letters: str, classes: tuple[str, ...]) -> None:
+    with opened(browser, write(tmp_path / "r.ecg.html", letters, 6, classes), width=390) as page:
+        assert status(page) == f"{len(letters)} beat{'s' * (len(letters) > 1)}, {letters.count('A')} of them not normal"
+        page.keyboard.press(".")
+        page.keyboard.press("v")
+        settle(page)
+        assert "V, ventricular ectopic · corrected (the network: N" in status(page)
+        read = wfdb.rdann(str(saved(page, "save", tmp_path).with_suffix("")), "corrected")
+        assert [symbol for symbol in read.symbol if symbol != "+"] == ["V", *letters[1:].replace("A", "Q")]
+
+
+def test_long_intervals_and_texts_are_written_as_wfdb_reads_them(page: Page, tmp_path: Path) -> None:
+    annotations = [
+        (0, "N", 0, ""), (1023, "V", 0, ""), (2047, "S", 0, ""), (72_047, "+", 0, "(AFIB"), (72_048, "~", -1, ""),
+        (3_000_000_000, "Q", 0, ""), (3_000_000_000, '"', 0, "lead V1"), (3_000_000_001, "F", 0, ""),
+    ]  # fmt: skip
+    content = page.evaluate("([list, fs]) => [...annotationBytes(list, fs)]", [annotations, 257.5])
+    (tmp_path / "r.own").write_bytes(bytes(content))
+    read = wfdb.rdann(str(tmp_path / "r"), "own")
+    texts = [text.rstrip("\0") for text in read.aux_note]
+    columns = zip(read.sample.tolist(), read.symbol, read.subtype.tolist(), texts, strict=True)
+    assert list(columns) == annotations and read.fs == 257.5
