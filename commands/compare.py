@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,6 +94,12 @@ def _folder(out: str | None, comparison: Comparison) -> Path:
     return Path(out) if out else comparison.entries[0].first.run.path.parents[1]
 
 
+def _begins(path: Path, start: str) -> bool:
+    """A plain file holds this text, as ours do."""
+    plain = path.is_file() and not path.is_symlink()
+    return plain and start in path.read_text(encoding="utf-8", errors="replace")
+
+
 def write_files(folder: Path, comparison: Comparison) -> list[Path]:
     """Write the page and the tables into `folder`; return their paths.
 
@@ -101,7 +108,7 @@ def write_files(folder: Path, comparison: Comparison) -> list[Path]:
     """
     page, table, latex = (folder / name for name in FILES)
     for path, start in ((page, MARK), (table, CSV_START), (latex, TEX_START)):
-        if path.exists() and start not in path.read_text(encoding="utf-8", errors="replace"):
+        if os.path.lexists(path) and not _begins(path, start):
             raise UserError(f"{path} was not written by --compare, and is kept; take another --out, or delete it")
     folder.mkdir(parents=True, exist_ok=True)
     write_comparison_page(page, f"{len(comparison.entries)} recipes on the same test beats", comparison)

@@ -149,7 +149,7 @@ class CompareOptions:
 
 
 def imports_weights(args: Namespace) -> bool:
-    """Whether --import-weights was given now, not only when the run was started."""
+    """Check whether --import-weights was given now, not only when the run was started."""
     return bool(args.import_weights) and "import_weights" in args.given
 
 

@@ -36,7 +36,7 @@ def run(args: Namespace) -> dict[str, Any]:
 
 
 def csv_format(args: Namespace) -> CsvFormat:
-    """What the flags say of CSV files."""
+    """The format of CSV files that the flags state."""
     options = pick(CsvOptions, args)
     return CsvFormat(options.fs, tuple(options.columns), options.gain)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,14 @@ def run(args: Namespace) -> dict[str, Any]:
 
 
 def test_import(args: Namespace) -> dict[str, Any]:
-    """Score the test rows with the weights of --import-weights; files are written into --out, if it is given."""
+    """Score the test rows with the weights of --import-weights; files are written into --out, if it is given.
+
+    Raises:
+        UserError: results are there already, which may be another's.
+    """
     state, origin, path = imported_run(args)
+    if args.out and os.path.lexists(results := Path(args.out) / "pred") and not _is_empty_folder(results):
+        raise UserError(f"{results} is there already, and is kept; take another --out, or delete it")
     built = build(args)
     built.load_model(state, origin)
     test_rows, names = built.data.test, built.context.class_names
@@ -54,6 +61,10 @@ def test_import(args: Namespace) -> dict[str, Any]:
     for warning in built.data.warnings:
         note(warning)
     return {"weights": str(path), "test": outcome.scores}
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def test_run(args: Namespace, run: Run) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
+from toolbox.holter.trace import CompressedTrace
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
@@ -194,14 +195,20 @@ def _write_files(
         **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
-    others = [lead["name"] for lead in summary["leads"] if lead["name"] != annotated.lead]
     shown = {**summary, "warnings": [text for text in summary["warnings"] if text != MADE_UP]}  # it is among the limits
-    write_page(outputs.file("html"), shown, details, beats, shown_leads(recording, others), marks)
+    write_page(outputs.file("html"), shown, details, beats, _leads_of_page(recording, annotated), marks)
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
         figure = draw_strips(beats.trace, beats.marks, windows, title, NOTE, annotated.unit)
         save_plot(figure, outputs.file("png"), PICTURE_DPI)
+
+
+def _leads_of_page(recording: Recording, annotated: AnnotatedLead) -> dict[str, CompressedTrace]:
+    """The leads beside the annotated one; that one, too, where the trace shows another that was read in its place."""
+    names = [lead.name for lead in annotated.leads if lead.name != annotated.lead or annotated.switches]
+    in_millivolts = annotated.unit == "mV" or not annotated.qrs_height
+    return shown_leads(recording, names, 1.0 if in_millivolts else 1 / abs(annotated.qrs_height))
 
 
 def _switch_marks(annotated: AnnotatedLead) -> list[tuple[int, str, str]]:
@@ -225,14 +232,14 @@ def read_leads(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _table_comments(summary: dict[str, Any]) -> list[str]:
     """Remarks before the table: none where one lead was read, one that networks are trained on, without a warning."""
     trained = {folded(name) for name in TRAINED_LEADS}
-    remarks = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
-    remarks += [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
+    renamed = [f"{count} beats called {why}, whatever their p_" for why, count in summary["reclassified"].items()]
+    remarks = [f"corrected: {correction_text(summary)}"] if "corrections" in summary else []
     warnings = [text for text in summary["warnings"] if text != MADE_UP]  # a table is the same whatever was learned
-    plain = not remarks and not warnings and not summary["switches"]
-    if plain and summary["leads_read"] == 1 and folded(summary["lead"]) in trained:
+    remarks += [*(f"warning: {text}" for text in warnings), *renamed]
+    if not remarks and not summary["switches"] and summary["leads_read"] == 1 and folded(summary["lead"]) in trained:
         return []
     leads = f"leads read, with signal: {', '.join(_shares(summary))}"
-    return [leads, *remarks, *(f"warning: {text}" for text in warnings)]
+    return [leads, *remarks]
 
 
 def _without_episodes(summary: dict[str, Any]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _cell(value: Any) -> Any:
 
 
 def is_own_summary(path: Path) -> bool:
-    """Whether a file is a table that `write_summary` wrote and nobody has changed."""
+    """Check whether a file is a table that `write_summary` wrote and nobody has changed."""
     if path.is_symlink() or not path.is_file():
         return False
     content = path.read_bytes()

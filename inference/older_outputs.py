@@ -18,7 +18,7 @@ PICTURE_DPI = b"pHYs" + 2 * (5906).to_bytes(4, "big")  # pixels per metre
 
 
 def is_of_older_version(file: Path, target: Path, summary: Mapping[str, Any]) -> bool:
-    """Whether a file is as an older version wrote it, as far as can be told.
+    """Check whether a file is as an older version wrote it, as far as can be told.
 
     Args:
         file: one of those of a recording.
@@ -38,7 +38,7 @@ def is_of_older_version(file: Path, target: Path, summary: Mapping[str, Any]) ->
 
 
 def _is_uncorrected(target: Path, summary: Mapping[str, Any]) -> bool:
-    """Whether the annotation file has the very beats of the table beside it and of the summary."""
+    """Check whether the annotation file has the very beats of the table beside it and of the summary."""
     table = _table(target.with_name(f"{target.name}.csv"))
     if table is None:
         return False

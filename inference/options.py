@@ -10,9 +10,9 @@ from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
 def extension(text: str) -> str:
     """An argparse type: extension of an annotation file; none that recordings or reports have."""
-    taken = "hea dat edf bdf ish dcm scp mwf mfer xml mat npy npz csv tsv txt gz json html png".split()
-    if not (text.isascii() and text.isalnum() and text[0].isalpha()) or text.lower() in taken:
-        raise ArgumentTypeError(f"{text!r}: expected letters and digits, and none of {', '.join(taken)}")
+    of_others = "hea dat edf bdf ish dcm scp mwf mfer xml mat npy npz csv tsv txt gz json html png".split()
+    if not (text.isascii() and text.isalnum() and text[0].isalpha()) or text.lower() in of_others:
+        raise ArgumentTypeError(f"{text!r}: expected letters and digits, and none of {', '.join(of_others)}")
     return text
 
 

@@ -79,17 +79,17 @@ class Outputs:
         return summary
 
     def are_complete(self, summary: Mapping[str, Any] | None) -> bool:
-        """Whether a summary names finished files with their digests, and all of them are there."""
+        """Check whether a summary names finished files with their digests, and all of them are there."""
         names = summary.get("outputs") if summary and "sha256" in summary else None
         return isinstance(names, list) and all(self.target.with_name(str(name)).is_file() for name in names)
 
     def has_own_picture(self, summary: Mapping[str, Any] | None) -> bool:
-        """Whether --predict drew a picture before, and it was not changed."""
+        """Check whether --predict drew a picture before, and it was not changed."""
         file = self.file("png")
         return summary is not None and os.path.lexists(file) and self._is_own(file, summary)
 
     def _is_own(self, file: Path, summary: Mapping[str, Any]) -> bool:
-        """Whether a file that is there is as this summary says."""
+        """Check whether a file that is there is as this summary says."""
         if not file.is_file() or file.is_symlink():
             return False
         if "sha256" not in summary:

@@ -24,7 +24,7 @@ from loaders.dsp.resample import MITBIH_FS
 from loaders.io.leads import other_leads
 from loaders.io.recording import Recording
 from toolbox.holter.annotation import AnnotatedRecording
-from toolbox.holter.rhythm import with_rhythms
+from toolbox.holter.rhythm import paced_warning, with_rhythms
 from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
@@ -122,6 +122,7 @@ def annotate_lead(
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
     beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
+    notes += paced_warning(beats)
     return AnnotatedLead(
         beats,
         reading.lead.name,

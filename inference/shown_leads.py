@@ -10,18 +10,19 @@ from loaders.io.recording import Recording
 from toolbox.holter.trace import CompressedTrace
 
 
-def shown_leads(recording: Recording, names: list[str]) -> dict[str, CompressedTrace]:
+def shown_leads(recording: Recording, names: list[str], scale: float = 1.0) -> dict[str, CompressedTrace]:
     """Read leads once more, for pictures: each compressed as it comes, mV at 360 Hz, NaN where samples are missing.
 
     Args:
         recording: the file.
         names: of its leads.
+        scale: of all of them, where their unit is not mV.
     """
     positions = {lead.name: k for k, lead in enumerate(recording.leads)}
-    return {name: _shown(recording, positions[name]) for name in names}
+    return {name: _shown(recording, positions[name], scale) for name in names}
 
 
-def _shown(recording: Recording, position: int) -> CompressedTrace:
+def _shown(recording: Recording, position: int, scale: float) -> CompressedTrace:
     trace = CompressedTrace()
     chunker = Chunker(recording.leads[position].fs)
     for chunk in iter_chunks(recording.stream(position, BLOCK), chunker):
@@ -29,5 +30,5 @@ def _shown(recording: Recording, position: int) -> CompressedTrace:
         for interval in chunk.bad:
             if interval.kind == "gap":
                 signal[interval.start : interval.stop] = np.nan
-        trace.add(signal[chunk.start : chunk.stop])
+        trace.add(signal[chunk.start : chunk.stop] * scale)
     return trace.finish()

@@ -1,6 +1,7 @@
 """Flags, where their values come from, and what runs are called."""
 
 import json
+import os
 from argparse import Namespace
 
 import pytest
@@ -158,6 +159,15 @@ def test_bad_config_files_are_refused(capsys, tmp_path, text, said):
 
 def test_a_missing_config_file_is_refused(capsys, tmp_path):
     assert "cannot read it" in refused(capsys, "--config", str(tmp_path / "none.yaml"))
+
+
+def test_pipes_and_devices_are_no_config_files(capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "endless.yaml").symlink_to("/dev/zero")
+    with open(tmp_path / "huge.yaml", "wb") as file:
+        file.truncate(1 << 40)
+    for name, why in (("pipe", "not a file"), ("endless", "not a file"), ("huge", "1,099,511,627,776 bytes")):
+        assert f"cannot read it: {why}" in refused(capsys, "--config", str(tmp_path / f"{name}.yaml"))
 
 
 def test_a_runs_config_repeats_it(tmp_path):

@@ -86,6 +86,14 @@ def test_its_checkpoint_is_scored(
     assert not (root / "synthetic" / "runs").exists(), "no run is left"
 
 
+def test_results_of_others_are_kept(root: Path, old_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "pred").mkdir()
+    (tmp_path / "pred" / "test_results_ep0.json").write_text("another's")
+    with pytest.raises(UserError, match=r"pred is there already, and is kept; take another --out, or delete it"):
+        run(root, "--model-name", "cnn1d_3", "--test", "--import-weights", old_file, "--out", tmp_path)
+    assert [path.read_text() for path in (tmp_path / "pred").iterdir()] == ["another's"]
+
+
 def test_its_checkpoint_annotates(root: Path, old_file: Path, network: OldCnn1d, tmp_path: Path) -> None:
     argv = ["--model-name", "cnn1d_3", "--import-weights", old_file, "--predict", root / "records" / "syn00.hea"]
     run(root, *argv, "--out", tmp_path)

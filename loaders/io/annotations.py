@@ -262,6 +262,6 @@ def _comment(text: str) -> str:
 
 
 def is_table_of_beats(lines: Iterable[str]) -> bool:
-    """Whether a file that begins with these lines is a table of ours, of beats or others, comments above it or not."""
+    """Check whether a file that begins with these lines is a table of ours, of beats or others, below comments, too."""
     first = next((line for line in lines if not line.startswith(COMMENT)), "")
     return first.startswith((TABLE_OF_BEATS, TABLE_OF_EPISODES, TABLE_OF_HOURS, TABLE_OF_RECORDINGS))

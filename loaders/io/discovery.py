@@ -137,7 +137,7 @@ def _segments(header: Path) -> list[str]:
 
 
 def _is_table_of_beats(path: Path) -> bool:
-    """Whether --predict wrote the file."""
+    """Check whether --predict wrote the file."""
     if not path.is_file():
         return False
     try:

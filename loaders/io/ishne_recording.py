@@ -94,7 +94,7 @@ def open_ishne(path: Path) -> IshneRecording:
 
 
 def _is_sound(path: Path, header: bytes, text_bytes: int) -> bool:
-    """Whether the header's checksum fits, in either byte order; recorders that compute none write 0."""
+    """Check whether the header's checksum fits, in either byte order; recorders that compute none write 0."""
     (stored,) = struct.unpack_from("<H", header, 8)
     with open(path, "rb") as handle:
         block = handle.read(HEADER_BYTES + text_bytes)[10:]

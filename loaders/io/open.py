@@ -40,7 +40,7 @@ PACKERS = (".zip", ".gz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".tgz", ".zst")
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a file is a recording by its suffix and, where others have that suffix, too, by its first bytes."""
+    """Check whether a file is a recording by its suffix and, where others have that suffix, too, by its first bytes."""
     suffix = suffix_of(path)
     if suffix not in OPENERS or not path.is_file():
         return False

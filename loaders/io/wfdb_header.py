@@ -19,6 +19,8 @@ from toolbox.utils import UserError
 RECORD = re.compile(r"[-\w]+(/\d+)?")  # name / number of segments
 RATE = re.compile(r"(\d+\.?\d*|\.\d+)(/.*)?")  # samples per second / those of a counter
 GAIN = re.compile(r"-?\d*\.?\d*(e[+-]?\d+)?")
+NOT_ASCII, NUMBERED = re.compile(r"[^\x00-\x7f]"), re.compile(r"_U([0-9A-F]{4,6})_")
+WITH_LETTERS = ("sig_name", "file_name", "seg_name", "comments")  # parts of a header that may hold any letters
 LARGEST = 1 << 24  # bytes of a header
 
 
@@ -44,17 +46,30 @@ def read_header(path: Path) -> Any:
     lines = _text(content).splitlines()
     lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     notes = _check_record_line(what, lines[0]) if lines else []
-    plain = _plain(_text(content), lines[0] if lines else "")
+    plain = _as_ascii(_plain(_text(content), lines[0] if lines else ""))
     with readable(what):
-        if plain.encode("ascii", errors="ignore") == content:
+        if plain.encode("ascii") == content:
             header = wfdb.rdheader(str(path))
         else:
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / file.name).write_text(plain, encoding="utf-8")
                 header = wfdb.rdheader(str(Path(folder) / path.name))
+            for part in WITH_LETTERS:
+                if values := getattr(header, part, None):
+                    setattr(header, part, [value and _as_written(value) for value in values])
     header.start = _start(lines[0]) if lines else None
     header.notes = notes + ([] if hasattr(header, "seg_name") else _uncalibrated(header, lines[1:]))
     return header
+
+
+def _as_ascii(text: str) -> str:
+    """A header with each letter that is not ASCII, which wfdb would drop, as its number."""
+    return NOT_ASCII.sub(lambda match: f"_U{ord(match[0]):04X}_", text)
+
+
+def _as_written(text: str) -> str:
+    """A part of a header with the letters that `_as_ascii` numbered."""
+    return NUMBERED.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def _text(content: bytes) -> str:
@@ -97,7 +112,7 @@ def _plain(text: str, record_line: str) -> str:
 
 
 def _is_time(words: list[str]) -> bool:
-    """Whether the end of the record line is a time, or a time and a date, as the format has them."""
+    """Check whether the end of the record line is a time, or a time and a date, as the format has them."""
     time, date = f"{words[0]}{'' if '.' in words[0] else '.0'}", words[1] if len(words) > 1 else "1/1/2000"
     try:
         datetime.strptime(f"{time} {date}", "%H:%M:%S.%f %d/%m/%Y")

@@ -141,7 +141,7 @@ def _check_rows(beats: Beats, kind: str) -> Beats:
 
 
 def is_of(meta: dict[str, Any], source: Source) -> bool:
-    """Whether a cache with this meta was built from `source` as it is on disk now.
+    """Check whether a cache with this meta was built from `source` as it is on disk now.
 
     Files of the same size, time of modification and time of the last change of any kind (ctime, which no copy keeps and
     no program sets) are taken as unchanged; else the SHA-256 of all their bytes is compared.

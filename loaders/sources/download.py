@@ -157,7 +157,7 @@ def _open_part(part: Path, append: bool) -> IO[bytes]:
 
 
 def _continues(response: requests.Response, start: int) -> bool:
-    """Whether the body resumes at byte `start`; raises for a status without a file in it."""
+    """Check whether the body resumes at byte `start`; raises for a status without a file in it."""
     status = f"the server answers {response.status_code} {response.reason}"
     if response.status_code in (408, 429) or response.status_code >= 500:
         raise TemporaryError(status)

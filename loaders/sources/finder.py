@@ -149,7 +149,7 @@ class SourceFinder:
         return all((self.folder / name).is_file() for name in FILES.values())
 
     def has_raw(self) -> bool:
-        """Whether all 48 records are in their folder."""
+        """Check whether all 48 records are in their folder."""
         names = [f"{name}.{extension}" for name in MITDB for extension in RECORD_FILES]
         return all((self.records / name).is_file() for name in names)
 

@@ -122,7 +122,7 @@ def unpack(archive: str | Path, folder: str | Path) -> tuple[Path, Path]:
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Whether another attempt may succeed."""
+    """Check whether another attempt may succeed."""
     from gdown.exceptions import DownloadError, FileURLRetrievalError
 
     if isinstance(error, requests.HTTPError):

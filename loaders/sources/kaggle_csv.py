@@ -88,7 +88,7 @@ def _read_table(path: Path, threads: bool = True) -> np.ndarray:
 
 
 def _explain(path: Path, error: pa.ArrowInvalid) -> str:
-    """What is wrong with a file that Arrow cannot parse, to be put behind its name: ", line, column: got, expected"."""
+    """The fault of a file that Arrow cannot parse, to be put behind its name: ", line, column: got, expected"."""
     try:
         _read_table(path, threads=False)
     except pa.ArrowInvalid as located:

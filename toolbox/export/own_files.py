@@ -1,4 +1,4 @@
-"""Whether the files of an export are as --export wrote them, so that they may be replaced."""
+"""The files of an export: those that are as --export wrote them may be replaced."""
 
 from __future__ import annotations
 

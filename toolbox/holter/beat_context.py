@@ -49,9 +49,9 @@ class BeatContext:
         irregularity: (n,) how far the rhythm around a beat is from repeating itself: the least, of all LAGS, of
             median |RR[i] - RR[i - lag]| / median RR over the WINDOW of `normal` intervals. Some 0.02 in sinus rhythm,
             0.1 and more in atrial fibrillation, and small in bigeminy and trigeminy, which repeat after two and three.
-        coherence: (n,) the share of the P waves' energy, of beats called N in the WINDOW, that is in their mean, as an
-            unbiased estimate: near 1 where every P wave looks alike, about 0 without any. Times the squared share of N
-            among N and S: premature beats have other P waves.
+        coherence: (n,) the share of the P waves' energy in the WINDOW that is in the mean of their class, N or S, as an
+            unbiased estimate: near 1 where every P wave looks alike, about 0 without any. Each class counts by the
+            square of its share: premature beats have P waves of their own.
         match: (n,) correlation of each beat's P wave with the mean of N beats around it, -1 to 1; 0 without signal.
     """
 
@@ -66,21 +66,27 @@ class BeatContext:
         self.irregularity = np.where(np.isnan(moved), np.inf, moved).min(axis=0) / level
         self.irregularity[~np.isfinite(self.irregularity)] = np.nan
         waves = _p_waves(trace, times)
-        self._measure(waves, (letters == "N") & np.isfinite(waves).all(axis=1))
-
-    def _measure(self, waves: np.ndarray, shown: np.ndarray) -> None:
-        """Coherence and match of P waves (n, samples), of which those of beats `shown` (n,) are the measure."""
-        own = np.where(shown[:, None], waves, 0.0)
-        count, total = rolling_sum(shown, WINDOW), rolling_sum(own, WINDOW)
-        energy = rolling_sum((own**2).sum(axis=1), WINDOW)
-        in_mean = ((total**2).sum(axis=1) - energy) / np.maximum(count * (count - 1), 1)
-        share = count / np.maximum(rolling_sum(np.isin(self.letters, ("N", "S")), WINDOW), 1)
-        ratio = in_mean / np.maximum(energy / np.maximum(count, 1), 1e-9)
-        self.coherence = np.where(count >= FEWEST, share**2 * ratio, np.nan)
+        shown = np.isfinite(waves).all(axis=1)
+        normal, premature = shown & (letters == "N"), shown & (letters == "S")
+        count = rolling_sum(normal | premature, WINDOW)
+        coherence = _coherence(waves, normal, count) + _coherence(waves, premature, count)
+        self.coherence = np.where(count >= FEWEST, coherence, np.nan)
+        own = np.where(normal[:, None], waves, 0.0)
         others = rolling_sum(own, MATCHED_BEATS) - own
         waves = np.nan_to_num(waves)
         sizes = np.sqrt((waves**2).sum(axis=1) * (others**2).sum(axis=1))
         self.match = (waves * others).sum(axis=1) / np.maximum(sizes, 1e-12)
+
+
+def _coherence(waves: np.ndarray, shown: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """(n,) the share of the energy of `waves` (n, samples) of beats `shown` (n,) in the WINDOW that is in their mean,
+    times the square of their share of the beats there, whose number is `of` (n,); 0 where FEWEST lack."""
+    own = np.where(shown[:, None], waves, 0.0)
+    count, total = rolling_sum(shown, WINDOW), rolling_sum(own, WINDOW)
+    energy = rolling_sum((own**2).sum(axis=1), WINDOW)
+    in_mean = ((total**2).sum(axis=1) - energy) / np.maximum(count * (count - 1), 1)
+    ratio = in_mean / np.maximum(energy / np.maximum(count, 1), 1e-9)
+    return np.where(count >= FEWEST, ratio * (count / np.maximum(of, 1)) ** 2, 0.0)
 
 
 def _p_waves(trace: CompressedTrace, times: np.ndarray) -> np.ndarray:

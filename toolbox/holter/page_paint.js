@@ -85,7 +85,7 @@ function painter(meta, beats) {
       const left = Math.max(0, (from - start) * pxs), right = (Math.min(start + seconds, to) - start) * pxs;
       pen.fillStyle = "rgba(120, 120, 120, .28)";
       pen.fillRect(left, top, Math.max(1, right - left), height);
-      if (named) write(pen, kind, left + 4, top + height - 24, "left", "alphabetic", 12, "#333");
+      if (named) write(pen, kind, left + 4, top + height - 34, "left", "alphabetic", 12, "#333");
     }
   }
 

@@ -95,7 +95,8 @@ function viewer(meta, beats, paint, paintOverview) {
   }
   // The sample (the recording's own) of the highest deflection near a time, where a beat is inserted.
   async function peakNear(t) {
-    const { rate, read } = shown()[0], first = Math.max(0, Math.round((t - 0.3) * rate));
+    const elsewhere = meta.switches.find(({ start, stop }) => start <= t && t < stop)?.lead;
+    const { rate, read } = leads.find(({ name }) => name === elsewhere) || shown()[0], first = Math.max(0, Math.round((t - 0.3) * rate));
     const signal = await read(first, Math.round((t + 0.3) * rate) + 1), level = levelOf(signal);
     let best = -1, most = 0;
     signal.forEach((value, i) => {

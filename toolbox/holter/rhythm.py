@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.annotation import PACED_SYMBOL, AnnotatedRecording
 from toolbox.holter.beat_context import BeatContext
 from toolbox.holter.episodes import (
     ATRIAL_FIBRILLATION,
@@ -23,6 +23,7 @@ from toolbox.holter.rhythm_gate import after_interpolated, chains_of, in_sinus_a
 from toolbox.holter.rhythm_rate import find_fast_sinus, find_slow
 
 SHORTEST_PACED = 8  # beats of an episode
+BRIDGED = 8  # other beats within one, fused ones mostly
 IN_FIBRILLATION = "N instead of S: in atrial fibrillation"
 IN_ARRHYTHMIA = "N instead of S: in sinus arrhythmia"
 INTERPOLATED = "N instead of S: on time after an interpolated V"
@@ -43,6 +44,7 @@ def with_rhythms(beats: AnnotatedRecording, paced: np.ndarray | None = None) -> 
     flutter = find_flutter(beats.trace)
     paced = np.zeros(len(beats.sample), bool) if paced is None else paced
     beats, paced = _without_beats(beats, paced, flutter)
+    skipped = _judged(beats.skipped, [(round(a * beats.fs), round(b * beats.fs)) for a, b in flutter])
     times, rr, letters = beats.times, beats.rr, beats.letters
     context = BeatContext(times, rr, letters, beats.trace)
     by_pacemaker = [(a, b - 1) for a, b in chains_of(_bridged(paced)).tolist() if b - a >= SHORTEST_PACED]
@@ -59,7 +61,15 @@ def with_rhythms(beats: AnnotatedRecording, paced: np.ndarray | None = None) -> 
     ):
         rhythms += [_episode(kind, times, first, last) for first, last in spans]
     changed = bool((called != letters).any())
-    return replace(beats, rhythms=tuple(rhythms), called=called if changed else None, reasons=reasons)
+    return replace(beats, skipped=skipped, rhythms=tuple(rhythms), called=called if changed else None, reasons=reasons)
+
+
+def paced_warning(beats: AnnotatedRecording) -> list[str]:
+    """What the reader of a recording with paced beats should know; nothing without."""
+    count = int((beats.symbols == PACED_SYMBOL).sum())
+    if not count:
+        return []
+    return [f"a pacemaker leads {count} beats: they are called Q, and no network here has learned from paced hearts"]
 
 
 def _without_beats(
@@ -80,6 +90,19 @@ def _without_beats(
     return kept, paced[keep]
 
 
+def _judged(skipped: Sequence[tuple[int, int, str]], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:
+    """The skipped intervals but for what lies within `spans`, in samples: flutter is no noise."""
+    left = [(int(start), int(stop), kind) for start, stop, kind in skipped]
+    for begin, end in spans:
+        pieces = [
+            piece
+            for start, stop, kind in left
+            for piece in ((start, min(stop, begin), kind), (max(start, end), stop, kind))
+        ]
+        left = list(dict.fromkeys((start, stop, kind) for start, stop, kind in pieces if stop > start))
+    return left
+
+
 def _called(context: BeatContext, paced: np.ndarray, fibrillating: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """(n,) letters after what the rhythms say, and how many beats of each reason are called otherwise than likely."""
     called, reasons = context.letters.astype("<U1"), {}
@@ -98,11 +121,11 @@ def _called(context: BeatContext, paced: np.ndarray, fibrillating: np.ndarray) -
 
 
 def _bridged(paced: np.ndarray) -> np.ndarray:
-    """`paced` (n,) with up to two other beats between two paced ones."""
+    """`paced` (n,) with up to BRIDGED other beats between two paced ones."""
     at = np.flatnonzero(paced)
     bridged = paced.copy()
     for before, after in zip(at[:-1].tolist(), at[1:].tolist(), strict=True):
-        bridged[before:after] |= after - before <= 3
+        bridged[before:after] |= after - before <= BRIDGED + 1
     return bridged
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolbox.holter.beat_context import BeatContext
+from toolbox.holter.beat_context import WINDOW, BeatContext, rolling_sum
 
-# Log odds of fibrillation: offset, of the logarithm of irregularity, of coherence. A logistic regression on DS1 and 33
+# Log odds of fibrillation: offset, of the logarithm of irregularity, of coherence. A logistic regression on DS1 and 32
 # records of svdb_dev, each rhythm of a record weighing alike: python -m benchmarks.train_rhythm.
-OFFSET, IRREGULARITY, COHERENCE = 8.640, 2.401, -19.41
+OFFSET, IRREGULARITY, COHERENCE = 8.858, 2.597, -22.75
 IRREGULARITY_RANGE = (0.01, 1.0)
 UNKNOWN_COHERENCE = 0.4  # where too few beats show: P waves, neither all alike nor absent
-EDGE, SURE = -1.0, 0.0  # log odds of an episode's every beat, and of one at least
+MOST_VENTRICULAR = 0.4  # share of V and F among the beats around; the RR intervals between the others tell nothing then
+EDGE, SURE = -1.75, 0.0  # log odds of an episode's every beat, and of one at least
 SHORTEST = 20.0  # s of an episode; guidelines ask for 30 s before it is a diagnosis
 
 
@@ -23,7 +24,8 @@ def fibrillation_odds(context: BeatContext) -> np.ndarray:
     seen = np.flatnonzero(~np.isnan(odds))
     if not len(seen):
         return np.full(len(odds), -np.inf)
-    return np.interp(np.arange(len(odds)), seen, odds[seen])
+    ventricular = rolling_sum(np.isin(context.letters, ("V", "F")).astype(float), WINDOW) / WINDOW
+    return np.where(ventricular > MOST_VENTRICULAR, -np.inf, np.interp(np.arange(len(odds)), seen, odds[seen]))
 
 
 def find_fibrillation(context: BeatContext) -> list[tuple[int, int]]:

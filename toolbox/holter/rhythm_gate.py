@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from toolbox.holter.beat_context import BeatContext, rolling_median
+from toolbox.holter.beat_context import BeatContext, rolling_median, rolling_sum
 
 # In sinus arrhythmia: of the chains of S beats around one, few begin early, their P waves are those of the others, and
 # the rhythm is not regular. Values chosen on DS1 and svdb_dev by the S beats that are lost and the false ones that go.
@@ -13,6 +13,7 @@ FEWEST_CHAINS = 6
 EARLY = 0.85  # of the interval before, and of the median of the four before and the four after
 MOST_EARLY = 0.4  # share of the chains that begin EARLY
 VERY_EARLY = 0.75  # such a beat stays S in any case
+MOST_PREMATURE = 0.5  # share of S among the beats around; where most are, N beats are the exception
 P_MATCH = 0.5  # median correlation of their P waves with those of N beats
 IRREGULAR = 0.035  # median irregularity
 # After an interpolated V: the two intervals around it are together one of the rhythm's.
@@ -42,9 +43,14 @@ def in_sinus_arrhythmia(context: BeatContext, premature: np.ndarray) -> np.ndarr
         early, very_early = (step < EARLY) & (local < EARLY), (step < VERY_EARLY) & (local < VERY_EARLY)
     match = np.array([np.median(context.match[a:b]) for a, b in chains.tolist()])
     irregularity = context.irregularity[first]
+    share = rolling_sum(premature.astype(float), 2 * AROUND) / np.maximum(
+        rolling_sum(np.ones(len(premature)), 2 * AROUND), 1
+    )
     for k, (begin, end) in enumerate(chains.tolist()):
         near = slice(*np.searchsorted(first, [begin - AROUND, begin + AROUND + 1]).tolist())
         if near.stop - near.start < FEWEST_CHAINS or very_early[k] or early[near].mean() > MOST_EARLY:
+            continue
+        if share[begin] > MOST_PREMATURE:
             continue
         seen = irregularity[near][~np.isnan(irregularity[near])]
         sinus[begin:end] = np.median(match[near]) >= P_MATCH and len(seen) > 0 and np.median(seen) >= IRREGULAR

@@ -15,6 +15,8 @@ from typing import IO, Any
 from toolbox.utils.errors import UserError
 from toolbox.utils.temporary import lock
 
+LARGEST_TEXT = 1 << 30  # bytes
+
 
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` durable (POSIX; a no-op where a folder cannot be opened)."""
@@ -61,12 +63,24 @@ def write_json(path: str | Path, value: Any, indent: int | None = 1) -> None:
         handle.write("\n")
 
 
+def read_text(path: str | Path) -> str:
+    """The text of the UTF-8 file `path`.
+
+    Raises:
+        ValueError: a pipe or a device, which would be waited for or never end; a file too large; or no UTF-8.
+    """
+    facts = Path(path).stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError("not a file")
+    if facts.st_size > LARGEST_TEXT:
+        raise ValueError(f"{facts.st_size:,} bytes are more than such a file has")
+    return Path(path).read_text(encoding="utf-8")
+
+
 def read_json(path: str | Path) -> Any:
     """The value in the JSON file `path`; UserError when it cannot be read."""
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise ValueError("not a file")  # a pipe would be waited for
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
 

@@ -9,12 +9,12 @@ from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, field, fields, is_dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
 import yaml
 
 from toolbox.utils import Registry, UserError, nearest, printable
+from toolbox.utils.files import read_text
 from toolbox.utils.registry import check_name
 
 T = TypeVar("T")
@@ -218,8 +218,8 @@ def read_config(path: str) -> dict[Any, Any]:
         UserError: it cannot be read, or holds no flags.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"cannot read it: {getattr(error, 'strerror', None) or error}") from error
     try:
         values = yaml.safe_load(text)

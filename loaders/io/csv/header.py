@@ -98,7 +98,7 @@ def _several(heads: list[str], separator: str, kinds: Sequence[str]) -> tuple[li
 
 
 def _is_units(row: list[str]) -> bool:
-    """Whether the cells of a line are units: "(s)", "mV", or nothing."""
+    """Check whether the cells of a line are units: "(s)", "mV", or nothing."""
     filled = [match for cell in row if cell and (match := UNIT_ALONE.fullmatch(cell))]
     units = [match for match in filled if match[1].lower() in UNITS or millivolts(match[1])]
     bracketed = all(cell[0] in "([" for cell in row if cell)
@@ -106,7 +106,7 @@ def _is_units(row: list[str]) -> bool:
 
 
 def _is_metadata(row: list[str]) -> bool:
-    """Whether a header line tells something of the recording rather than the columns' names."""
+    """Check whether a header line tells something of the recording rather than the columns' names."""
     if any(kind_of(cell, ".") == "number" for cell in row if cell) and len(row) <= 2:
         return True
     text = " ".join(row)

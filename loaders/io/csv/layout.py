@@ -156,11 +156,11 @@ class _Grid:
         return (0.9**text * self.fitting - 1000 * self.foreign, -text, self.point == ".", self.width > 1)
 
     def is_plain(self, lines: int) -> bool:
-        """Whether nearly all lines are numbers in several columns: no other separator can do better."""
+        """Check whether nearly all lines are numbers in several columns: no other separator can do better."""
         return self.width > 1 and self.fitting >= lines - 8 and "text" not in self.kinds
 
     def fits(self, row: list[str]) -> bool:
-        """Whether a line's cells are of the columns' kinds."""
+        """Check whether a line's cells are of the columns' kinds."""
         if len(row) != self.width:
             return False
         for cell, kind, shape in zip(row, self.kinds, self.shapes, strict=True):
@@ -226,7 +226,7 @@ class _Grid:
 
 
 def _kind_of_column(column: tuple[str, ...], point: str) -> str:
-    """What a column holds: "number", "text" or "empty"."""
+    """The kind of a column: "number", "text" or "empty"."""
     counts = Counter(kind_of(cell, point) for cell in column)
     number, text, missing = counts["number"], counts["text"], counts["missing"]
     if number == 0 and missing > 0 and text <= max(2, 0.1 * missing):  # the only text is the header's
@@ -253,7 +253,7 @@ def _shape_of_column(column: tuple[str, ...]) -> str:
 
 
 def _is_decimal_comma(lines: list[str], grid: _Grid) -> bool:
-    """Whether lines such as "0,002" are one column with a decimal comma rather than two columns of whole numbers."""
+    """Check whether lines such as "0,002" are a column with a decimal comma, not two columns of whole numbers."""
     rows = [cells_of(line, ",") for line in lines]
     start = grid.first_sample(lines)
     if start is None:

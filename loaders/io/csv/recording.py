@@ -158,7 +158,7 @@ def layout_of(path: str, lines: list[str], encoding: str = "utf-8", later: Seque
 
 
 def _holds_kaggle_rows(lines: list[str], layout: CsvLayout) -> bool:
-    """Whether the lines are rows of Kaggle's dataset of beats, with a class or not, numbered or not."""
+    """Check whether the lines are rows of Kaggle's dataset of beats, with a class or not, numbered or not."""
     if not KAGGLE_ROW <= len(layout.names) <= KAGGLE_ROW + 2:
         return False
     rows = [cells_of(line, layout.separator)[1:-1] for line in lines[layout.header :]]

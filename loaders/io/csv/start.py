@@ -37,7 +37,7 @@ def start_of_table(lines: Sequence[str], layout: CsvLayout, times: Sequence[Time
 
 
 def is_utc(start: Start) -> bool:
-    """Whether a start is given in UTC, whatever the clock on the wall was."""
+    """Check whether a start is given in UTC, whatever the clock on the wall was."""
     return start.utcoffset() == timedelta(0)
 
 

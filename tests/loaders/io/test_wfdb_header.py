@@ -46,6 +46,20 @@ def test_dates_in_any_order_are_passed_over(record: Record, tmp_path: Path, when
     assert open_recording(header, CsvFormat()).notes == []
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        *(("Ableitung für II", "utf-8"), ("導聯", "utf-8"), ("Отведение II", "utf-8"), ("Dérivation 2", "utf-8")),
+        *(("Ableitung für II", "latin-1"), ("Dérivation 2", "latin-1"), ("ÄÖÜ", "latin-1")),
+    ],
+)
+def test_names_of_leads_may_have_any_letters(record: Record, tmp_path: Path, name: str, encoding: str) -> None:
+    header = header_of(tmp_path, record, " V1", f" {name}")
+    header.write_bytes(header.read_text().encode(encoding))
+    assert open_recording(header, CsvFormat()).leads[1].name == name
+    assert np.allclose(read(header, 1), record.digital[:, 1] / GAIN, atol=1e-6)
+
+
 def test_a_record_of_the_challenge_of_2017_trains_as_well(record: Record, tmp_path: Path) -> None:
     header_of(tmp_path, record, said_of(record), f"{said_of(record)} 2014-05-08 05:05:15")
     write_annotations(tmp_path, "r", "atr", [100, 400, 900], "NVN")
