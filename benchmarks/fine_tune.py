@@ -1,18 +1,19 @@
 """Measure what fine-tuning on a few annotated recordings of another database is worth on its other patients.
 
-python -m benchmarks.fine_tune --records-dir SVDB --pretrained RUN [--seeds 3] [--out results/fine_tune.json]
+python -m benchmarks.fine_tune --records-dir MITDB --svdb SVDB --pretrained RUN [--choose] [--out FILE]
 
 The ten records LEARN of the Supraventricular Arrhythmia Database teach, the other 29 of svdb:dev (REST) are scored, at
-the reference's beat times. Three networks: RUN as it is, RUN fine-tuned by recipes/finetune.yaml, and the same network
-from scratch. --choose compares flags by five folds of the patients in LEARN alone, by which the recipe's were set.
+the reference's beat times. RUN as it is stands beside RUN fine-tuned by recipes/finetune.yaml, alone and together with
+the records that it learned from, and the same network from scratch. --choose compares learning rates by
+leave-patients-out over LEARN alone, by which the recipe's was set.
 """
 
 from __future__ import annotations
 
-import shlex
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,18 +30,33 @@ from toolbox.utils.aami import CLASS_NAMES
 from trainer import run_epoch
 
 LEARN, REST = DEV[:10], DEV[10:]
-TEMPO = ["--augment", "tempo:0.15"]
-CHOICES = {
-    **{f"lr {rate}": ["--lr", rate] for rate in ("0.0003", "0.001", "0.003")},
-    **{f"lr {rate}, tempo": ["--lr", rate, *TEMPO] for rate in ("0.0003", "0.001", "0.003")},
-    "lr 0.001, tempo, 12 epochs": ["--lr", "0.001", *TEMPO, "--epochs", "12"],
-}
 FOLDS = 5
+RATES = ("0.0003", "0.001")
+OWN, DS1 = "svdb", "mitdb:ds1"
+AS_IT_IS = "as it is"
+Outcome = tuple[EpochResult, dict[str, np.ndarray]]
 SHOWN = ("S F1", "V F1", "accuracy", "j_kappa")
 
 
-def outcome_of(flags: list[str], part: str, trains: bool = True) -> tuple[EpochResult, dict[str, np.ndarray]]:
-    """The outcome on the "test" or "val" beats, and whose they are, of a network of these flags, trained or not."""
+class Network(NamedTuple):
+    """Flags of a network, and databases that it learns from beside own records."""
+
+    flags: list[str]
+    beside: tuple[str, ...] = ()
+
+
+def outcome_of(network: Network, learn: Iterable[str], tested: Iterable[str], trains: bool = True) -> Outcome:
+    """The outcome on the records `tested` of a network that learned from the records `learn`."""
+    sides = ["--train-on", *network.beside, f"{OWN}:{','.join(learn)}", "--test-on", f"{OWN}:{','.join(tested)}"]
+    return outcome_of_flags([*network.flags, *sides], "test", trains)
+
+
+def outcome_of_flags(flags: list[str], part: str, trains: bool = True) -> Outcome:
+    """The outcome of a network of these flags, after its last epoch, on the "test" or "val" beats; and whose they are.
+
+    Args:
+        trains: whether it learns at all, or is scored as it starts.
+    """
     args = with_pretrained_inputs(parse_args(flags))
     session = build(args)
     if trains:
@@ -52,7 +68,7 @@ def outcome_of(flags: list[str], part: str, trains: bool = True) -> tuple[EpochR
     return outcome, rows.origin(outcome.ids)
 
 
-def scores_of(parts: list[tuple[EpochResult, dict[str, np.ndarray]]]) -> dict[str, Any]:
+def scores_of(parts: list[Outcome]) -> dict[str, Any]:
     """The scores over the beats of all parts, by de Chazal's label map; EC57's gross and average."""
     probabilities, labels = (
         np.concatenate([getattr(outcome, name).numpy() for outcome, _ in parts]) for name in ("probabilities", "labels")
@@ -67,19 +83,27 @@ def scores_of(parts: list[tuple[EpochResult, dict[str, np.ndarray]]]) -> dict[st
 
 def shown(name: str, scores: dict[str, Any]) -> str:
     """A line of the figures that matter most."""
-    return f"{name:28}" + "  ".join(f"{key} {scores[key]:.3f}" for key in SHOWN)
+    return f"{name:32}" + "  ".join(f"{key} {scores[key]:.3f}" for key in SHOWN)
+
+
+def networks_of(common: list[str], pretrained: str) -> dict[str, Network]:
+    """The networks by name."""
+    tuned = [*common, "--config", "finetune", "--pretrained", pretrained]
+    return {
+        AS_IT_IS: Network(tuned),
+        "fine-tuned": Network(tuned),
+        "fine-tuned with DS1": Network(tuned, (DS1,)),
+        "from scratch": Network([*common, "--config", "interpatient", "--spliced", "none"]),
+    }
 
 
 def measure(common: list[str], pretrained: str, seeds: int) -> dict[str, list[dict[str, Any]]]:
-    """The scores of each of the three networks, by seed."""
-    sides = ["--train-on", f"svdb:{','.join(LEARN)}", "--test-on", f"svdb:{','.join(REST)}"]
-    tuned = [*common, "--config", "finetune", *sides, "--pretrained", pretrained]
-    scratch = [*common, "--config", "interpatient", "--spliced", "none", *sides]
-    tries = {"as it is": (tuned, False), "fine-tuned": (tuned, True), "from scratch": (scratch, True)}
+    """The scores of each of the networks on REST, by seed."""
     results: dict[str, list[dict[str, Any]]] = {}
-    for name, (flags, trains) in tries.items():
-        for seed in range(seeds if trains else 1):
-            scores = scores_of([outcome_of([*flags, "--seed", str(seed)], "test", trains)])
+    for name, network in networks_of(common, pretrained).items():
+        for seed in range(seeds if name != AS_IT_IS else 1):
+            seeded = network._replace(flags=[*network.flags, "--seed", str(seed)])
+            scores = scores_of([outcome_of(seeded, LEARN, REST, name != AS_IT_IS)])
             results.setdefault(name, []).append(scores)
             print(shown(f"{name}, seed {seed}", scores), flush=True)
     return results
@@ -87,41 +111,53 @@ def measure(common: list[str], pretrained: str, seeds: int) -> dict[str, list[di
 
 def choose(common: list[str], pretrained: str) -> dict[str, dict[str, Any]]:
     """The scores of each choice over the patients of LEARN, each scored by what learned from the others."""
-    learn = [*common, "--train-on", f"svdb:{','.join(LEARN)}"]
-    held_out = ["--validate-on", "val", "--monitor", "j_kappa"]
-    tuned = [*learn, "--config", "finetune", "--pretrained", pretrained, *held_out]
-    tries = {"as it is": tuned, **{name: [*tuned, *flags] for name, flags in CHOICES.items()}}
-    tries["from scratch"] = [*learn, "--config", "interpatient", "--spliced", "none", *held_out]
+    networks = networks_of(common, pretrained)
+    tries = {name: networks[name] for name in (AS_IT_IS, "from scratch")}
+    for name in ("fine-tuned", "fine-tuned with DS1"):
+        flags, beside = networks[name]
+        tries |= {f"{name}, lr {rate}": Network([*flags, "--lr", rate], beside) for rate in RATES}
     results = {}
-    for name, flags in tries.items():
-        folds = ([*flags, "--fold", f"{k}/{FOLDS}"] for k in range(1, FOLDS + 1))
-        results[name] = scores_of([outcome_of(each, "val", name != "as it is") for each in folds])
+    for name, network in tries.items():
+        parts = []
+        for k in range(FOLDS):
+            tested = LEARN[k::FOLDS]
+            learn = [record for record in LEARN if record not in tested]
+            parts.append(outcome_of(network, learn, tested, name != AS_IT_IS))
+        results[name] = scores_of(parts)
         print(shown(name, results[name]), flush=True)
     return results
+
+
+def link_records(root: Path, mitdb: Path, svdb: Path) -> None:
+    """Link the folders of records to where --train-on looks for them below `root`."""
+    for name, folder in (("mitdb", mitdb), (OWN, svdb)):
+        if not (root / name).exists():
+            (root / name).symlink_to(folder.resolve())
 
 
 def main() -> None:
     """Measure, print, and keep."""
     parser = make_parser(__doc__)
+    parser.add_argument("--svdb", type=Path, default=Path("ecg_data/svdb"), help="the records of svdb:dev")
     parser.add_argument("--pretrained", required=True, help="the run to start from")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--root-dir", help="where the built data are kept; a scratch folder unless given")
     parser.add_argument("--choose", action="store_true", help="compare flags on LEARN, too")
     parser.add_argument("--out", help="a JSON file to write")
     args = parser.parse_args()
+    git = git_state()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(args.root_dir or scratch)
         root.mkdir(parents=True, exist_ok=True)
-        if not (root / "svdb").exists():
-            (root / "svdb").symlink_to(args.records_dir.resolve())
+        link_records(root, args.records_dir, args.svdb)
         common = ["--root-dir", str(root), "--source", "records"]
         chosen = choose(common, args.pretrained) if args.choose else {}
         results = measure(common, args.pretrained, args.seeds)
     if args.out:
-        command = ["python", "-m", "benchmarks.fine_tune", "--records-dir", "SVDB", "--pretrained", "RUN"]
-        words = shlex.join([*command, "--seeds", str(args.seeds), *(["--choose"] if chosen else [])])
+        words = "python -m benchmarks.fine_tune --records-dir MITDB --svdb SVDB --pretrained RUN"
+        words += f" --seeds {args.seeds}{' --choose' if chosen else ''}"
         network = f"RUN is {Path(args.pretrained).name}: python commander.py --config interpatient --seed 0"
-        kept = {"command": words, "network": network, "git": git_state(), "learn": LEARN, "tested": REST}
+        kept = {"command": words, "network": network, "git": git, "learn": LEARN, "tested": REST}
         write_json(args.out, {**kept, "choices": chosen, "networks": results})
 
 

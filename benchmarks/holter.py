@@ -20,12 +20,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.common import ROOT, make_parser, run_program, table
+from benchmarks.common import ROOT, make_parser, run_program, table, write_results
 from loaders.sources.synthetic import patient_record
+from toolbox.runs.provenance import git_state
 
 HALF_HOUR = 30 * 60 * 360  # samples
 LEADS = ("MLII", "V1", "V5")
@@ -73,8 +74,8 @@ def write(header: Path, digital: np.ndarray, times: int) -> Path:
     return header
 
 
-def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> None:
-    """Print what the long recording takes."""
+def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> dict[str, Any]:
+    """Print and return what the long recording takes."""
     half = patient_record(1, 30, np.random.SeedSequence(1)).digital[:HALF_HOUR]
     half = np.column_stack([half, half.sum(axis=1) // 2])
     day = write(folder / "day.hea", half, round(2 * hours))
@@ -89,17 +90,21 @@ def measure_day(folder: Path, hours: float, repeats: int, model: list[str]) -> N
         for name, command in commands.items():
             measured[name].append(cost(command(k)))
     bare = statistics.median(one.memory for one in measured["import torch"])
-    rows = []
+    rows, medians = [], {}
     for name, costs in measured.items():
         wall, cpu, memory = (statistics.median(column) for column in zip(*costs, strict=True))
         rows.append([name, f"{wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}", f"{memory - bare:.0f}"])
+        values = {"wall_s": wall, "cpu_s": cpu, "peak_mb": memory, "mb_above_torch": memory - bare}
+        medians[name] = {key: round(value, 1) for key, value in values.items()}
     print(table([f"{hours:g} h, three leads, 360 Hz", "wall s", "CPU s", "peak MB", "MB above torch"], rows))
     summary = json.loads((folder / "out0" / "day.ecg.json").read_text())
     print(f"\n{summary['beats']['all']} beats", flush=True)
+    return {"hours": hours, "leads": list(LEADS), "network": summary["model"]["name"].partition(" of ")[0],
+            "beats": summary["beats"]["all"], "medians": medians}  # fmt: skip
 
 
-def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> None:
-    """Print what many short recordings take, in two goes: the first is killed in the middle."""
+def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> dict[str, Any]:
+    """Print and return what many short recordings take, in two goes: the first is killed in the middle."""
     records = [patient_record(k, 1, np.random.SeedSequence(k)).digital for k in range(4)]
     (folder / "many").mkdir()
     for k in range(count):
@@ -120,7 +125,10 @@ def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> 
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     skipped = sum("done before" in line for line in again)
     print(f"\n{count} recordings of a minute, -j {processes}: killed after {printed} ({first:.0f} s); the same command")
-    print(f"again skipped {skipped} and annotated {len(again) - skipped} ({time.perf_counter() - start:.0f} s)")
+    second = time.perf_counter() - start
+    print(f"again skipped {skipped} and annotated {len(again) - skipped} ({second:.0f} s)")
+    return {"recordings": count, "killed_after": printed, "first_s": round(first, 1), "skipped": skipped,
+            "annotated": len(again) - skipped, "second_s": round(second, 1)}  # fmt: skip
 
 
 def main() -> None:
@@ -130,12 +138,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000, help="short recordings; 0: leave them out")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3, help="measurements, of which the median counts")
+    parser.add_argument("--results", type=Path, help="JSON file of what was measured")
     args, model = parser.parse_known_args()
+    results: dict[str, Any] = git_state()
     with tempfile.TemporaryDirectory() as folder:
         if args.hours:
-            measure_day(Path(folder), args.hours, args.repeats, model)
+            results["day"] = measure_day(Path(folder), args.hours, args.repeats, model)
         if args.count:
-            measure_many(Path(folder), args.count, args.processes, model)
+            results["many"] = measure_many(Path(folder), args.count, args.processes, model)
+    write_results(args.results, results)
 
 
 if __name__ == "__main__":

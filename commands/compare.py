@@ -14,8 +14,8 @@ from commands.options import CompareOptions
 from toolbox.reports.comparison import KAGGLE, ONLY_BY_PATIENT, Comparison, compare_runs, read_tested
 from toolbox.reports.comparison_page import MARK, write_comparison_page
 from toolbox.reports.comparison_tables import as_csv, as_latex, as_text
-from toolbox.runs.folders import Run, fits, list_runs
-from toolbox.utils import UserError, atomic_write, nearest, printable
+from toolbox.runs.folders import Run, check_config, fits, list_runs
+from toolbox.utils import UserError, atomic_write, nearest, printable, warn
 from toolbox.utils.options import pick
 
 ALL = "all"
@@ -45,7 +45,7 @@ def run(args: Namespace) -> dict[str, Any]:
     """
     options = pick(CompareOptions, args)
     wanted = {key: getattr(args, key) for key in args.given - set(ACTION_FLAGS) - set(FREE_FLAGS) - {"root_dir"}}
-    every = [one for one in list_runs(args.root_dir) if not one.trial and fits(one, wanted)]
+    every = [one for one in list_runs(args.root_dir) if not one.trial and fits(one, wanted) and _is_whole(one)]
     if not every:
         raise UserError(f"no run below {args.root_dir} fits these flags; train one first")
     named = options.compare or [ALL]
@@ -57,12 +57,22 @@ def run(args: Namespace) -> dict[str, Any]:
         sort=None if in_order else options.sort or _main_score(runs),
         with_beats=not options.list,
     )
-    print("\n".join(as_text(comparison)))
+    print("\n".join(map(printable, as_text(comparison))))
     files = [] if options.list else write_files(_folder(args.out, comparison), comparison)
     if files:
         print(f"written {', '.join(printable(path) for path in files)}")
     names = [one.run.name for entry in comparison.entries for one in entry.tested]
     return {"runs": names, "refused": dict(comparison.refused), "files": [str(path) for path in files]}
+
+
+def _is_whole(run: Run) -> bool:
+    """Check whether the config.json of a run is as it was written; one that is damaged is warned of and left out."""
+    try:
+        check_config(run)
+    except UserError as error:
+        warn(f"{error}; the run is left out")
+        return False
+    return True
 
 
 def find_named(runs: Sequence[Run], named: Sequence[str]) -> list[Run]:

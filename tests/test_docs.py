@@ -147,7 +147,7 @@ def test_the_examples_of_adding_things_run(tmp_path: Path) -> None:
     examples = [
         body for language, body in FENCE.findall(text_of(ROOT / "docs" / "adding.md")) if language in ("python", "text")
     ]
-    assert len(examples) == 13
+    assert len(examples) == 10
     for code in examples:
         apply_example(tmp_path, code)
     time = np.arange(0, 30, 1 / 250)
@@ -156,13 +156,13 @@ def test_the_examples_of_adding_things_run(tmp_path: Path) -> None:
     lines = [
         f"{flags} --model-name mynet --criterion smooth --epochs 1",
         "--predict night.npy --fs 250",
-        f"--prepare {flags} --write-records ecg_data/my_database",
-        "--dataset my_database --model-name mynet --epochs 1",
+        f"--prepare {flags} --write-records ecg_data/cudb",
+        "--train-on cudb --model-name mynet --epochs 1",
     ]
     command = [sys.executable, "-c", PROGRAM]
     answer = subprocess.run(command, cwd=tmp_path, input="\n".join(lines), capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     lines = (tmp_path / "night.ecg.csv").read_text(encoding="utf-8").splitlines()
     assert 25 <= len([line for line in lines if not line.startswith("# ")]) <= 32
-    (run,) = (tmp_path / "ecg_data" / "my_database" / "runs").iterdir()
-    assert run.name.startswith("my_database_mynet_")
+    (run,) = (tmp_path / "ecg_data" / "ecg" / "runs").iterdir()
+    assert run.name == "ecg_mynet_opadam_StepLR_lr0.01_nll_bs128_oncudb_1"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from loaders.beats.edges import EDGE, are_cut_off, with_cut_off_ends, with_t_wave
 from loaders.beats.features.base import RECENT
 from loaders.beats.features.causal import LAST
 from loaders.beats.input_spec import InputSpec
@@ -21,7 +22,6 @@ from loaders.io.recording import Recording
 from toolbox.utils.aami import KAGGLE_ROW
 
 BLOCK = 1 << 20  # samples read at once
-EDGE = 0.1  # s beside a bad interval; a QRS complex there is cut off
 LONGEST_RR = 10.0  # s; the beat after a longer pause belongs to another rhythm
 REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two chunks
 OVERLAP = 0.1  # s before a chunk in which its neighbour may have missed a beat at the edge
@@ -60,7 +60,8 @@ class SegmentedChunk(NamedTuple):
 def segment_chunk(
     chunk: Chunk, signal: np.ndarray, peaks: np.ndarray, begin: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of the beats of a chunk that can be judged: those between its bad intervals, cut by the rhythm there.
+    """Rows of the beats of a chunk that can be judged: those between its bad intervals and not cut off by an end of
+    the recording, cut by the rhythm there.
 
     Args:
         chunk: its bad intervals are left out; beats of its context only tell where the rows of others end.
@@ -75,14 +76,16 @@ def segment_chunk(
     edge = round(EDGE * MITBIH_FS)
     starts = [0, *(interval.stop + edge for interval in chunk.bad)]
     stops = [*(interval.start - edge for interval in chunk.bad), len(signal) + edge]
+    cut_off = are_cut_off(chunk, peaks)
     kept, rows, begins = [np.zeros(0, np.int64)], [np.zeros((0, KAGGLE_ROW), np.float32)], [np.zeros(0, bool)]
     for start, stop in zip(starts, stops, strict=True):
         usable = np.flatnonzero((peaks >= start) & (peaks < stop))
         pauses = np.flatnonzero(np.diff(peaks[usable]) > LONGEST_RR * MITBIH_FS) + 1
         for together in np.split(usable, pauses):
-            inside = np.flatnonzero((peaks[together] >= begin) & (peaks[together] < chunk.stop))
+            inside = np.flatnonzero((peaks[together] >= begin) & (peaks[together] < chunk.stop) & ~cut_off[together])
             if len(inside):
-                x, _ = cut_kaggle_rows(signal[: max(stop + edge, 0)], extend_peaks(peaks[together]), inside)
+                lead = with_t_wave(signal[: max(stop + edge, 0)], peaks[together])
+                x, _ = cut_kaggle_rows(lead, extend_peaks(peaks[together]), inside)
                 kept, rows, begins = [*kept, together[inside]], [*rows, x], [*begins, inside == 0]
     return np.concatenate(kept), np.concatenate(rows), np.concatenate(begins)
 
@@ -170,7 +173,8 @@ class Segmenter:
                 rows, features = self._windows(chunk, signal, sample, own[kept[-1] + 1 : kept[-1] + 2])
         seen = np.minimum(len(peaks) - 1 - kept, SEEN)
         quality = "".join([bad.kind for bad in chunk.bad if bad.stop >= len(chunk.signal)][-1:])
-        return SegmentedChunk(sample, begins, seen, rows, features, intervals_of(chunk), _shown(chunk), doubt, quality)
+        skipped = intervals_of(replace(chunk, bad=with_cut_off_ends(chunk, peaks)))
+        return SegmentedChunk(sample, begins, seen, rows, features, skipped, _shown(chunk), doubt, quality)
 
     def _windows(
         self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, following: np.ndarray

@@ -149,6 +149,29 @@ def test_list_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "ecg_mlp_1" in capsys.readouterr().out and sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("class_names", None), ("class_names", -1), ("data", "x"), ("data", []), ("git", "x"), ("git", 1)],
+)
+def test_a_run_whose_config_was_edited_is_left_out(tmp_path: Path, capsys, key, value):
+    make_run(tmp_path, "ecg_mlp_1", [1] * 6)
+    make_run(tmp_path, "ecg_mlp_2", [1] * 6)
+    edited = next(tmp_path.rglob("ecg_mlp_2/config.json"))
+    edited.write_text(json.dumps({**json.loads(edited.read_text()), key: value}))
+    assert commander.main(["--list", "--root-dir", str(tmp_path)])["runs"] == ["ecg_mlp_1"]
+    assert f"config.json is damaged: it.{key}" in capsys.readouterr().err
+
+
+def test_numbers_that_equal_nothing_and_control_characters_are_shown(tmp_path: Path, capsys):
+    make_run(tmp_path, "ecg_mlp_1", [1] * 6)
+    config = next(tmp_path.rglob("ecg_mlp_1/config.json"))
+    content = json.loads(config.read_text())
+    content["options"] |= {"fold": float("nan"), "split": "\x1b[31m"}
+    config.write_text(json.dumps(content))
+    assert commander.main(["--list", "--root-dir", str(tmp_path)])["runs"] == ["ecg_mlp_1"]
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_files_of_others_are_kept(tmp_path: Path, capsys, monkeypatch):
     make_run(tmp_path, "ecg_mlp_1", [1] * 6)
     mine = tmp_path / "out" / "compare.csv"

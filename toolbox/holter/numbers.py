@@ -13,7 +13,7 @@ import numpy as np
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.clock import RecordingClock
 from toolbox.holter.episodes import ATRIAL_FIBRILLATION, AVERAGED_INTERVALS, ECTOPIC, PAUSE, SILENCES, Episode
-from toolbox.metrics.hrv import NormalIntervals, measure, normal_intervals, rounded
+from toolbox.metrics.hrv import NormalIntervals, Powers, measure, normal_intervals, rounded
 
 MINUTE = 60.0  # s
 LEAST_MINUTE = 50.0  # s from the first to the last beat within a minute whose rate is told
@@ -62,6 +62,11 @@ class ReportedBeats:
                 is_pause = episode.kind == PAUSE
                 between[episode.last] = episode.stop - episode.start if is_pause else np.nan
         return between
+
+    @cached_property
+    def powers(self) -> Powers:
+        """Power of windows of 5 minutes, for `measure`: each is in several parts of the recording."""
+        return {}
 
     @cached_property
     def averages(self) -> np.ndarray:
@@ -114,7 +119,7 @@ def _hour(beats: ReportedBeats, start: float, stop: float) -> dict[str, Any]:
 
 def _variability(beats: ReportedBeats, nn: NormalIntervals) -> dict[str, Any]:
     """The measures over some N-N intervals, by 5 minutes of the clock."""
-    return rounded(measure(nn, beats.clock.start_of_day))
+    return rounded(measure(nn, beats.clock.start_of_day, beats.powers))
 
 
 def _row(beats: ReportedBeats, start: float, stop: float, measures: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ BAND = (1.0, 20.0)  # Hz
 WINDOW = 3  # s, one a second
 SMOOTHED = 5  # windows of a running median
 FREQUENCIES = (2.0, 9.0)  # Hz of the swing
+CREST = 6.0  # height over rms; 2.8 of a sine, and more of beats with rests between them
 LEAST_HEIGHT = 0.1  # mV from peak to peak
 LEAST_SHARE = 0.15  # of the recording's usual rms
 # Leakage (below): sinus rhythm, ectopy, noise and pacing of DS1, 102, 107, svdb_dev and 118e06 come to 0.5 at least but
@@ -71,24 +72,30 @@ def _measure(trace: CompressedTrace) -> tuple[np.ndarray, np.ndarray, np.ndarray
         missing = np.isnan(signal)
         smooth = scipy.signal.sosfiltfilt(sections, np.where(missing, 0.0, signal))
         smooth[missing] = 0.0
-        windows = np.lib.stride_tricks.sliding_window_view(smooth, WINDOW * RATE)[(begin - start) * RATE :: RATE][
-            :count
-        ]
-        columns.append(_leakage(windows))
+        smooth = smooth[(begin - start) * RATE :][: (count + WINDOW - 1) * RATE].astype(np.float32)
+        columns.append(_leakage(smooth))
     leakage, height, rms = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0))
     return leakage, height, rms
 
 
-def _leakage(windows: np.ndarray) -> np.ndarray:
-    """(3, n) leakage, height and rms of `windows` (n, samples); leakage 1 where the swing is not of FREQUENCIES."""
+def _leakage(smooth: np.ndarray) -> np.ndarray:
+    """(3, n) leakage, height and rms of the windows of WINDOW s that begin with each second of `smooth`, whole
+    seconds at RATE Hz; leakage 1 where there are rests, or the swing is not of FREQUENCIES."""
+    by_second = smooth.reshape(-1, RATE)
+    in_turn = np.lib.stride_tricks.sliding_window_view
+    highest = in_turn(by_second.max(axis=1), WINDOW).max(axis=1)
+    height = highest - in_turn(by_second.min(axis=1), WINDOW).min(axis=1)
+    rms = np.sqrt(in_turn((by_second**2).mean(axis=1), WINDOW).mean(axis=1))
+    leakage = np.ones(len(height))
+    swinging = np.flatnonzero(height <= CREST * rms)
+    windows = in_turn(smooth, WINDOW * RATE)[::RATE][swinging]
     windows = windows - windows.mean(axis=1, keepdims=True)
     size = np.abs(windows).sum(axis=1)
     steps = np.abs(np.diff(windows, axis=1)).sum(axis=1)
     half = np.rint(np.pi * size / np.maximum(steps, 1e-9)).astype(np.int64)  # samples of half a period
-    leakage = np.ones(len(windows))
     for delay in range(round(RATE / 2 / FREQUENCIES[1]), round(RATE / 2 / FREQUENCIES[0]) + 1):
         chosen = windows[half == delay]
         late, early = chosen[:, delay:], chosen[:, :-delay]
         both = np.maximum((np.abs(late) + np.abs(early)).sum(axis=1), 1e-9)
-        leakage[half == delay] = np.abs(late + early).sum(axis=1) / both
-    return np.stack([leakage, np.ptp(windows, axis=1), np.sqrt((windows**2).mean(axis=1))])
+        leakage[swinging[half == delay]] = np.abs(late + early).sum(axis=1) / both
+    return np.stack([leakage, height, rms])

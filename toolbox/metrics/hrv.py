@@ -34,6 +34,7 @@ FFT = 4096  # points of a spectrum, most of them zeros
 MILLI = 1e3  # ms in a s
 
 Measures = dict[str, float | int | None]
+Powers = dict[tuple[float, float, int], tuple[float, float]]  # LF and HF in s^2 by `_key` of a window
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,13 @@ def hrv(times: np.ndarray, is_normal: np.ndarray, joined: np.ndarray) -> Measure
     return measure(normal_intervals(times, is_normal, joined))
 
 
-def measure(nn: NormalIntervals, before: float = 0.0) -> Measures:
+def measure(nn: NormalIntervals, before: float = 0.0, powers: Powers | None = None) -> Measures:
     """The measures over some N-N intervals; None for one that too few of them tell.
 
     Args:
         before: s that the recording begins after a multiple of 5 minutes; windows begin at those.
+        powers: of windows that were measured before, to which those of others are added: one dictionary serves all
+            parts of a recording.
 
     Returns:
         "intervals", how many there are; "mean_nn_ms", "sdnn_ms" (n - 1 in the denominator), "rmssd_ms" and "pnn50" (a
@@ -101,8 +104,12 @@ def measure(nn: NormalIntervals, before: float = 0.0) -> Measures:
     enough = len(nn.seconds) >= FEWEST
     changes = np.diff(nn.seconds, prepend=np.nan)[nn.follows]
     paired = enough and len(changes) >= FEWEST - 1
+    powers = {} if powers is None else powers
     windows = _windows(nn, before)
-    spectra = np.array([_powers(nn.at[part], nn.seconds[part]) for part in windows]).reshape(-1, 2)
+    for part in windows:
+        if (key := _key(nn, part)) not in powers:
+            powers[key] = _powers(nn.at[part], nn.seconds[part])
+    spectra = np.array([powers[_key(nn, part)] for part in windows]).reshape(-1, 2)
     lf, hf = (float(power) * MILLI**2 for power in spectra.mean(axis=0)) if windows else (None, None)
     means = [nn.seconds[part].mean() for part in windows]
     deviations = [nn.seconds[part].std(ddof=1) for part in windows]
@@ -120,6 +127,11 @@ def measure(nn: NormalIntervals, before: float = 0.0) -> Measures:
         "hf_ms2": hf,
         "lf_hf": lf / hf if lf is not None and hf else None,
     }
+
+
+def _key(nn: NormalIntervals, part: slice) -> tuple[float, float, int]:
+    """Times of the first and the last interval of a window, and their number."""
+    return float(nn.at[part.start]), float(nn.at[part.stop - 1]), part.stop - part.start
 
 
 def _windows(nn: NormalIntervals, before: float) -> list[slice]:

@@ -228,7 +228,7 @@ def _obstacle(reference: TestedRun, other: TestedRun) -> str:
         for one in (reference, other)
     )
     for name, value in ours.items():
-        if theirs[name] != value:
+        if shown(theirs[name]) != shown(value):  # an edited one may hold a NaN, which nothing equals
             if name == "test records":
                 return "other records test it"
             return f"{name} {shown(theirs[name])}, not {shown(value)}"

@@ -19,7 +19,7 @@ BEST = "model_best.pth.tar"
 WRITTEN = (".", "res", "pred", "pics")  # folders of a run that files are written to
 CONFIG = {  # the parts of a config.json that are read
     "class_names": [str],
-    "data": {"fingerprint": str, "source": str},
+    "data": {"fingerprint": str, "source": str, "records?": (dict, type(None))},
     "warnings?": [str],
     "resumed?": list,
     "versions?": dict,

@@ -81,7 +81,7 @@ def test_the_noise_stress_test() -> None:
         inside[round(start) : round(stop)] = True
     stirred = (np.arange(1806) >= 300) & ((np.arange(1806) - 300) % 240 < 120)
     assert inside[stirred].mean() > 0.85 and inside[~stirred].mean() < 0.04
-    assert read(lead(CASES / "118e24"))[1] == []
+    assert sum(stop - start for start, stop in read(lead(CASES / "118e24"))[1]) < 0.02 * 1806
 
 
 @needs_cases

@@ -119,6 +119,16 @@ def test_a_part_of_a_recording() -> None:
     assert not every_other.follows.any()
 
 
+def test_powers_that_are_kept_change_nothing() -> None:
+    times = np.append(0, np.cumsum(intervals(20))) / 1e3
+    nn = normal_intervals(times, flags(len(times)), flags(len(times)))
+    powers: dict[tuple[float, float, int], tuple[float, float]] = {}
+    whole = measure(nn, 0.0, powers)
+    assert len(powers) == whole["windows"] == 4 and whole == measure(nn)
+    late = nn.within(nn.at >= 600)
+    assert measure(late, 0.0, powers) == measure(late) and len(powers) == 4
+
+
 def test_equal_to_neurokit2_on_an_hour_of_clean_intervals() -> None:
     measures = ours(intervals(62))
     for name, value in NEUROKIT.items():
