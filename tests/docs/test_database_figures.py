@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT
@@ -39,3 +40,15 @@ def test_pooled_databases(title: str) -> None:
     (scores,) = results("pooled.json")["by seed"]
     text = (ROOT / "docs" / "new-patients.md").read_text(encoding="utf-8")
     assert cells(scores[title]) in text
+
+
+@pytest.mark.parametrize("network", ["as it is", "fine-tuned", "fine-tuned with DS1", "from scratch"])
+def test_fine_tuning(network: str) -> None:
+    runs = results("fine_tune.json")["networks"][network]
+    scores: dict[str, Any] = {
+        name: np.mean([run[name] for run in runs]) for name in ("S F1", "V F1", "accuracy", "j_kappa")
+    }
+    for of in ("EC57 gross", "EC57 average"):
+        scores[of] = {name: np.mean([run[of][name] for run in runs]) for name in runs[0][of]}
+    text = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    assert cells(scores) in text
