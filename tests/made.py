@@ -76,8 +76,9 @@ def exported(root: Path) -> Path:
 
 def small_record(minutes: float = 1.5, patient: int = 10) -> Record:
     """A synthetic recording whose samples are within -120 .. 120 and change by less than 128."""
-    record = patient_record(patient, minutes, np.random.SeedSequence(3))
-    digital = np.clip(np.rint(record.signal * GAIN), -120, 120).astype(np.int64)
+    # a short one is cut out of a longer one, whose signal is good
+    record = patient_record(patient, 1.5 if minutes < 1 else minutes, np.random.SeedSequence(3))
+    digital = np.clip(np.rint(record.signal * GAIN), -120, 120).astype(np.int64)[: round(minutes * 60 * 360)]
     digital = digital[: len(digital) // 12 * 12]  # whole blocks in every format
     inside = record.sample < len(digital)
     return Record(

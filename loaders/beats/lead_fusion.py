@@ -1,7 +1,4 @@
-"""Read several leads of one heart as one: where one is bad the others go on, where several are good they vote.
-
-Two leads that vote halve the detector's errors: docs/results.md has the figures, benchmarks/leads.py measures them.
-"""
+"""Read several leads of one heart as one: where one is bad the others go on, where several are good they vote."""
 
 from __future__ import annotations
 

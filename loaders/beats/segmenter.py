@@ -21,7 +21,7 @@ from loaders.io.annotations import read_beats
 from loaders.io.recording import Recording
 from toolbox.utils.aami import KAGGLE_ROW
 
-BLOCK = 1 << 20  # samples read at once
+BLOCK = 1 << 18  # samples read at once
 LONGEST_RR = 10.0  # s; the beat after a longer pause belongs to another rhythm
 REFRACTORY = 0.2  # s; two detections closer than that are one beat, seen from two chunks
 OVERLAP = 0.1  # s before a chunk in which its neighbour may have missed a beat at the edge

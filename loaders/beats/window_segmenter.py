@@ -48,8 +48,8 @@ def read_windows(
     """
     fs = recording.leads[leads[0]].fs
     good = good_beats(sample, bad or [[] for _ in leads], round(EDGE * fs))
-    if good[:, : spec.leads].all() and len(leads) > spec.leads:
-        leads, good = leads[: spec.leads], good[:, : spec.leads]
+    needed = max(spec.leads, 1 + _last_stand_in(good, spec.leads))
+    leads, good = leads[:needed], good[:, :needed]
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
     chunkers = [Chunker(fs, span=(length, context), judge=False) for _ in leads]
@@ -57,7 +57,14 @@ def read_windows(
 
     def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Those `inside` of the beats `near`, which are all in these chunks and their context."""
-        chunk, signal = together[0], spec.clean(_stacked(together, inverted), MITBIH_FS)
+        chunk, size = together[0], min(len(each.signal) for each in together)
+        turned = [-1.0 if inverted and k == 0 else 1.0 for k in range(len(together))]
+        # One after the other: cleaning takes many times the memory of a lead.
+        each_clean = [
+            spec.clean(sign * each.signal[:size, None].astype(np.float64), MITBIH_FS)
+            for sign, each in zip(turned, together, strict=True)
+        ]
+        signal = np.concatenate(each_clean, axis=1)
         at = positions((sample[near] - chunk.first) / chunk.step, MITBIH_FS, spec.rate, len(signal))
         x, features = values_of_good_leads(spec, signal, at, sample[near] / fs, good[near])
         return x[inside], None if features is None else features[inside]
@@ -95,10 +102,7 @@ def good_beats(sample: np.ndarray, bad: Sequence[Sequence[BadInterval]], edge: i
     return good
 
 
-def _stacked(together: tuple[Chunk, ...], inverted: bool) -> np.ndarray:
-    """(samples, leads) float64 at 360 Hz."""
-    samples = min(len(chunk.signal) for chunk in together)
-    signal = np.stack([chunk.signal[:samples] for chunk in together], axis=1).astype(np.float64)
-    if inverted:
-        signal[:, 0] *= -1
-    return signal
+def _last_stand_in(good: np.ndarray, read: int) -> int:
+    """The greatest number of a lead that stands in for one of the `read` first, by good (n, leads); -1 for none."""
+    lacking = ~good[:, :read].all(axis=1) & good.any(axis=1)
+    return int(good[lacking].argmax(axis=1).max()) if lacking.any() else -1

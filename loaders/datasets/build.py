@@ -116,7 +116,7 @@ def load(options: DataOptions, kind: type[ECGLoader]) -> Data:
     spec = InputSpec.of(options.inputs, options.patients.spliced)
     layout = whole_layout(spec)
     if options.split.train_on or options.split.test_on:
-        cache, parts = databases.load(options, layout, kind)
+        cache, parts = databases.load(options, layout, whole_layout(replace(spec, spliced=())), kind)
         beats = cache.splits["all"]
     else:
         cache = synthetic_cache(options.source, layout) or SourceFinder(options.source, layout).find_records()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,8 +37,8 @@ class Table:
     known: bool
 
 
-def open_tables(options: DataOptions, layout: Layout, texts: Iterable[str]) -> dict[str, Table]:
-    """The tables of all databases in these texts of flags, each once, by name."""
+def open_tables(options: DataOptions, layout_of: Callable[[str], Layout], texts: Iterable[str]) -> dict[str, Table]:
+    """The tables of all databases in these texts of flags, each once, by name, and in the layout of that name."""
     split = options.split
     places: dict[str, Place] = {}
     for place in (records_of(text)[0] for text in texts):
@@ -54,7 +54,7 @@ def open_tables(options: DataOptions, layout: Layout, texts: Iterable[str]) -> d
     patients = read_patients(split.patients) if split.patients else None
     tables = {}
     for name, place in places.items():
-        cache = open_database(place, options.source, layout, split.symbols)
+        cache = open_database(place, options.source, layout_of(name), split.symbols)
         tables[name] = table_of(place, cache, patients)
     return tables
 

@@ -38,8 +38,12 @@ class Sides:
     left_out: list[str]
 
 
-def load(options: DataOptions, layout: Layout, kind: type[ECGLoader]) -> tuple[Cache, Parts]:
+def load(options: DataOptions, layout: Layout, unspliced: Layout, kind: type[ECGLoader]) -> tuple[Cache, Parts]:
     """The beats of all databases that the flags name, in one table, and the rows of each part.
+
+    Args:
+        layout: of the databases that train.
+        unspliced: the same without synthetic patients, of those that only test.
 
     Raises:
         UserError: a database, a list or a record is not there; records train and test; nothing is left to test.
@@ -48,7 +52,9 @@ def load(options: DataOptions, layout: Layout, kind: type[ECGLoader]) -> tuple[C
     if not (split.train_on or split.split.startswith("interpatient")):
         raise UserError(f"--test-on goes with --train-on, or with a run of --split interpatient, not of {split.split}")
     named = {"train": split.train_on or [DS1], "test": split.test_on}
-    tables = open_tables(options, layout, [text for side in named.values() for text in side])
+    learned = {records_of(text)[0].name for text in named["train"]}
+    texts = [text for side in named.values() for text in side]
+    tables = open_tables(options, lambda name: layout if name in learned else unspliced, texts)
     sides = sides_of(named, tables)
     beats = Beats.join(table.beats for table in tables.values())
     trained = [tables[name] for name in dict.fromkeys(records_of(text)[0].name for text in named["train"])]

@@ -23,6 +23,8 @@ REPEATED = 4  # times,
 SHARE = 0.75  # and in so many of the long intervals
 REPEATED_SURE = np.array([0.2, 0.5, 0.8, 0.95, 0.8, 0.5, 0.2])  # probability around a beat that comes again and again
 LOWEST, HIGHEST = 0.05, 0.7  # of a usual beat's height
+BEND = 0.022  # s to either side that a wave is compared with
+SHARP = 1.5  # times a wave's height that its bend comes to, on average; P waves that are blocked come to 1.2
 LOCAL = 0.15  # s to either side that give the local height
 LEAST_HEIGHT = 0.02  # mV; noise is not blown up
 MARGIN = 2.0  # s before and after a stretch that is read again
@@ -70,7 +72,11 @@ def add_small_beats(
     intervals = np.diff(beats)
     middles = (beats[1:] + beats[:-1])[intervals > LONG * steps] / 2
     count = _neighbours(small, small, NEAR * steps)
-    small = small[(count >= REPEATED) & (count >= SHARE * _neighbours(small, middles, NEAR * steps))]
+    sharpness = _heights(_bend(slow, rate), small, rate, stride) / _heights(magnitude, small, rate, stride)
+    total = np.concatenate([[0], np.cumsum(sharpness)])
+    first, last = (np.searchsorted(small, small + side, "right") for side in (-NEAR * steps - 1, NEAR * steps))
+    sharp = total[last] - total[first] >= SHARP * (last - first)
+    small = small[sharp & (count >= REPEATED) & (count >= SHARE * _neighbours(small, middles, NEAR * steps))]
     raised = likely.copy()
     around = np.clip(small[:, None] + np.arange(-3, 4), 0, len(likely) - 1)
     raised[around] = np.maximum(raised[around], REPEATED_SURE)
@@ -94,6 +100,13 @@ def _heights(magnitude: np.ndarray, at: np.ndarray, rate: float, stride: int) ->
     reach = round(REACH * rate)
     around = (np.rint(at).astype(np.int64) * stride + stride // 2)[:, None] + np.arange(-reach, reach + 1)
     return magnitude[np.clip(around, 0, len(magnitude) - 1)].max(axis=1)
+
+
+def _bend(slow: np.ndarray, rate: float) -> np.ndarray:
+    """(m,) how far each sample of `slow` is from the line between those BEND before and after, twice."""
+    reach = round(BEND * rate)
+    padded = np.pad(slow, reach, mode="edge")
+    return np.abs(2 * slow - padded[: -2 * reach] - padded[2 * reach :])
 
 
 def _local_height(magnitude: np.ndarray, rate: float) -> np.ndarray:

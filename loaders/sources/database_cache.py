@@ -172,6 +172,6 @@ def remarks(records: Iterable[Mapping[str, object]]) -> list[str]:
         odd = [each for each in every if each[key]]
         if odd:
             names = ", ".join(str(each["name"]) for each in odd[:6]) + (" ..." if len(odd) > 6 else "")
-            count = f"{sum(int(str(each[key])) for each in odd)} " if key == "beyond" else ""
-            lines.append(f"{len(odd)} of {len(every)} records: {count}{text} ({names})")
+            count = f", {sum(int(str(each[key])) for each in odd)} in all" if key == "beyond" else ""
+            lines.append(f"{len(odd)} of {len(every)} records: {text}{count} ({names})")
     return lines

@@ -151,7 +151,15 @@ def test_list_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("class_names", None), ("class_names", -1), ("data", "x"), ("data", []), ("git", "x"), ("git", 1)],
+    [
+        ("class_names", None),
+        ("class_names", -1),
+        ("data", "x"),
+        ("data", []),
+        ("git", "x"),
+        ("git", 1),
+        ("data", {"records": 1}),
+    ],
 )
 def test_a_run_whose_config_was_edited_is_left_out(tmp_path: Path, capsys, key, value):
     make_run(tmp_path, "ecg_mlp_1", [1] * 6)

@@ -19,6 +19,7 @@ from inference.options import CsvOptions, PredictOptions
 from loaders.io.discovery import Item
 from tests.conftest import ROOT
 from tests.made import GAIN, small_record
+from toolbox.holter.episodes import Episode
 from toolbox.utils import UserError
 
 DOCS = ROOT / "docs"
@@ -85,7 +86,8 @@ def test_the_page_on_annotating_names_every_key_and_flag(workplace: Path) -> Non
     out = workplace / "out"
     annotate_file(Item(workplace / "100.hea"), load_classifier(workplace / "model.onnx"), AnnotateOptions(out=out))
     summary = json.loads((out / "100.ecg.json").read_text())
-    parts = [summary, summary["signal_quality"], summary["pauses"], summary["rate_per_min"], summary["episodes"][0]]
+    parts = [summary, summary["signal_quality"], summary["pauses"], summary["rate_per_min"]]
+    parts += [Episode("pause", 1.0, 4.0, 0, 1, None).to_dict()]
     assert [key for part in parts for key in part if f"`{key}`" not in text] == []
     flags = [field.name.replace("_", "-") for group in (PredictOptions, CsvOptions) for field in fields(group)]
     assert [flag for flag in flags if f"--{flag}" not in text] == []

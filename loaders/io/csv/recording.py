@@ -31,6 +31,7 @@ LONGEST_LINE = 1 << 14  # characters; a recording has not so many leads
 MOST_STRANGE = 0.05  # share of a lead's cells that may be no numbers
 NOTED = 1e-4  # relative difference of two rates that is worth a word
 CONTRADICTED = 0.01  # relative difference of two rates that cannot both be right
+MOST_COLUMNS = 1024  # of a file; no recorder has so many channels
 LEADS = ("named", "ecg")  # kinds of channels that are an ECG by their name
 MANY_COLUMNS = 16  # shown in a message
 
@@ -149,6 +150,8 @@ def layout_of(path: str, lines: list[str], encoding: str = "utf-8", later: Seque
         raise UserError(f"{path}: {error}") from error
     if layout is None:
         raise UserError(f"{path} is empty or holds no numbers; expected a line per sample, a column per lead")
+    if len(layout.names) > MOST_COLUMNS:
+        raise UserError(f"{path} has {len(layout.names)} columns; expected a line per sample, a column per lead")
     if _holds_kaggle_rows(lines, layout):
         raise UserError(
             f"{path} is a table of beats as Kaggle's ({KAGGLE_ROW} samples from 0 to 1 and a class in each line), no "

@@ -183,6 +183,17 @@ def test_kaggles_rows_of_every_database(root: Path) -> None:
     assert x.shape[1:] == (187,) and x.min() == 0 and x.max() == 1
 
 
+def test_synthetic_patients_are_made_of_training_records_only(root: Path) -> None:
+    flags = ["--train-on", "svdb", "--test-on", "mine:p2", "--spliced", "noisy:1", "--sampler", "patients"]
+    data = build(root, *flags)
+    names = np.unique(data.cache.splits["all"].record).tolist()
+    assert {name.partition("+")[0] for name in names if "+" in name} == {"svdb/800", "svdb/801", "svdb/802"}
+    origin = data.train.origin(data.train.rows)["record"].tolist()
+    assert {name.partition("+")[0] for name in origin} == set(records(data)["train"])
+    for part in (data.val, data.test):
+        assert not any("+" in name for name in part.origin(part.rows)["record"])
+
+
 # caches
 
 

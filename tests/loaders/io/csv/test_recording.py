@@ -82,5 +82,7 @@ def test_bad_csv_is_refused_with_where_it_is_bad(tmp_path: Path) -> None:
     assert "--columns" in refused(path, CsvFormat(360.0))
     path.write_text("time_s,sample,rr_s,class,p_N\n0.1,36,,N,1\n")
     assert "table of beats" in refused(path, CsvFormat(360.0))
+    path.write_text((",".join("1" * 1025) + "\n") * 3)
+    assert "has 1025 columns; expected a line per sample" in refused(path, CsvFormat(360.0))
     (tmp_path / "r.xyz").write_text("1\n")
     assert "no recording" in refused(tmp_path / "r.xyz")
