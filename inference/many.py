@@ -15,6 +15,7 @@ from inference.files import AnnotateOptions, annotate_file, read_leads
 from inference.folder_summary import summarize_folder
 from inference.outputs import REMEDY, Outputs
 from loaders.io.discovery import Item
+from toolbox.holter.episodes import ATRIAL_FIBRILLATION, PACED
 from toolbox.utils import printable, warn
 from toolbox.utils.parallel import run_all
 from toolbox.utils.signals import Ended
@@ -92,6 +93,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     parts += [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
     shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}
     parts += [f"{letter} {100 * share:.2f} %" for letter, share in shares.items()]
+    lasting = [(kind, summary.get("rhythms", {}).get(kind)) for kind in (ATRIAL_FIBRILLATION, PACED)]
+    parts += [f"{kind} {rhythm['seconds'] / 60:.1f} min" for kind, rhythm in lasting if rhythm]
     silence = summary["without_beats"]["longest"]
     parts += [f"longest without a beat {silence['seconds']:.1f} s ({silence['kind']})"] if silence else []
     parts += [f"corrected: {text}"] if (text := correction_text(summary)) else []

@@ -24,6 +24,7 @@ FLOOR = 0.02  # mV: lower than this no heart beats, and noise is not blown up
 DILATIONS = (1, 2, 4, 8)
 SMOOTH = (0.25, 0.5, 0.25)
 DOUBTFUL = 0.42  # from an even chance: between 0.08 and 0.92
+CUT_OFF = 0.2  # s at the ends of a signal, which may cut off a beat; that is no doubt
 REFRACTORY = 0.2  # s
 THRESHOLD = 0.5
 REACH = 8  # samples of RATE to either side that an R peak is looked for in
@@ -192,6 +193,7 @@ def read_peaks(
     peaks = peaks[heights.tell_from_noise(slow, peaks / stretch, RATE)]
     likely = likely[1:-1].astype(np.float32)
     doubts = _doubtful_maxima(likely)
+    doubts = doubts[(doubts >= CUT_OFF * STEPS) & (doubts < len(likely) - CUT_OFF * STEPS)]
     weight = np.minimum(1, 4 * np.minimum(likely[doubts], 1 - likely[doubts]))
     weight *= heights.noisiness(slow, doubts * STRIDE + STRIDE // 2, RATE)
     return Reading(peaks, likely, doubts / STEPS, weight)

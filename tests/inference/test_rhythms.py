@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import wfdb
 
 from inference.files import AnnotateOptions, annotate_file
+from inference.many import annotate_files
 from inference.recording import AnnotatedLead, annotate_lead
 from loaders.io.discovery import Item
 from loaders.io.open import open_recording
@@ -112,6 +114,7 @@ def test_paced_rhythm_is_said(name: str, tmp_path: Path) -> None:
     options = AnnotateOptions(out=tmp_path)
     summary = annotate_file(Item(RECORDS / f"{name}.hea"), AllNormal(), options)
     assert any(text.startswith("a pacemaker leads") for text in summary["warnings"])
+    assert summary["rhythms"][PACED]["seconds"] > 1300
     content = wfdb.rdann(str(tmp_path / name), "ecg")
     texts = [text.rstrip("\0") for text in content.aux_note]
     assert "(P" in texts and content.symbol.count("/") > 1300
@@ -131,3 +134,9 @@ def test_paced_rhythm_is_said(name: str, tmp_path: Path) -> None:
 def test_regular_hearts_have_no_false_alarm(path: Path) -> None:
     kinds = {e.kind for e in annotated(path).beats.rhythms}
     assert not kinds & {ATRIAL_FIBRILLATION, FIBRILLATION, PACED} and kinds <= set(RHYTHMS)
+
+
+@needs_cases
+def test_the_terminals_line_says_how_long_it_fibrillates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    annotate_files([Item(CASES / "data_92_19.hea")], {}, AllNormal(), AnnotateOptions(out=tmp_path), 0)
+    assert re.search(r"atrial fibrillation or flutter 0\.\d min", capsys.readouterr().out)

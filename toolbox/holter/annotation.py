@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from toolbox.holter.episodes import FIBRILLATION, PACED, Episode, find_episodes, summarize
+from toolbox.holter.episodes import FIBRILLATION, PACED, Episode, find_episodes, seconds_by_kind, summarize
 from toolbox.holter.rhythm_marks import rhythm_marks
 from toolbox.holter.silences import SilenceJudge, find_silences
 from toolbox.holter.strips import BeatMarks
@@ -141,6 +141,7 @@ class AnnotatedRecording:
         }
         return {
             **summarize(self.rr, self.letters, self.all_letters, self.episodes),
+            "rhythms": seconds_by_kind(self.rhythms),
             "reclassified": dict(self.reasons),
             "signal_quality": quality,
             "episodes": [episode.to_dict() for episode in self.episodes],

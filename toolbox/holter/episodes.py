@@ -167,6 +167,15 @@ def summarize(rr: np.ndarray, letters: np.ndarray, names: tuple[str, ...], episo
     }
 
 
+def seconds_by_kind(episodes: Sequence[Episode]) -> dict[str, dict[str, float]]:
+    """How many episodes there are of each kind of RHYTHMS, and how long they last together."""
+    return {
+        kind: {"count": len(those), "seconds": round(sum(e.seconds for e in those), 3)}
+        for kind in RHYTHMS
+        if (those := [e for e in episodes if e.kind == kind])
+    }
+
+
 def _without_beats(silences: list[Episode]) -> dict[str, Any]:
     """How many stretches without beats there are of each kind, and the longest of all."""
     longest = max(silences, key=lambda episode: episode.stop - episode.start, default=None)

@@ -110,6 +110,13 @@ def test_silence_is_no_noise(height: float) -> None:
     assert marked == [] and doubt.max() < NOISY
 
 
+def test_beats_that_the_ends_cut_off_are_no_noise() -> None:
+    at = np.arange(30 * 250) / 250
+    pulses = np.exp(-0.5 * (((at + 0.5) % 1 - 0.5) / 0.02) ** 2)
+    doubt, noise = read(pulses, 250.0)
+    assert noise == [] and doubt.max() < NOISY
+
+
 def test_doubts_are_divided_by_the_beats_of_the_ten_seconds_around() -> None:
     counts = np.zeros((2, 40))
     counts[0, 20] = 3.0
