@@ -31,7 +31,7 @@ class PacingReader:
 
     def __init__(self, fs: float) -> None:
         self.sees = fs >= LOWEST_RATE
-        self._windows: list[np.ndarray] = []
+        self._measures: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._before = np.zeros(0, dtype=np.float32)
 
     def add(self, signal: np.ndarray, peaks: np.ndarray) -> None:
@@ -44,14 +44,15 @@ class PacingReader:
         outside = (index < 0) | (index >= len(whole))
         windows = whole[np.clip(index, 0, len(whole) - 1)]
         windows[outside] = np.nan
-        self._windows.append(windows.astype(np.float16))
+        spiked, stepped, shapes = _measure(windows)
+        self._measures.append((spiked, stepped, shapes.astype(np.float32)))  # a fraction of the windows' memory
         self._before = whole[: len(whole) - AFTER][-BEFORE:]
 
     def paced(self, count: int) -> np.ndarray:
         """(count,) whether each beat is paced; none where the recording is too slow to show it."""
-        if not self._windows or not count:
+        if not self._measures or not count:
             return np.zeros(count, dtype=bool)
-        return paced_beats(np.concatenate(self._windows).astype(np.float32))
+        return _paced(*(np.concatenate(parts) for parts in zip(*self._measures, strict=True)))
 
 
 def paced_beats(windows: np.ndarray) -> np.ndarray:
@@ -60,7 +61,11 @@ def paced_beats(windows: np.ndarray) -> np.ndarray:
     Where SHARE of the AROUND beats show a spike, those that show one, begin with as steep an edge, or
     look like the average of those that do.
     """
-    spiked, stepped, shapes = _measure(windows)
+    return _paced(*_measure(windows))
+
+
+def _paced(spiked: np.ndarray, stepped: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """See `paced_beats`; by what `_measure` gives."""
     whole = np.convolve(np.ones(len(spiked)), np.ones(AROUND), "same")
     led = (np.convolve(spiked, np.ones(AROUND), "same") / whole)[: len(spiked)] >= SHARE
     if len(spiked) < AROUND:
