@@ -25,8 +25,8 @@ LEADS = [
 
 @pytest.fixture(scope="module")
 def digital() -> np.ndarray:
-    """(samples, 2) of 30 s."""
-    return small_record(0.5).digital
+    """(samples, 2) of 18 s."""
+    return small_record(0.3).digital
 
 
 @pytest.fixture(autouse=True)
