@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from inference.files import read_leads
 from loaders.io.annotations import TABLE_OF_RECORDINGS
 from toolbox.holter.index_page import index_row, write_index
 from toolbox.utils import UserError, atomic_write, os_error_text, printable, read_json, warn
@@ -32,7 +33,7 @@ def recordings_line(summary: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     beats, burden, totals = summary["beats"], summary["burden"], summary["totals"]
     silence = summary["without_beats"]["longest"] or {}
-    leads = " ".join(lead["name"] for lead in summary["leads"])
+    leads = " ".join(lead["name"] for lead in read_leads(summary))
     line = dict(zip(TABLE_OF_RECORDINGS.split(","), (
         summary["recording"], summary["start"], summary["seconds"], leads), strict=True))  # fmt: skip
     line |= {"beats": beats["all"]} | {f"rate_{name}": rate for name, rate in summary["rate_per_min"].items()}

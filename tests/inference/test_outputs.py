@@ -145,7 +145,7 @@ def test_a_corrected_annotation_is_kept_whatever_is_asked_for(
 
 
 DAMAGES: list[Callable[[bytes], bytes]] = [
-    lambda content: b"", lambda content: content[:-1], lambda content: content + b"\n", lambda content: content[:50],
+    lambda content: b"", lambda content: content[:-1], lambda content: content + b"\n", lambda content: content[:20],
     lambda content: bytes([content[0] ^ 1]) + content[1:],
 ]  # fmt: skip
 
