@@ -65,14 +65,18 @@ def names_and_units(
 
 def _single(heads: list[str], kinds: Sequence[str]) -> tuple[list[str], list[str]]:
     """The name and the unit of a single column; of lines "name, value" in any language, a unit is a value."""
-    rows = [line.strip().strip("#%'\" ") for line in heads if line.strip()]
-    if not rows:
+    filled = [line for line in heads if line.strip()]
+    if not filled:
         return [""], [""]
+    rows = [line.strip().strip("#%'\" ") for line in filled]
     pairs = [pair for row in rows if len(pair := PAIR.split(row)) == 2 and all(pair)]
     unit = next((value for _, value in pairs if millivolts(value)), "")
     if _is_units([rows[-1]]) and millivolts(rows[-1]):  # alone in its line
         unit, rows = rows[-1], rows[:-1]
     last = rows[-1] if rows else ""
+    quoted = cells_of(filled[-1], ",") if filled[-1].strip().startswith('"') else []
+    if len(quoted) == 1 and len(rows) == len(filled):
+        return quoted, [unit]  # a single cell, whatever stands in it
     return ["" if not last or PAIR.search(last) or _is_metadata([last]) else last], [unit]
 
 
