@@ -26,13 +26,13 @@ class Classifier(Protocol):
         class_names: one for each column of `probabilities`.
         name: of the network, for people.
         input_spec: the windows and features that it reads; None for Kaggle's rows.
-        dataset: the name of what it was trained on; "" where its file does not say.
+
+    One may also say what it was trained on, by an attribute `dataset`.
     """
 
     class_names: tuple[str, ...]
     name: str
     input_spec: InputSpec | None
-    dataset: str
 
     def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """(n, classes) float32 of rows (n, 187), or of windows (n, leads, samples) and features (n, k), all float32."""
@@ -41,9 +41,14 @@ class Classifier(Protocol):
         """A digest that is equal for classifiers that give equal answers."""
 
 
+def dataset_of(classifier: Classifier) -> str:
+    """The name of what a network was trained on; "" where it does not say."""
+    return str(getattr(classifier, "dataset", ""))
+
+
 def training_warnings(classifier: Classifier) -> list[str]:
     """Warnings for the reader of a recording's annotations: classes of a network that never saw a person's beat."""
-    return [MADE_UP] if classifier.dataset.startswith("synthetic") else []
+    return [MADE_UP] if dataset_of(classifier).startswith("synthetic") else []
 
 
 def training_limits(classifier: Classifier) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference.classifier import MADE_UP, Classifier, training_limits, training_warnings
+from inference.classifier import MADE_UP, Classifier, dataset_of, training_limits, training_warnings
 from inference.corrections import Corrections, correction_text, describe_corrections
 from inference.hours_table import write_hours
 from inference.outputs import EPISODES, HOURS, REMEDY, Outputs
@@ -107,7 +107,7 @@ def annotate_file(
             network = single if single is not None and annotated.network == single.name else classifier
             warnings = [*training_warnings(network), *([warning] if warning else [])]
             summary = summarize(recording, annotated, options, warnings)
-            summary["model"] |= {"dataset": network.dataset, "limits": training_limits(network)}
+            summary["model"] |= {"dataset": dataset_of(network), "limits": training_limits(network)}
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
             files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]

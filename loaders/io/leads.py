@@ -120,6 +120,7 @@ def likely_leads(leads: Sequence[Lead]) -> tuple[list[int], list[int]]:
     Channels without a name that are no voltage may only be leads where none is a voltage.
     """
     kinds = [kind_of(lead) for lead in leads]
+    kinds = ["unknown" if kind == "other" and lead.chosen else kind for kind, lead in zip(kinds, leads, strict=True)]
     sure = [k for k, kind in enumerate(kinds) if kind == "named"] + [k for k, kind in enumerate(kinds) if kind == "ecg"]
     maybe = [k for k, kind in enumerate(kinds) if kind == "unknown"]
     voltages = [k for k in maybe if leads[k].scale is not None]

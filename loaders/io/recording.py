@@ -38,6 +38,7 @@ class Lead:
         scale: mV of one such unit; None when unknown.
         fs: samples per second.
         low, high: mV, the least and greatest value that the digitizer could give; infinite where unknown.
+        chosen: a person named it as a lead (--columns), whatever it is called.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Lead:
     fs: float
     low: float = -np.inf
     high: float = np.inf
+    chosen: bool = False
 
 
 @dataclass

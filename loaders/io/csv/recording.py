@@ -237,7 +237,7 @@ def leads_of(path: str, layout: CsvLayout, csv: CsvFormat, fs: float, times: Seq
         chosen = [k for k, lead in leads.items() if kind_of_lead(lead) in LEADS or not is_time_name(lead.name)]
     if not chosen:
         raise UserError(f"{path}: none of its columns looks like a lead ({shown}); name them by --columns")
-    return [_lead(layout, k, csv, fs) for k in chosen]
+    return [replace(_lead(layout, k, csv, fs), chosen=bool(csv.columns)) for k in chosen]
 
 
 def _lead(layout: CsvLayout, k: int, csv: CsvFormat, fs: float) -> Lead:
