@@ -22,7 +22,7 @@ import commander
 from args import NAME_FLAGS, parse_args, run_options
 from benchmarks.common import ROOT, make_parser, run_program, table
 from toolbox.logger import Experiment
-from toolbox.runs.folders import Run, list_runs
+from toolbox.runs.folders import Run, flag_words, list_runs
 from toolbox.utils import UserError, read_json, schema_error, write_json
 from toolbox.utils.options import read_config
 
@@ -93,9 +93,8 @@ def started(cell: Cell, places: list[str], root: str) -> Run | None:
 
 def named(run: Run) -> list[str]:
     """The flags that find `run`."""
-    values = {key: run.options[key] for key in NAME_FLAGS if key not in ("split", "fold")}
-    pairs = ((f"--{key.replace('_', '-')}", "none" if value is None else str(value)) for key, value in values.items())
-    return [*(word for pair in pairs for word in pair), "--version", str(run.version)]
+    names = [key for key in NAME_FLAGS if key not in ("split", "fold")]
+    return [*(word for key in names for word in flag_words(key, run.options[key])), "--version", str(run.version)]
 
 
 def fill(cell: Cell, places: list[str], root: str) -> dict[str, Any]:

@@ -49,12 +49,12 @@ def annotate_files(
     finished: list[str] = []
 
     def report(summary: dict[str, Any]) -> None:
-        finished.append(summary["path"])
         with tqdm.external_write_mode():  # moves progress bars out of the way
+            for text in () if finished else training_warnings(classifier):
+                warn(text)
             _print_summary(summary)
+        finished.append(summary["path"])
 
-    for text in training_warnings(classifier) if named else ():
-        warn(text)
     try:
         done, all_failed = run_all(work, named, {**failed, **refused}, processes, report)
     except Ended as stop:

@@ -87,7 +87,10 @@ def _values(words: list[str]) -> dict[str, object]:
 def test_recipes_are_valid_and_their_flags_may_be_overridden(path: Path) -> None:
     if path.stem == "table":  # not a file for --config
         return
-    recipe = parse_args(["--config", str(path)])
-    assert recipe.model_name
-    other = parse_args(["--config", str(path), "--optimizer", "sgd", "--scheduler", "StepLR", "--criterion", "nll"])
+    words = ["--pretrained", "RUN"] if path.stem == "finetune" else []  # whose model is that of another run
+    recipe = parse_args(["--config", str(path), *words])
+    assert recipe.model_name or words
+    other = parse_args(
+        ["--config", str(path), *words, "--optimizer", "sgd", "--scheduler", "StepLR", "--criterion", "nll"]
+    )
     assert (other.optimizer, other.scheduler, other.criterion) == ("sgd", "StepLR", "nll")
