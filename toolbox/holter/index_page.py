@@ -77,7 +77,7 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Mapping[s
         title=f"{len(rows):,} recording{'s' * (len(rows) != 1)}",
         head=HEAD,
         rows=[_cells(row) for row in sorted(rows, key=worst_first)],
-        failed=[f"{printable(name)}: {printable(why)}" for name, why in (failed or {}).items()],
+        failed=[printable(why if name in why else f"{name}: {why}") for name, why in (failed or {}).items()],
         script=script,
         script_sha256=encode(hashlib.sha256(script.encode()).digest()),
     )
