@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from loaders.beats.input_spec import InputGeometry
 from loaders.datasets.augment import change, light
 from loaders.datasets.dataset import Batch, ECGLoader
 from loaders.names import parse_augment
+from toolbox.utils import UserError
 from toolbox.utils.signals import STOPPING, held_back, leave_signals
 
+DESCRIPTORS, OTHERS = 12, 8  # open files that a worker takes (queues, a pipe, tensors on their way), and a run's own
 CHUNK = 4096  # rows gathered at once,
 CHUNK_VALUES = 1 << 22  # but no more samples than that (16 MB)
 
@@ -56,6 +59,8 @@ class Batches:
         self.batch_size = batch_size
         self.generator = generator
         self.weights = weights.cpu() if weights is not None else None
+        if workers:
+            check_descriptors(workers)
         self.workers = workers
         self.limit = limit
         self.light, self.changes = augment == "light", parse_augment(augment)
@@ -181,6 +186,25 @@ class Batches:
         chunks = order.split(self.batch_size * each)[done // each :]
         batches = (batch for chunk in chunks for batch in _split(self.dataset.batch(chunk), self.batch_size))
         return islice(batches, done % each, None)
+
+
+def check_descriptors(workers: int) -> None:
+    """Refuse to start workers that could open no more files: they and this process would wait for ever.
+
+    Raises:
+        UserError: the limit of open files is too low for so many workers.
+    """
+    try:
+        from resource import RLIMIT_NOFILE, getrlimit  # not on Windows
+    except ImportError:
+        return
+    limit, in_use = getrlimit(RLIMIT_NOFILE)[0], len(list(Path("/dev/fd").iterdir()))
+    needed = in_use + DESCRIPTORS * workers + OTHERS
+    if 0 <= limit < needed:
+        raise UserError(
+            f"{workers} workers need {needed} open files, and this process may have {limit}; raise the limit (ulimit "
+            f"-n {needed}) or take fewer --workers"
+        )
 
 
 def _split(whole: Batch, size: int) -> Iterator[Batch]:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from loaders.datasets.batches import Batches
+from loaders.datasets.batches import Batches, check_descriptors
 from loaders.datasets.dataset import ECGLoader, ECGLoader_bin
 from tests.loaders.rows import rows
+from toolbox.utils import UserError
 
 COUNTS = [40, 10, 20, 5, 8]
 
@@ -199,3 +200,13 @@ def test_a_limit_ends_a_shuffled_pass(dataset: ECGLoader) -> None:
 def test_a_limit_beyond_the_rows_changes_nothing(dataset: ECGLoader) -> None:
     assert ids(Batches(dataset, 16, limit=100)) == list(range(83))
     assert len(Batches(dataset, 16, limit=100)) == 6
+
+
+def test_workers_that_could_open_no_files_are_refused_before_they_wait_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (40, 4096))
+    with pytest.raises(UserError, match=r"^2 workers need \d+ open files, and this process may have 40; "):
+        check_descriptors(2)
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (-1, -1))  # no limit
+    check_descriptors(1000)
