@@ -202,7 +202,7 @@ def test_a_limit_beyond_the_rows_changes_nothing(dataset: ECGLoader) -> None:
     assert len(Batches(dataset, 16, limit=100)) == 6
 
 
-def test_workers_that_could_open_no_files_are_refused_before_they_wait_for_ever(
+def test_workers_that_could_open_no_files_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("resource.getrlimit", lambda kind: (40, 4096))
