@@ -53,10 +53,15 @@ def switches(reading: LeadsSegmenter) -> list[tuple[int, int, str]]:
     return [(span.start, span.stop, names[span.lead]) for span in reading.spans if span.lead]
 
 
+DANGERS = {"noise": "ventricular flutter or fibrillation", "flat": "asystole"}  # that look like an unreadable lead
+
+
 def no_beats(recording: Recording, reading: LeadsSegmenter, skipped: list[BadInterval]) -> str:
-    """The error message for a recording without beats."""
-    kinds = " or ".join(dict.fromkeys("missing" if each.kind == "gap" else each.kind for each in skipped))
-    share = f"; {100 * _length(skipped) / reading.samples:.0f} % of it is {kinds}" if skipped else ""
+    """The error message for a recording without beats, which may be the worst of all: it says what that can mean."""
+    kinds = dict.fromkeys("missing" if each.kind == "gap" else each.kind for each in skipped)
+    share = f"; {100 * _length(skipped) / reading.samples:.0f} % of it is {' or '.join(kinds)}" if skipped else ""
+    dangers = [DANGERS[kind] for kind in kinds if kind in DANGERS]
+    share += f": it may be {' or '.join(dangers)}, look at the signal" if dangers else ""
     return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
 
 

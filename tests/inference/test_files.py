@@ -204,7 +204,9 @@ def test_signals_in_an_unknown_unit_are_read_and_said_to_be(record: Record, plai
 
 def test_no_beats_is_no_result(tmp_path: Path) -> None:
     header = write_format(tmp_path, "r", np.zeros((7200, 2), dtype=np.int64), "16")
-    with pytest.raises(UserError, match="no heartbeat in lead MLII; 100 % of it is flat"):
+    with pytest.raises(
+        UserError, match="no heartbeat in lead MLII; 100 % of it is flat: it may be asystole, look at the signal"
+    ):
         annotate_file(Item(header), Rule(), AnnotateOptions())
     for n in (12, 600):
         header = write_format(tmp_path, "short", np.arange(2 * n).reshape(n, 2) % 50, "16")

@@ -54,6 +54,9 @@ def test_nothing_but_noise_is_no_result(tmp_path: Path) -> None:
         "noise", 360, ["mV"] * 2, ["MLII", "V1"], noise, fmt=["16"] * 2, adc_gain=[1000] * 2, baseline=[0] * 2,
         write_dir=str(tmp_path),
     )  # fmt: skip
-    with pytest.raises(UserError, match="no heartbeat in lead MLII; 100 % of it is noise"):
+    with pytest.raises(
+        UserError,
+        match="no heartbeat in lead MLII; 100 % of it is noise: it may be ventricular flutter or fibrillation, look",
+    ):
         annotate_file(Item(tmp_path / "noise.hea"), Rule(), AnnotateOptions())
     assert not list(tmp_path.glob("*.ecg*"))
