@@ -49,11 +49,11 @@ def annotate_files(
     finished: list[str] = []
 
     def report(summary: dict[str, Any]) -> None:
+        finished.append(summary["path"])  # first: a signal may come while it is printed
         with tqdm.external_write_mode():  # moves progress bars out of the way
-            for text in () if finished else training_warnings(classifier):
+            for text in training_warnings(classifier) if len(finished) == 1 else ():
                 warn(text)
             _print_summary(summary)
-        finished.append(summary["path"])
 
     try:
         done, all_failed = run_all(work, named, {**failed, **refused}, processes, report)
