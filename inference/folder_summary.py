@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import hashlib
 import io
 import os
 import re
@@ -15,10 +14,12 @@ from typing import Any
 from inference.files import read_leads
 from loaders.io.annotations import TABLE_OF_RECORDINGS
 from toolbox.holter.index_page import index_row, write_index
-from toolbox.utils import UserError, atomic_write, os_error_text, printable, read_json, warn
+from toolbox.holter.sealed import is_sealed, write_sealed
+from toolbox.utils import UserError, os_error_text, printable, read_json, warn
 from toolbox.utils.temporary import alone_in
 
 NAME, INDEX = "summary.csv", "index.html"
+LAST_LINE = "# pytorch-ecg: SHA-256 of the lines above {}\n"
 SEAL = re.compile(rb"# pytorch-ecg: SHA-256 of the lines above ([0-9a-f]{64})\r?\n\Z")
 HRV_COLUMNS = ("mean_nn_ms", "sdnn_ms", "rmssd_ms", "lf_hf")
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would take for one, at the beginning of a text
@@ -81,18 +82,12 @@ def write_summary(folder: Path, summaries: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         UserError: the file that is there is another's, or was changed since it was written.
     """
-    path = folder / NAME
-    if os.path.lexists(path) and not is_own_summary(path):
-        raise UserError(f"{path} exists and is not as --predict wrote it; it is kept, and no table of recordings made")
     lines = [recordings_line(summary, folder) for summary in summaries]
     text = io.StringIO()
     text.write(",".join(lines[0]) + "\n")
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerows([_cell(value) for value in line.values()] for line in lines)
-    content = text.getvalue().encode()
-    seal = f"# pytorch-ecg: SHA-256 of the lines above {hashlib.sha256(content).hexdigest()}\n"
-    with atomic_write(path) as handle:
-        handle.write(content + seal.encode())
+    write_sealed(folder / NAME, text.getvalue().encode(), LAST_LINE, SEAL)
 
 
 def _cell(value: Any) -> Any:
@@ -105,11 +100,7 @@ def _cell(value: Any) -> Any:
 
 def is_own_summary(path: Path) -> bool:
     """Check whether a file is a table that `write_summary` wrote and nobody has changed."""
-    if path.is_symlink() or not path.is_file():
-        return False
-    content = path.read_bytes()
-    seal = SEAL.search(content)
-    return seal is not None and hashlib.sha256(content[: seal.start()]).hexdigest().encode() == seal[1]
+    return is_sealed(path, SEAL)
 
 
 def common_folder(pages: Iterable[str], out: Path | None) -> Path | None:

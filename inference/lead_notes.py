@@ -11,6 +11,7 @@ from loaders.io.recording import Recording
 
 ENOUGH_SIGNAL = 0.9  # share of a lead; with less, it is warned of
 NOISE = "noise"  # the kind of bad interval in which there is a signal
+DANGERS = {NOISE: "ventricular flutter or fibrillation", "flat": "asystole"}  # that look like an unreadable lead
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,6 @@ def switches(reading: LeadsSegmenter) -> list[tuple[int, int, str]]:
     """(start, stop, lead's name) in samples: the stretches in which another lead was read than the one to annotate."""
     names = [reading.recording.leads[position].name for position in reading.positions]
     return [(span.start, span.stop, names[span.lead]) for span in reading.spans if span.lead]
-
-
-DANGERS = {"noise": "ventricular flutter or fibrillation", "flat": "asystole"}  # that look like an unreadable lead
 
 
 def no_beats(recording: Recording, reading: LeadsSegmenter, skipped: list[BadInterval]) -> str:

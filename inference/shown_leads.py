@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from loaders.beats.segmenter import BLOCK
-from loaders.dsp.chunks import Chunker, iter_chunks
+from loaders.dsp.chunks import Chunker, iter_chunks, recorded
 from loaders.io.recording import Recording
 from toolbox.holter.trace import CompressedTrace
 
@@ -26,9 +24,5 @@ def _shown(recording: Recording, position: int, scale: float) -> CompressedTrace
     trace = CompressedTrace()
     chunker = Chunker(recording.leads[position].fs)
     for chunk in iter_chunks(recording.stream(position, BLOCK), chunker):
-        signal = chunk.signal.copy()
-        for interval in chunk.bad:
-            if interval.kind == "gap":
-                signal[interval.start : interval.stop] = np.nan
-        trace.add(signal[chunk.start : chunk.stop] * scale)
+        trace.add(recorded(chunk) * scale)
     return trace.finish()

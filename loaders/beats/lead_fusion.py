@@ -11,7 +11,7 @@ import scipy
 
 from loaders.dsp.chunks import Chunk
 from loaders.dsp.noise import LeadReading
-from loaders.dsp.quality import BadInterval, runs_of
+from loaders.dsp.quality import BadInterval, covered, runs_of
 from loaders.dsp.resample import MITBIH_FS
 from loaders.dsp.rpeaks import REFRACTORY, STEPS, THRESHOLD
 
@@ -60,10 +60,7 @@ def common(bad: Sequence[Sequence[BadInterval]], size: int) -> list[BadInterval]
         return list(bad[0])
     others = np.ones(size, dtype=bool)
     for intervals in bad[1:]:
-        one = np.zeros(size, dtype=bool)
-        for start, stop, _ in intervals:
-            one[start:stop] = True
-        others &= one
+        others &= covered(intervals, size)
     return [
         BadInterval(start + a, start + b, kind) for start, stop, kind in bad[0] for a, b in runs_of(others[start:stop])
     ]

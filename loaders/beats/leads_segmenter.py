@@ -15,7 +15,7 @@ from loaders.beats.lead_fusion import STEP, FusedChunk, fuse
 from loaders.beats.segmenter import BLOCK, LeadPolarity, LeadSegmenter, SegmentedChunk, intervals_of
 from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
 from loaders.dsp.noise import LeadReader, LeadReading
-from loaders.dsp.quality import BadInterval, beside, merge_intervals
+from loaders.dsp.quality import BadInterval, beside, covered, merge_intervals
 from loaders.io.recording import Recording
 from toolbox.utils import one_blas_thread
 
@@ -156,8 +156,6 @@ def _as_long(one: tuple[Chunk, LeadReading | None], first: Chunk) -> tuple[Chunk
 
 def _outside(peaks: np.ndarray, chunk: Chunk) -> np.ndarray:
     """The peaks (n,) that lie in no bad interval of a chunk, and within its signal."""
-    bad = np.zeros(len(chunk.signal), dtype=bool)
-    for start, stop, _ in chunk.bad:
-        bad[start:stop] = True
+    bad = covered(chunk.bad, len(chunk.signal))
     within = peaks[peaks < len(bad)]
     return within[~bad[within]]

@@ -13,7 +13,7 @@ from loaders.beats.features.base import RECENT
 from loaders.beats.features.causal import LAST
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.table import cut_kaggle_rows, extend_peaks
-from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
+from loaders.dsp.chunks import Chunk, Chunker, iter_chunks, recorded
 from loaders.dsp.noise import LeadReader
 from loaders.dsp.quality import BadInterval, beside, polarity
 from loaders.dsp.resample import MITBIH_FS
@@ -174,7 +174,7 @@ class Segmenter:
         seen = np.minimum(len(peaks) - 1 - kept, SEEN)
         quality = "".join([bad.kind for bad in chunk.bad if bad.stop >= len(chunk.signal)][-1:])
         skipped = intervals_of(replace(chunk, bad=with_cut_off_ends(chunk, peaks)))
-        return SegmentedChunk(sample, begins, seen, rows, features, skipped, _shown(chunk), doubt, quality)
+        return SegmentedChunk(sample, begins, seen, rows, features, skipped, recorded(chunk), doubt, quality)
 
     def _windows(
         self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, following: np.ndarray
@@ -268,12 +268,3 @@ def intervals_of(chunk: Chunk) -> list[BadInterval]:
             start, stop = chunk.to_own(inside).tolist()
             skipped.append(BadInterval(start, stop, interval.kind))
     return skipped
-
-
-def _shown(chunk: Chunk) -> np.ndarray:
-    """The signal of the chunk itself, without the lines that bridge its gaps."""
-    signal = chunk.signal.copy()
-    for interval in chunk.bad:
-        if interval.kind == "gap":
-            signal[interval.start : interval.stop] = np.nan
-    return signal[chunk.start : chunk.stop]

@@ -136,3 +136,12 @@ def bridged(chunk: Chunk) -> np.ndarray:
         left, right = right if start == 0 else left, left if stop == len(signal) else right
         signal[start:stop] = np.linspace(left, right, stop - start)
     return signal
+
+
+def recorded(chunk: Chunk) -> np.ndarray:
+    """(stop - start,) the signal of the chunk itself, NaN instead of the lines that bridge its gaps."""
+    signal = chunk.signal.copy()
+    for interval in chunk.bad:
+        if interval.kind == "gap":
+            signal[interval.start : interval.stop] = np.nan
+    return signal[chunk.start : chunk.stop]

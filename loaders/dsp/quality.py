@@ -116,6 +116,14 @@ def beside(intervals: list[BadInterval], others: list[BadInterval]) -> list[BadI
     return sorted(parts)
 
 
+def covered(intervals: Iterable[BadInterval], size: int) -> np.ndarray:
+    """(size,) bool: whether each sample lies in one of the intervals."""
+    inside = np.zeros(size, dtype=bool)
+    for start, stop, _ in intervals:
+        inside[start:stop] = True
+    return inside
+
+
 def merge_intervals(intervals: list[BadInterval]) -> list[BadInterval]:
     """Join intervals that were cut at the edges of chunks."""
     merged: list[BadInterval] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,12 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 from toolbox.holter.episodes import ATRIAL_FIBRILLATION
-from toolbox.holter.page_pack import encode
+from toolbox.holter.sealed import is_sealed, write_sealed
 from toolbox.holter.strips import clock
-from toolbox.reports.html import ABSENT, load_template
-from toolbox.utils import UserError, atomic_write, printable
+from toolbox.reports.html import ABSENT, load_template, script_digest
+from toolbox.utils import printable
 
 TEMPLATE, SCRIPT = (Path(__file__).with_name(f"index_page.{kind}") for kind in ("html", "js"))
+LAST_LINE = "<!-- pytorch-ecg: SHA-256 of the lines above {} -->\n"
 SEAL = re.compile(rb"<!-- pytorch-ecg: SHA-256 of the lines above ([0-9a-f]{64}) -->\n\Z")
 HEAD = (
     "Recording", "Start", "Length", "Beats", "Per minute", "Longest without a beat, s", "V runs",
@@ -70,8 +70,6 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Mapping[s
     Raises:
         UserError: the file that is there is another's, or was changed since it was written.
     """
-    if os.path.lexists(path) and not is_own_index(path):
-        raise UserError(f"{path} exists and is not as --predict wrote it; it is kept, and no table of recordings made")
     script = SCRIPT.read_text(encoding="utf-8")
     page = load_template(TEMPLATE).render(
         title=f"{len(rows):,} recording{'s' * (len(rows) != 1)}",
@@ -79,21 +77,14 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Mapping[s
         rows=[_cells(row) for row in sorted(rows, key=worst_first)],
         failed=[printable(why if name in why else f"{name}: {why}") for name, why in (failed or {}).items()],
         script=script,
-        script_sha256=encode(hashlib.sha256(script.encode()).digest()),
+        script_sha256=script_digest(script),
     )
-    content = f"{page.rstrip()}\n".encode()
-    seal = f"<!-- pytorch-ecg: SHA-256 of the lines above {hashlib.sha256(content).hexdigest()} -->\n"
-    with atomic_write(path) as handle:
-        handle.write(content + seal.encode())
+    write_sealed(path, f"{page.rstrip()}\n".encode(), LAST_LINE, SEAL)
 
 
 def is_own_index(path: Path) -> bool:
     """Whether a file is a table that `write_index` wrote and nobody has changed."""
-    if path.is_symlink() or not path.is_file():
-        return False
-    content = path.read_bytes()
-    seal = SEAL.search(content)
-    return seal is not None and hashlib.sha256(content[: seal.start()]).hexdigest().encode() == seal[1]
+    return is_sealed(path, SEAL)
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ hours), and its own script, the only one that the page's policy allows, unpacks 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -19,7 +18,7 @@ from toolbox.holter.page_pack import encode, pack_beats, pack_episodes, pack_fam
 from toolbox.holter.strip_svg import draw_svg
 from toolbox.holter.strips import clock, select_strips
 from toolbox.holter.trace import CompressedTrace
-from toolbox.reports.html import load_template
+from toolbox.reports.html import load_template, script_digest
 from toolbox.utils import atomic_write, printable
 from toolbox.utils.aami import CLASS_COLOURS, CLASS_LETTERS
 
@@ -107,7 +106,7 @@ def write_page(
             for k, part in enumerate(one.parts)
         ),
         script=script,
-        script_sha256=encode(hashlib.sha256(script.encode()).digest()),
+        script_sha256=script_digest(script),
     )
     with atomic_write(path, "w") as handle:
         handle.writelines(page)  # part by part: a day is 11 MB and more

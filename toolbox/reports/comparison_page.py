@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,10 @@ from toolbox.plotter import COLOURS
 from toolbox.reports.comparison import LABELS, Comparison
 from toolbox.reports.comparison_tables import class_differences, p_value, with_spread
 from toolbox.reports.console import duration
-from toolbox.reports.html import ABSENT, load_template
+from toolbox.reports.html import ABSENT, load_template, script_digest
 from toolbox.reports.paired_beats import Pair
 from toolbox.utils import atomic_write, printable
+from toolbox.utils.options import spelling
 
 TEMPLATE = Path(__file__).with_name("comparison_page.html")
 SCRIPT = Path(__file__).with_name("sort_tables.js")
@@ -29,7 +28,6 @@ MARK = "written by pytorch-ecg --compare"  # in a comment; tells our own pages f
 def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Path:
     """Write the page to `path`, atomically."""
     script = SCRIPT.read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = load_template(TEMPLATE).render(
         title=title,
         mark=MARK,
@@ -38,7 +36,7 @@ def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Pat
         curves=[drawing for key in ("loss", comparison.columns[-1]) if (drawing := _curves(comparison, key))],
         pairs=[_pair(comparison, k, pair) for k, pair in comparison.pairs.items()],
         script=script,
-        script_sha256=digest,
+        script_sha256=script_digest(script),
     )
     with atomic_write(path) as handle:
         handle.write(page.encode(errors="replace"))
@@ -47,7 +45,7 @@ def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Pat
 
 def _table(comparison: Comparison, folder: Path) -> dict[str, Any]:
     """The head and the rows of the table of entries."""
-    flags = [f"--{name.replace('_', '-')}" for name in comparison.differing]
+    flags = [spelling(name) for name in comparison.differing]
     head = ["#", "Network", *(LABELS[key] for key in comparison.columns), *flags, "Epoch", "Time", "Runs"]
     rows = []
     for k, entry in enumerate(comparison.entries, start=1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -20,3 +22,8 @@ def load_template(path: Path) -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template(path.name)
+
+
+def script_digest(script: str) -> str:
+    """The SHA-256 of a page's script, in base64, as its policy names the only one that may run."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

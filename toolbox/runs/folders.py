@@ -171,7 +171,7 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
 def flag_words(name: str, value: Any) -> list[str]:
     """A flag as words of a command line; none for an empty list, which cannot be written as one."""
     values = value if isinstance(value, list) else ["none" if value is None else value]
-    return [f"--{name.replace('_', '-')}", *map(str, values)] if values else []
+    return [spelling(name), *map(str, values)] if values else []
 
 
 def remove_after(folder: Path, epoch: int) -> None:
