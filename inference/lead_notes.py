@@ -1,4 +1,4 @@
-"""What the reader of a result should know of the leads that it is drawn from."""
+"""Quality of the leads that a result is drawn from, switches between them, and warnings about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DANGERS = {NOISE: "ventricular flutter or fibrillation", "flat": "asystole"}  # 
 
 @dataclass(frozen=True)
 class LeadQuality:
-    """What was seen of one lead.
+    """The quality of one lead over a recording.
 
     Attributes:
         name: of the lead.

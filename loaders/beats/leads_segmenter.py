@@ -136,7 +136,7 @@ class LeadsSegmenter(LeadSegmenter):
 
 
 def _nothing(chunk: Chunk) -> tuple[Chunk, LeadReading]:
-    """What stands for a lead that has ended before `chunk` of another."""
+    """A silent chunk, in place of a lead that has ended before `chunk` of another."""
     silent = np.zeros_like(chunk.signal)
     reading = LeadReading(np.zeros(0, np.int64), silent[::STEP], np.zeros(0, np.float32), [])
     return replace(chunk, signal=silent, bad=[BadInterval(0, len(silent), "gap")]), reading

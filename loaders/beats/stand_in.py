@@ -1,4 +1,4 @@
-"""What a network reads of a beat while one of its leads is bad: what the lead showed of the beats that are most alike.
+"""Stand in for a lead that is bad: by what the lead showed of the beats that are most alike.
 
 A beat whose lead is off gets the lead's numbers from the ten beats of the recording that are most like it in the leads
 that are good and in their rhythm, and that the lead showed. Without enough of them another lead stands in its place as

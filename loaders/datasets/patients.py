@@ -80,5 +80,5 @@ def with_patients(beats: Beats, path: str | Path, spliced: bool) -> Beats:
 
 
 def are_known(beats: Beats, spliced: bool) -> bool:
-    """Whether it is known without a --patients file whose the records are: of MIT-BIH's it is."""
+    """Check whether the patients of the records are known without a --patients file, as MIT-BIH's are."""
     return set(origins(np.unique(beats.record), spliced)) <= set(MITDB)

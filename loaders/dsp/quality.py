@@ -76,7 +76,7 @@ def _flat(signal: np.ndarray, fs: float) -> list[tuple[int, int]]:
 
 
 def _has_still_block(signal: np.ndarray, size: int) -> bool:
-    """Whether any of the blocks of `size` that `signal` is cut into stays within FLAT, as one in a flat window does.
+    """Check whether any block of `size` that `signal` is cut into stays within FLAT, as one in a flat window does.
 
     A window of two blocks and more holds a whole block: without one, the filters, which take a hundred times as long,
     would find nothing.
