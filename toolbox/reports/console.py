@@ -62,6 +62,16 @@ def epoch_row(
     return f"{row} *" if best else row
 
 
+def stop_line(stop: Mapping[str, Any]) -> str:
+    """A line on an early stop, as the log holds it (toolbox.logger.STOP)."""
+    best, patience = stop["best"], stop["patience"]
+    score = "" if best["score"] is None else f": {best['score']:.4f}"
+    return (
+        f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {patience} epoch{'s' * (patience > 1)} without "
+        f"a better {best['monitor']} than that of epoch {best['epoch']}{score}"
+    )
+
+
 def batch_bar(batches: Iterable[Any], title: str, total: int) -> NullBar:
     """The batches of an epoch, with a bar on stderr where that is a terminal."""
     return BatchBar(batches, title, total) if sys.stderr.isatty() else NullBar(batches)
