@@ -66,10 +66,10 @@ def stop_line(stop: Mapping[str, Any]) -> str:
     """A line on an early stop, as the log holds it (toolbox.logger.STOP)."""
     best, patience = stop["best"], stop["patience"]
     score = "" if best["score"] is None else f": {best['score']:.4f}"
-    return (
-        f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {patience} epoch{'s' * (patience > 1)} without "
-        f"a better {best['monitor']} than that of epoch {best['epoch']}{score}"
+    waited = (
+        f"{patience} epoch{'s' * (patience > 1)} without a better {best['monitor']} than that of epoch {best['epoch']}"
     )
+    return f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {waited}{score}"
 
 
 def batch_bar(batches: Iterable[Any], title: str, total: int) -> NullBar:
