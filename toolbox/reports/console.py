@@ -89,6 +89,16 @@ def epoch_row(
     return coloured(f"{_in_columns(cells)} *", "bold", sys.stdout) if best else _in_columns(cells)
 
 
+def stop_line(stop: Mapping[str, Any]) -> str:
+    """A line on an early stop, as the log holds it (toolbox.logger.STOP)."""
+    best, patience = stop["best"], stop["patience"]
+    score = "" if best["score"] is None else f": {best['score']:.4f}"
+    waited = (
+        f"{patience} epoch{'s' * (patience > 1)} without a better {best['monitor']} than that of epoch {best['epoch']}"
+    )
+    return f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {waited}{score}"
+
+
 def batch_bar(batches: Iterable[Any], title: str, total: int) -> LossLines:
     """The batches of an epoch, with a bar on stderr where that is a terminal, elsewhere with a line now and then."""
     return (BatchBar if sys.stderr.isatty() else LossLines)(batches, title, total)
