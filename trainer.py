@@ -161,7 +161,7 @@ class Training(TrainingState):
         """
         with Signals() as signals:
             timer = Timer(minutes)
-            print(epoch_header(self.monitor), flush=True)
+            print(epoch_header(self.monitor, self.context.class_names), flush=True)
 
             def save_within(outputs: EpochOutputs) -> None:
                 if signals.received or timer.is_due():
@@ -234,7 +234,8 @@ class Training(TrainingState):
         trained, val = self.log.logged["train"], result.scores
         seconds = [entry["seconds"] for entry in (*trained, *self.log.logged["val"])]
         left = sum(seconds) / len(trained) * (epochs - self.epoch)
-        print(epoch_row(self.epoch, epochs, trained[-1], val, self.monitor, self._is_best(), left), flush=True)
+        names, best = self.context.class_names, self._is_best()
+        print(epoch_row(self.epoch, epochs, trained[-1], val, self.monitor, names, best, left), flush=True)
         board.scalars("train", trained[-1], self.epoch)
         board.scalars("val", val, self.epoch)
         board.learning_rate(trained[-1]["lr"], self.epoch)
