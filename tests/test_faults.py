@@ -112,6 +112,12 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
+@pytest.fixture(autouse=True)
+def without_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault while the page over all runs is written is a warning: tests/toolbox/reports/test_runs_index.py."""
+    monkeypatch.setattr("commands.train.refresh_index", lambda folder: None)
+
+
 def one_line(error: UserError, number: int, place: Path) -> None:
     """The message names the reason and a path in `place`, in one line."""
     text = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -15,6 +16,7 @@ from commands.index import refresh_index
 from tests.browser import needs_chromium, opened
 from tests.commands.test_compare import make_run
 from tests.conftest import ROOT
+from tests.test_faults import Disk
 from toolbox.reports.runs_index import MARK, write_runs_index
 
 if TYPE_CHECKING:
@@ -75,6 +77,23 @@ def test_a_damaged_run_is_named_and_a_page_of_others_kept(runs: Path, capsys: py
     page.mkdir()  # whatever stands there, it is a warning
     refresh_index(runs)
     assert capsys.readouterr().err.startswith(f"warning: {page} is not renewed: ")
+
+
+def test_a_fault_at_each_write_is_a_warning_and_keeps_the_page(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, disk = write_runs_index(runs), Disk()
+    before = page.read_text()
+    with disk.watch():
+        write_runs_index(runs)
+    events = list(disk.seen)
+    assert events.count("write") == 1 and "replace" in events
+    page.write_text(before)
+    for at, what in enumerate(events):
+        with disk.watch(at, errno.ENOSPC):
+            refresh_index(runs)
+        said = capsys.readouterr().err
+        assert what == "mkdir" or ("warning: " in said and "No space left" in said)
+        assert page.read_text().count("<tr>") == before.count("<tr>")
+        assert not list(runs.glob(".*.tmp"))
 
 
 def test_processes_write_it_at_once(runs: Path) -> None:
