@@ -56,24 +56,30 @@ def values_of_good_leads(
         if (complete & beats).sum() < FEWEST:
             fill(rows, beats, taken)
             continue
-        channels, of_taken = np.unique(taken, return_inverse=True)  # one that stands for two is looked at once
-        shown = replace(shapes, leads=len(channels))
-        shape, numbers = _values(shown, signal[:, channels], at[beats], times[beats])
-        of_channel = _lead_of_columns(shown)
-        key = [features[beats][:, of_lead < 0], *(numbers[:, of_channel == k] for k in of_taken.tolist())]
-        if not spec.features:
-            key = [shape[:, k] for k in of_taken.tolist()]
-        columns = np.concatenate(key, axis=1)
-        like = _most_alike(columns[rows[beats]], columns[complete[beats]])
+        shape, numbers = _looked_at_once(shapes, signal, at[beats], times[beats], taken)
+        key = np.concatenate([features[beats][:, of_lead < 0], numbers], axis=1)
+        key = key if spec.features else shape.reshape(len(shape), -1)
+        like = _most_alike(key[rows[beats]], key[complete[beats]])
         like = np.flatnonzero(complete & beats)[like]  # (rows, ALIKE)
-        for lead, channel in zip(leads.tolist(), of_taken.tolist(), strict=True):
-            if taken[lead] == lead:
-                x[rows, lead] = shape[rows[beats], channel]
-                features[np.ix_(rows, of_lead == lead)] = numbers[np.ix_(rows[beats], of_channel == channel)]
-            else:
-                x[rows, lead] = x[like, lead].mean(axis=1)
-                features[np.ix_(rows, of_lead == lead)] = features[like][..., of_lead == lead].mean(axis=1)
+        x[rows], features[np.ix_(rows, of_lead >= 0)] = shape[rows[beats]], numbers[rows[beats]]
+        for lead in leads[taken != leads]:
+            x[rows, lead] = x[like, lead].mean(axis=1)
+            features[np.ix_(rows, of_lead == lead)] = features[like][..., of_lead == lead].mean(axis=1)
     return x, features if spec.features else None
+
+
+def _looked_at_once(
+    spec: InputSpec, signal: np.ndarray, at: np.ndarray, times: np.ndarray, taken: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`_values` of the channels `taken` (leads,), each looked at once however many leads it stands for."""
+    channels, of_taken = np.unique(taken, return_inverse=True)
+    once = replace(spec, leads=len(channels))
+    shape, numbers = _values(once, signal[:, channels], at, times)
+    of_lead, of_channel = _lead_of_columns(spec), _lead_of_columns(once)
+    laid_out = np.zeros((len(at), len(of_lead)), np.float32)
+    for lead, channel in enumerate(of_taken.tolist()):
+        laid_out[:, of_lead == lead] = numbers[:, of_channel == channel]
+    return shape[:, of_taken], laid_out
 
 
 def _values(spec: InputSpec, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
