@@ -13,11 +13,10 @@ from toolbox.reports.comparison import LABELS, Comparison, Entry
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT
 from toolbox.utils import printable
-from toolbox.utils.aami import SUPRAVENTRICULAR, VENTRICULAR
+from toolbox.utils.aami import LETTERS
 
 PLAIN = ("kappa", "j_kappa")  # scores that are no per cent
 MAIN = {"j_kappa": "j_kappa", "macro_f1": "macro_f1"}  # a column's key -> the score of its paired difference
-FLAGS_WIDTH = 40  # of the differing flags, in the terminal
 
 
 def number(key: str, value: float | None, missing: str = "-") -> str:
@@ -35,12 +34,14 @@ def with_spread(key: str, entry: Entry, missing: str = "-", sign: str = "+-") ->
 
 
 def interval(key: str, difference: Difference) -> str:
-    """A difference with its interval: "+0.014 [-0.006, +0.040]"."""
+    """A difference with its interval: "+0.014 [-0.006, +0.040]"; a remark where there is none, or all draws agree."""
     scale, digits = (1, 3) if key in PLAIN else (100, 2)
     parts = [None if value is None else f"{scale * value:+.{digits}f}" for value in difference[:3]]
     if parts[0] is None:
         return ABSENT
-    return parts[0] if parts[1] is None else f"{parts[0]} [{parts[1]}, {parts[2]}]"
+    if parts[1] is None or difference.low == difference.high:
+        return f"{parts[0]} ({'no interval' if parts[1] is None else 'the same in every draw'})"
+    return f"{parts[0]} [{parts[1]}, {parts[2]}]"
 
 
 def p_value(p: float | None) -> str:
@@ -164,8 +165,10 @@ def _escaped(text: str) -> str:
 
 
 def class_differences(differences: Mapping[str, Difference]) -> list[tuple[str, str, str]]:
-    """Keys, names and differences of the scores that a page shows: overall, then of S and V."""
+    """Keys, names and differences of the scores that a page shows: overall, then of each class."""
     shown = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}
-    for name, letter in ((SUPRAVENTRICULAR, "S"), (VENTRICULAR, "V")):
-        shown |= {f"{kind} {name}": f"{letter} {kind}" for kind in ("Se", "+P", "F1")}
+    for key in differences:
+        kind, _, name = key.partition(" ")
+        if kind in ("Se", "+P", "F1"):
+            shown[key] = f"{LETTERS.get(name, name)} {kind}"
     return [(key, title, interval(key, differences[key])) for key, title in shown.items() if key in differences]
