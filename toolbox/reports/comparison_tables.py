@@ -12,6 +12,7 @@ from toolbox.metrics.paired import Difference
 from toolbox.reports.comparison import LABELS, Comparison, Entry
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT
+from toolbox.reports.latex import NEEDS, escaped, latex_table
 from toolbox.utils import printable
 from toolbox.utils.aami import LETTERS
 
@@ -133,35 +134,22 @@ def as_csv(comparison: Comparison) -> str:
 def as_latex(comparison: Comparison) -> str:
     r"""A table for a paper, with the rules of booktabs: \usepackage{booktabs}."""
     columns = comparison.columns
-    flags = [_escaped(name.replace("_", "-")) for name in comparison.differing]
+    flags = [escaped(name.replace("_", "-")) for name in comparison.differing]
     part = "test beats" if comparison.entries[0].first.part == "test" else "validation beats"
-    heads = [*flags, *(f"{_latex_label(key)}" for key in columns)]
-    lines = [
-        "% needs \\usepackage{booktabs}; scores in per cent but for kappas, +- standard deviation over seeds",
-        r"\begin{table}",
-        rf"\caption{{Scores on the {part}.}}",
-        r"\label{tab:comparison}",
-        rf"\begin{{tabular}}{{l{'l' * len(flags)}{'r' * len(columns)}}}",
-        r"\toprule",
-        " & ".join(["Network", *heads]) + r" \\",
-        r"\midrule",
-    ]
+    rows = []
     for entry in comparison.entries:
-        cells = [_escaped(entry.title), *map(_escaped, comparison.flags(entry).values())]
-        cells += [f"${with_spread(key, entry, '-', chr(92) + 'pm')}$" for key in columns]
-        lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+        cells = [escaped(entry.title), *map(escaped, comparison.flags(entry).values())]
+        rows.append(cells + [f"${with_spread(key, entry, '-', chr(92) + 'pm')}$" for key in columns])
+    heads = ["Network", *flags, *map(_latex_label, columns)]
+    kinds = f"l{'l' * len(flags)}{'r' * len(columns)}"
+    return f"{NEEDS}; scores in per cent but for kappas, +- standard deviation over seeds\n" + latex_table(
+        f"Scores on the {part}.", "comparison", kinds, heads, rows
+    )
 
 
 def _latex_label(key: str) -> str:
     plain = {"kappa": r"$\kappa$", "j_kappa": r"$j$-$\kappa$"}
-    return plain.get(key, rf"{_escaped(LABELS[key])} (\%)")
-
-
-def _escaped(text: str) -> str:
-    """A text for LaTeX."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(special.get(char, f"\\{char}" if char in "&%$#_{}" else char) for char in printable(text))
+    return plain.get(key, rf"{escaped(LABELS[key])} (\%)")
 
 
 def class_differences(differences: Mapping[str, Difference]) -> list[tuple[str, str, str]]:
