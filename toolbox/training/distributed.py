@@ -250,7 +250,8 @@ def _channels(values: Tensor, x: Tensor) -> Tensor:
     return values.view(1, -1, *(1,) * (x.dim() - 2))
 
 
-LOST = ("closed by peer", "reset by peer", "Broken pipe")  # parts of what Gloo says when another process has died
+# Parts of what Gloo says when another process has died.
+LOST = ("closed by peer", "reset by peer", "Broken pipe", "connectFullMesh failed")
 
 
 @contextmanager
@@ -278,9 +279,11 @@ def joined_processes(on_gpu: Callable[[], bool]) -> Iterator[Processes]:
         torch.cuda.set_device(local_rank())
         backend = "cpu:gloo,cuda:nccl"
     own = not torch.distributed.is_initialized()  # a program that calls this one may have joined them already
-    if own:
-        torch.distributed.init_process_group(backend, timeout=LONGEST_WAIT)
     try:
+        if own:
+            store, *_ = next(torch.distributed.rendezvous("env://", rank, size))
+            store = torch.distributed.PrefixStore(f"start {restarts()}", store)  # not the addresses of dead processes
+            torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=LONGEST_WAIT)
         with ExitStack() as stack:
             if rank > 0:
                 nowhere = stack.enter_context(open(os.devnull, "w"))
@@ -298,7 +301,7 @@ def joined_processes(on_gpu: Callable[[], bool]) -> Iterator[Processes]:
             f"process {rank} of {size}: another process of the job ended; what was saved is kept"
         ) from error
     finally:
-        if own:
+        if own and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
 
