@@ -1,8 +1,8 @@
 """The same beats as other leads would show them, for networks that read whichever lead there is.
 
 A network trained on MLII alone has learned how MLII differs from beat to beat. Two leads of one record span a plane in
-which every direction is a lead that could have been recorded (Frank, Circulation 13, 1956: a lead is a projection of the
-heart's vector), so a mixture of them in any proportion is one more lead with the same labels.
+which every direction is a lead that could have been recorded (Frank, Circulation 13, 1956: a lead is a projection of
+the heart's vector), so a mixture of them in any proportion is one more lead with the same labels.
 """
 
 from __future__ import annotations
