@@ -33,8 +33,7 @@ SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold", "databases")
 CONTEXTS = ("kaggle", "window")
 BASELINES = ("highpass", "median")
 FEATURE_NAMES = (
-    "rr", "rr_past", "rhythm", "pattern", "shape", "tempo", "qrs", "pwave", "form", "psearch", "cycles",
-    "past", "tempo_past",
+    "rr", "rr_past", "rhythm", "pattern", "shape", "tempo", "qrs", "pwave", "form", "past", "tempo_past",
 )  # fmt: skip
 SPLICE_NAMES = ("atrial", "symmetric", "block", "fibrillation", "noisy", "lead")
 # How far each augmentation goes unless its size is given, and the sizes of "strong".

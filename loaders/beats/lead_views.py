@@ -1,7 +1,7 @@
 """The same beats as other leads would show them, for networks that read whichever lead there is.
 
-A network trained on MLII alone has learned how MLII differs from beat to beat. Two leads of one record span a plane in
-which every direction is a lead that could have been recorded (Frank, Circulation 13, 1956: a lead is a projection of
+A network trained on MLII alone has learned how MLII differs from beat to beat. Two leads of one record span a plane
+in which every direction is a lead that could have been recorded (Frank, Circulation 13, 1956: a lead is a projection of
 the heart's vector), so a mixture of them in any proportion is one more lead with the same labels.
 """
 
