@@ -57,9 +57,9 @@ def symmetric_rhythm(rng: np.random.Generator) -> Rhythm:
     Lone premature beats, bigeminy, salvoes, paroxysms and an atrial rhythm that sinus beats interrupt all come of it,
     and none of them is made more of than another; nothing is taken from a record's statistics.
     """
-    usual = np.exp(rng.uniform(*np.log(SINUS)))
+    usual = np.exp(rng.uniform(np.log(SINUS[0]), np.log(SINUS[1])))
     fast = np.clip(usual * rng.uniform(0.4, 0.8), 0.33, 1.2)
-    run, between = np.exp(rng.uniform(*np.log(RUNS), size=2))
+    run, between = np.exp(rng.uniform(np.log(RUNS[0]), np.log(RUNS[1]), size=2))
     pause, (jitter, jitter_fast) = rng.uniform(1.0, 1.5), rng.uniform(0.02, 0.07, size=2)
     beats: Rhythm = []
     while len(beats) < BEATS:
