@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Entry point: reads the flags, runs the command that they ask for, and turns errors into exit codes.
 
 python commander.py                                        what it does, examples, what to do next
@@ -19,6 +20,7 @@ from typing import Any, NoReturn
 
 from args import parse_args
 from toolbox.utils import UserError, os_error_text, printable, torch_advice, tune_process
+from toolbox.utils.colour import coloured
 from toolbox.utils.process import check_alone
 from toolbox.utils.program import missing_package
 from toolbox.utils.signals import Endings, Interrupted
@@ -30,6 +32,7 @@ COMMANDS = {
     "stream": "commands.stream:run",
     "score": "commands.score:run",
     "compare": "commands.compare:run",
+    "edit": "commands.edit:run",
     "export": "commands.export:run",
     "prepare": "commands.prepare:run",
     "seeds": "commands.seeds:run",
@@ -96,7 +99,8 @@ def run_command(argv: list[str]) -> dict[str, Any]:
 
 def command_of(args: Namespace) -> str:
     """The command that the flags ask for: a key of COMMANDS."""
-    asked = [name for name in ("help", "about", "prepare", "score", "export", "predict") if getattr(args, name)]
+    names = ("help", "about", "prepare", "score", "edit", "export", "predict")
+    asked = [name for name in names if getattr(args, name)]
     if args.list or args.compare is not None:
         return "compare"
     if asked:
@@ -106,6 +110,10 @@ def command_of(args: Namespace) -> str:
 
 def cli() -> int:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what completes the line
+        from commands.completion import complete
+
+        complete()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no characters
     with Endings() as endings:
@@ -116,7 +124,7 @@ def cli() -> int:
             return stop.code
         except UserError as error:
             if endings.came is None:
-                print(f"error: {printable(error)}", file=sys.stderr)
+                print(f"{coloured('error:', 'red', sys.stderr)} {printable(error)}", file=sys.stderr)
                 return 2
         except BaseException:
             if endings.came is None:

@@ -31,6 +31,7 @@ from toolbox.runs.folders import Run
 from toolbox.runs.pickle_reader import import_weights
 from toolbox.schedulers import get_scheduler
 from toolbox.training.distributed import ALONE, Processes
+from toolbox.training.job_layers import share_layers
 from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError, warn
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
@@ -93,7 +94,7 @@ class BuiltRun:
         """The model with its optimizer, schedule, batches and an empty log."""
         options, training, model = self.options.batches, self.options.training, self.context.model
         processes = self.context.processes
-        self.context.criterion = processes.prepare(model, self.context.criterion)
+        self.context.criterion = share_layers(model, self.context.criterion, processes)
         balance, train_rows = self.options.balance, self.data.train
         weights = train_rows.sample_weights(balance.sampler, balance.effective_beta) if balance.sampler else None
         batches = self.batches(

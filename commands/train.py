@@ -12,6 +12,7 @@ from typing import Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
+from commands.index import refresh_index
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options, open_run
 from loaders.datasets.summary import missing_classes
@@ -22,7 +23,7 @@ from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.claim import claim_run_dir, removed_on_failure
-from toolbox.runs.folders import Run, list_runs, resume_command
+from toolbox.runs.folders import Run, list_runs, read_run, resume_command
 from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
@@ -106,9 +107,11 @@ def continue_run(args: Namespace, run: Run, processes: Processes = ALONE) -> dic
     """Resume `run` from the checkpoint that --resume names."""
     state = together(processes, lambda: load_resume_checkpoint(run.path, args.resume, mend=processes.first))
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
-    if is_finished(run.path, state, args.resume, args.epochs):
-        finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}"
-        print(f"nothing to do: {finished}; more --epochs extend it")
+    if is_finished(run.path, state, args.resume, args.epochs, args.patience):
+        early = f"{state['epoch'] - state['best']['epoch']} without a better {state['best']['monitor']}"
+        stopped, more = (f", {early}", "--patience") if state["epoch"] < args.epochs else ("", "--epochs")
+        finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}{stopped}"
+        print(f"nothing to do: {finished}; more {more} extend it")
         return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
     built = build_by_all(args, processes)
     training = built.training()
@@ -170,11 +173,13 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
         note(warning)
     print(aligned(opening(built, run)), flush=True)
     first = built.context.processes.first
+    if first:
+        refresh_index(run.path.parent)
     board = get_board(run.path / "tensorboard", options.tensorboard and first, training.epoch + 1)
     try:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
         training.redraw(board)
-        training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes)
+        training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes, options.patience)
         return finish(training, run, board) if first else {"run": str(run.path), "epoch": training.epoch}
     except (Interrupted, Ended) as stop:
         board.close()
@@ -188,11 +193,12 @@ def opening(built: BuiltRun, run: Run) -> dict[str, str]:
     context, names = built.context, built.context.class_names
     parts = {"train": built.data.train, "val": built.data.val}
     parameters = sum(p.numel() for p in context.model.parameters())
+    several = f", {context.processes.size} processes" if context.processes.size > 1 else ""
     return {
         "run": str(run.path),
         "page": f"{run.page}, at the end",
         "model": f"{built.options.model.model_name}, {parameters:,} weights",
-        "device": f"{describe_device(context.device)}, {'bf16' if context.bf16 else 'fp32'}",
+        "device": f"{describe_device(context.device)}, {'bf16' if context.bf16 else 'fp32'}{several}",
         **{f"{name} rows": class_counts(names, part.class_counts().tolist()) for name, part in parts.items()},
     }
 
@@ -204,7 +210,8 @@ def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
     board.hparams(logged["hyperparams"], entry)
     board.close()
     write_pictures(run.path, logged)
-    page = write_page(run, logged, training.best)
+    page = write_page(read_run(run.path) or run, logged, training.best)  # it may have another --name by now
+    refresh_index(run.path.parent)
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
     print(f"run {printable(run.path)}\nreport: {printable(page)}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}

@@ -17,7 +17,8 @@ from torch import nn
 import commander
 from tests.toolbox.training import job
 from toolbox.training import distributed
-from toolbox.training.distributed import ALONE, Job, JobBatchNorm, JobDraws, Part, Processes, together
+from toolbox.training.distributed import ALONE, Job, Part, Processes, together
+from toolbox.training.job_layers import JobBatchNorm, JobDraws
 from toolbox.utils import UserError, read_json
 
 ROOT = Path(__file__).parents[3]
