@@ -14,10 +14,11 @@ from tqdm import tqdm
 from inference.classifier import Classifier
 from inference.corrections import Corrections, apply_corrections
 from inference.lead_notes import LeadQuality, doubts, lead_qualities, no_beats, switches
+from inference.network_choice import leads_read, network_for
 from loaders.beats.lead_choice import leads_of_one_heart
 from loaders.beats.leads_segmenter import LeadsSegmenter
-from loaders.beats.segmenter import EDGE, SegmentedChunk
-from loaders.beats.window_segmenter import good_beats, read_windows
+from loaders.beats.segmenter import SegmentedChunk
+from loaders.beats.window_segmenter import read_windows
 from loaders.dsp.pacing import PacingReader
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
@@ -29,7 +30,6 @@ from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
 T = TypeVar("T")
-COMPLETE = 0.1  # share of the beats that all leads of a network show; with less, it is no network for the recording
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class AnnotatedLead:
         switches: (start, stop, name) in samples: stretches in which beats were taken from another lead than this one.
         network: the name of the network that named the beats.
         network_leads: how many of the leads it reads.
+        chosen: of two networks that come with the program, why this one.
     """
 
     beats: AnnotatedRecording
@@ -60,6 +61,7 @@ class AnnotatedLead:
     switches: list[tuple[int, int, str]]
     network: str
     network_leads: int
+    chosen: str = ""
 
 
 def annotate_lead(
@@ -103,10 +105,9 @@ def annotate_lead(
     if not collected.samples:
         raise UserError(no_beats(recording, reading, skipped))
     sample = np.concatenate(collected.samples)
-    notes = doubts(reading, polarity, _leads_read(classifier))
+    chosen, lacks = "", list[str]()
     if two_passes:
-        classifier, why = _network_for(reading, sample, classifier, single)
-        notes += why
+        classifier, chosen, lacks = network_for(reading, sample, classifier, single, alone)
         collected.probabilities = _classified(reading, sample, classifier, title)
     beats = AnnotatedRecording(
         sample,
@@ -122,7 +123,7 @@ def annotate_lead(
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
     beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
-    notes += paced_warning(beats)
+    notes = [*doubts(reading, polarity, leads_read(classifier)), *lacks, *paced_warning(beats)]
     return AnnotatedLead(
         beats,
         reading.lead.name,
@@ -133,13 +134,9 @@ def annotate_lead(
         lead_qualities(reading),
         switches(reading),
         classifier.name,
-        _leads_read(classifier),
+        leads_read(classifier),
+        chosen,
     )
-
-
-def _leads_read(classifier: Classifier) -> int:
-    """How many leads a network reads."""
-    return classifier.input_spec.leads if classifier.input_spec else 1
 
 
 def _leads_to_read(
@@ -147,7 +144,7 @@ def _leads_to_read(
 ) -> LeadsSegmenter:
     """The leads that the network reads, and those that beats are looked for in besides; see `annotate_lead`."""
     voting = [position] if alone or live else leads_of_one_heart(recording, position)
-    read = [position] if live else other_leads(recording, position, _leads_read(classifier))
+    read = [position] if live else other_leads(recording, position, leads_read(classifier))
     leads = [*read, *(k for k in voting if k not in read)]
     voters = len(list(takewhile(lambda k: k in voting, leads)))
     one_pass = classifier.input_spec if live else None
@@ -161,29 +158,6 @@ def _classified(reading: LeadsSegmenter, sample: np.ndarray, classifier: Classif
     windows = read_windows(*leads, sample, classifier.input_spec, reading.bad)
     bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
     return [classifier.probabilities(x, features) for x, features in bar]
-
-
-def _network_for(
-    reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, single: Classifier | None
-) -> tuple[Classifier, list[str]]:
-    """The network for the beats at `sample`: `single` where hardly any shows in all leads that the other reads; and a
-    warning where it is another than wanted, or lacks leads."""
-    wanted = _leads_read(classifier)
-    good = good_beats(sample, reading.bad[:wanted], round(EDGE * reading.lead.fs))
-    if wanted == good.shape[1] and good.all(axis=1).mean() >= COMPLETE:
-        return classifier, []
-    shown = "has" if len(reading.positions) < wanted else "shows"
-    why = f"the network reads {wanted} leads, of which the recording {shown} only {_most_at_once(good)}"
-    if single is not None:
-        return single, [f"{why}: the beats are named by {single.name}, which reads one lead"]
-    return classifier, [
-        f"{why}: a lead stands in for another, which costs accuracy; a network trained with --leads 1 does better"
-    ]
-
-
-def _most_at_once(good: np.ndarray) -> int:
-    """How many leads show most of the beats, of good (n, leads); 1 at least."""
-    return max(int(np.median(good.sum(axis=1))), 1)
 
 
 class _Pass:
