@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Entry point: reads the flags, runs the command that they ask for, and turns errors into exit codes.
 
 python commander.py                                        what it does, examples, what to do next
@@ -19,6 +20,7 @@ from typing import Any, NoReturn
 
 from args import parse_args
 from toolbox.utils import UserError, os_error_text, printable, torch_advice, tune_process
+from toolbox.utils.colour import coloured
 from toolbox.utils.process import check_alone
 from toolbox.utils.program import missing_package
 from toolbox.utils.signals import Endings, Interrupted
@@ -106,6 +108,10 @@ def command_of(args: Namespace) -> str:
 
 def cli() -> int:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what completes the line
+        from commands.completion import complete
+
+        complete()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no characters
     with Endings() as endings:
@@ -116,7 +122,7 @@ def cli() -> int:
             return stop.code
         except UserError as error:
             if endings.came is None:
-                print(f"error: {printable(error)}", file=sys.stderr)
+                print(f"{coloured('error:', 'red', sys.stderr)} {printable(error)}", file=sys.stderr)
                 return 2
         except BaseException:
             if endings.came is None:

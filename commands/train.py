@@ -61,9 +61,11 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Resume `run` from the checkpoint that --resume names."""
     state = load_resume_checkpoint(run.path, args.resume, mend=True)
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
-    if is_finished(run.path, state, args.resume, args.epochs):
-        finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}"
-        print(f"nothing to do: {finished}; more --epochs extend it")
+    if is_finished(run.path, state, args.resume, args.epochs, args.patience):
+        early = f"{state['epoch'] - state['best']['epoch']} without a better {state['best']['monitor']}"
+        stopped, more = (f", {early}", "--patience") if state["epoch"] < args.epochs else ("", "--epochs")
+        finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}{stopped}"
+        print(f"nothing to do: {finished}; more {more} extend it")
         return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
     built = build(args)
     training = built.training()
@@ -119,7 +121,7 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     try:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
         training.redraw(board)
-        training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes)
+        training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes, options.patience)
         return finish(training, run, board)
     except (Interrupted, Ended) as stop:
         board.close()

@@ -48,7 +48,7 @@ def network_for(
     """
     wanted = leads_read(classifier)
     good = good_beats(sample, reading.bad[:wanted], round(EDGE * reading.lead.fs))
-    complete = wanted == good.shape[1] and good.all(axis=1).mean() >= COMPLETE
+    complete = wanted == good.shape[1] and (not len(sample) or good.all(axis=1).mean() >= COMPLETE)
     other_heart = single is not None and not alone and _shows_other_beats(reading, wanted)
     if complete and not other_heart:
         return Choice(classifier, f"the recording shows {wanted} leads" if single is not None else "", [])
@@ -70,4 +70,4 @@ def _shows_other_beats(reading: LeadsSegmenter, wanted: int) -> bool:
 
 def _most_at_once(good: np.ndarray) -> int:
     """How many leads show most of the beats, of good (n, leads); 1 at least."""
-    return max(int(np.median(good.sum(axis=1))), 1)
+    return max(int(np.median(good.sum(axis=1))), 1) if len(good) else 1

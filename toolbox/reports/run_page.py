@@ -17,7 +17,7 @@ from toolbox.utils.errors import warn
 TEMPLATE = Path(__file__).with_name("run_page.html")
 SCORES = {  # name in the scores -> heading
     "acc1": "Accuracy",
-    "acc_class": "Average per-class accuracy",
+    "acc_class": "Mean sensitivity",
     "macro_f1": "Macro F1",
     "AUROC": "AUROC",
     "mAP": "mAP",
@@ -33,7 +33,7 @@ EPOCH_COLUMNS = [  # (split, score, heading)
     ("train", "acc1", "Training accuracy"),
     ("val", "loss", "Validation loss"),
     ("val", "acc1", "Validation accuracy"),
-    ("val", "acc_class", "Average per class"),
+    ("val", "acc_class", "Mean sensitivity"),
     ("val", "macro_f1", "Macro F1"),
     ("train", "seconds", "Seconds"),
 ]

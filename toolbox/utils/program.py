@@ -13,6 +13,7 @@ EXTRAS = {  # extra of pyproject.toml -> modules it brings
     "train": ("torch", "sklearn", "matplotlib", "tensorboard", "gdown"),
     "onnx": ("onnx", "onnxruntime"),
     "formats": ("ecgdatakit", "pydicom"),
+    "completion": ("argcomplete",),
 }
 REQUIREMENTS = {"formats": "requirements-formats.txt"}  # of an extra that requirements.txt does not bring
 
