@@ -15,6 +15,7 @@ from inference.classifier import Classifier
 from inference.corrections import Corrections, apply_corrections
 from inference.lead_notes import LeadQuality, doubts, lead_qualities, nothing_read, other_leads_doubts, switches
 from inference.network_choice import leads_read, network_for
+from inference.shown_leads import ShownLeads
 from inference.signal_recording import SHORTEST
 from loaders.beats.lead_choice import leads_of_one_heart
 from loaders.beats.leads_segmenter import LeadsSegmenter
@@ -49,6 +50,7 @@ class AnnotatedLead:
         switches: (start, stop, name) in samples: stretches in which beats were taken from another lead than this one.
         network: the name of the network that named the beats.
         network_leads: how many of the leads it reads.
+        shown: for pictures, the signal of each lead but this one; of this one, too, where there are switches.
         chosen: of two networks that come with the program, why this one.
     """
 
@@ -62,6 +64,7 @@ class AnnotatedLead:
     switches: list[tuple[int, int, str]]
     network: str
     network_leads: int
+    shown: dict[str, CompressedTrace]
     chosen: str = ""
 
 
@@ -99,7 +102,8 @@ def annotate_lead(
     two_passes = classifier.input_spec is not None and not live
     reading = _leads_to_read(recording, position, classifier, peaks, polarity, live, alone)
     title = printable(recording.name) if show_progress and sys.stderr.isatty() else ""
-    collected = _Pass(None if two_passes else classifier, reading.lead.fs)
+    names = [recording.leads[position].name for position in reading.positions]
+    collected = _Pass(None if two_passes else classifier, reading.lead.fs, names)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
         collected.add(chunk, reading)
     sample = collected.joined_samples()
@@ -140,6 +144,7 @@ def annotate_lead(
         switches(reading),
         classifier.name,
         leads_read(classifier),
+        collected.shown.finish(),
         chosen,
     )
 
@@ -168,7 +173,7 @@ def _classified(reading: LeadsSegmenter, sample: np.ndarray, classifier: Classif
 class _Pass:
     """Beats, trace and skipped intervals of a lead, chunk by chunk; a classifier classifies the beats at once."""
 
-    def __init__(self, classifier: Classifier | None, fs: float) -> None:
+    def __init__(self, classifier: Classifier | None, fs: float, leads: Sequence[str]) -> None:
         self.classifier = classifier
         self.samples: list[np.ndarray] = []
         self.begins: list[np.ndarray] = []
@@ -177,6 +182,7 @@ class _Pass:
         self.doubt: list[np.ndarray] = []
         self.trace = CompressedTrace()
         self.pacing = PacingReader(fs)
+        self.shown = ShownLeads(leads, self.trace)
         self._trace_scale = 0.0
 
     def joined_samples(self) -> np.ndarray:
@@ -187,6 +193,7 @@ class _Pass:
         """Take the next chunk."""
         self._trace_scale = self._trace_scale or _trace_scale(reading)
         self.pacing.add(chunk.shown, chunk.sample * (MITBIH_FS / reading.fs) - self.trace.samples)
+        self.shown.add([signal * self._trace_scale for signal in reading.shown], reading.switched)
         self.trace.add(chunk.shown * self._trace_scale)
         self.skipped += chunk.skipped
         self.doubt.append(chunk.doubt)
