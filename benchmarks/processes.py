@@ -3,8 +3,8 @@
 python -m benchmarks.processes [--models resnet1d_10 cnn1d_3 lstm_1] [--processes 1 2] [--repeats 3] \
     [--out results/processes.json]
 
-Trains on synthetic recordings, one thread a process; the numbers of processes take turns. Seconds are those that the run
-itself logs, of its second epoch; the loss of that epoch says that the same was trained.
+Trains on synthetic recordings, one thread a process; the numbers of processes take turns. Seconds are those that the
+run itself logs, of its second epoch; the loss of that epoch says that the same was trained.
 """
 
 from __future__ import annotations
