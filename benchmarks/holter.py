@@ -6,8 +6,8 @@ python -m benchmarks.holter [--hours 24] [--records-dir DIR] [--count 1000] [--p
 The long one is a synthetic half hour of three leads (the third is the mean of the others) over and over; with
 --records-dir the records of DS1, one after the other, over and over: people's beats, noise and leads that are off.
 Measured in turn: the whole command, the same recording through the R-peak detector alone, and importing torch, whose
-memory is what the command's is counted above. Of the short ones, those that are annotated when the command is killed in the middle are
-not annotated again.
+memory is what the command's is counted above. Of the short ones, those that are annotated when the command is killed in
+the middle are not annotated again.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def measure_day(folder: Path, hours: float, records_dir: Path | None, repeats: i
     print(f"\n{summary['beats']['all']} beats", flush=True)
     made_of = "synthetic" if records_dir is None else "DS1"
     return {"hours": hours, "made_of": made_of, "leads": list(LEADS),
-            "network": summary["model"]["name"].partition(" of ")[0], "beats": summary["beats"]["all"], "medians": medians}  # fmt: skip
+            "network": summary["model"]["name"].partition(" of ")[0], "beats": summary["beats"]["all"],
+            "medians": medians}  # fmt: skip
 
 
 def measure_many(folder: Path, count: int, processes: int, model: list[str]) -> dict[str, Any]:
