@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from args import parse_args
 from toolbox.utils import UserError, os_error_text, printable, torch_advice, tune_process
+from toolbox.utils.colour import coloured
 from toolbox.utils.process import check_alone
 from toolbox.utils.program import missing_package
 from toolbox.utils.signals import Endings, Interrupted
@@ -116,7 +117,7 @@ def cli() -> int:
             return stop.code
         except UserError as error:
             if endings.came is None:
-                print(f"error: {printable(error)}", file=sys.stderr)
+                print(f"{coloured('error:', 'red', sys.stderr)} {printable(error)}", file=sys.stderr)
                 return 2
         except BaseException:
             if endings.came is None:

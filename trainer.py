@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from toolbox.logger import STOPPED
 from toolbox.losses import mixed_loss
-from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores
+from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores, waited
 from toolbox.optimizers import learning_rate
-from toolbox.reports.console import batch_bar, epoch_header, epoch_row, print_predictions
+from toolbox.reports.console import batch_bar, epoch_header, epoch_row, print_predictions, stop_line
 from toolbox.reports.run_files import write_val_results
 from toolbox.reports.tensorboard import NullLogger
 from toolbox.runs.checkpoint import LATEST, save_checkpoint, save_epoch
@@ -134,17 +135,41 @@ def progressive_samples(epoch: int, epochs: int, first: int) -> int:
 
 @dataclass
 class Training(TrainingState):
-    """A run in training, one epoch after the other; see TrainingState for its attributes."""
+    """A run in training, one epoch after the other; see TrainingState for its other attributes.
 
-    def fit(self, folder: Path, epochs: int, board: NullLogger, verbose: bool = False, minutes: float = 0.0) -> None:
+    Attributes:
+        after_epoch: called once the scores of an epoch are written.
+        best_result: of the validation of the best epoch, None where another process ran it.
+    """
+
+    after_epoch: Callable[[], object] = lambda: None
+    best_result: EpochResult | None = None
+
+    def fit(
+        self,
+        folder: Path,
+        epochs: int,
+        board: NullLogger,
+        verbose: bool = False,
+        minutes: float = 0.0,
+        patience: int = 0,
+    ) -> None:
         """Train to the last epoch; after each, and every `minutes` within, save all that a resume needs in `folder`.
+
+        Args:
+            folder: of the run.
+            epochs: how many there are in all.
+            board: shows the epochs.
+            verbose: print the prediction of each validation beat.
+            minutes: between two saves within an epoch; 0 for none.
+            patience: stop after so many epochs without a better score; 0 for never.
 
         Raises:
             Interrupted: SIGTERM or Ctrl-C came; the training so far is saved.
         """
         with Signals() as signals:
             timer = Timer(minutes)
-            print(epoch_header(self.monitor), flush=True)
+            print(epoch_header(self.monitor, self.context.class_names), flush=True)
 
             def save_within(outputs: EpochOutputs) -> None:
                 if signals.received or timer.is_due():
@@ -154,18 +179,30 @@ class Training(TrainingState):
                     timer.start()
                     signals.check(f"batch {outputs.batches} of {len(self.batches)} in {epoch}")
 
-            while self.epoch < epochs:
+            self.note_stop(epochs, patience)
+            while self.epoch < epochs and STOPPED not in self.log.logged:
                 result = self.run_epoch(epochs, save_within)
+                self.note_stop(epochs, patience)
                 predictions = result.predictions()
                 write_val_results(folder, self.epoch, predictions)
                 self.log.to_json(folder / "logger.json")
                 self.log_epoch(epochs, result, board)
+                self.after_epoch()
                 # Last: once the latest checkpoint says that an epoch is finished, everything else of it is written.
                 save_epoch(folder, self.epoch, self.state(), best=self._is_best())
                 timer.start()
                 if verbose:
                     print_predictions(predictions, self.context.class_names)
                 signals.check(f"epoch {self.epoch}")
+            if STOPPED in self.log.logged:
+                print(stop_line(self.log.logged[STOPPED]), flush=True)
+
+    def note_stop(self, epochs: int, patience: int) -> None:
+        """Note in the log that the training ends before the last of its `epochs`, or that it does not."""
+        self.log.logged.pop(STOPPED, None)
+        if self.epoch < epochs and 0 < patience <= waited(self.epoch, self.best):
+            stop = {"epoch": self.epoch, "epochs": epochs, "patience": patience, "best": self.best}
+            self.log.logged[STOPPED] = stop
 
     def run_epoch(self, epochs: int, after_step: AfterStep | None = None) -> EpochResult:
         """Train the next one of `epochs` epochs and validate it; the result of the validation."""
@@ -199,6 +236,7 @@ class Training(TrainingState):
         score = monitored(self.monitor, result.scores, self.epoch)
         if self.best is None or better(self.monitor, score, self.best["score"]):
             self.best = {"epoch": self.epoch, "monitor": self.monitor, "score": score}
+            self.best_result = result
         return result
 
     def log_epoch(self, epochs: int, result: EpochResult, board: NullLogger) -> None:
@@ -206,7 +244,8 @@ class Training(TrainingState):
         trained, val = self.log.logged["train"], result.scores
         seconds = [entry["seconds"] for entry in (*trained, *self.log.logged["val"])]
         left = sum(seconds) / len(trained) * (epochs - self.epoch)
-        print(epoch_row(self.epoch, epochs, trained[-1], val, self.monitor, self._is_best(), left), flush=True)
+        names, best = self.context.class_names, self._is_best()
+        print(epoch_row(self.epoch, epochs, trained[-1], val, self.monitor, names, best, left), flush=True)
         board.scalars("train", trained[-1], self.epoch)
         board.scalars("val", val, self.epoch)
         board.learning_rate(trained[-1]["lr"], self.epoch)

@@ -11,15 +11,17 @@ import numpy as np
 
 from args import FREE_FLAGS, database_names
 from commands.build import build
+from commands.guide import guide_to
 from commands.imported import imported_run
 from commands.options import imports_weights
 from commands.runs import open_run
+from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.patients import UNKNOWN_WARNING
 from toolbox.logger import Experiment
-from toolbox.reports.console import scores_table
 from toolbox.reports.run_files import write_test_results
 from toolbox.reports.run_page import write_page
-from toolbox.reports.score_tables import write_patient_results
+from toolbox.reports.score_lines import as_lines, other_scores
+from toolbox.reports.score_tables import patient_results, write_patient_results
 from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
 from toolbox.reports.tensorboard import get_board
 from toolbox.runs.checkpoint_checks import check_options
@@ -43,21 +45,22 @@ def test_import(args: Namespace) -> dict[str, Any]:
         UserError: results are there already, which may be another's.
     """
     state, origin, path = imported_run(args)
-    if args.out and os.path.lexists(results := Path(args.out) / "pred") and not _is_empty_folder(results):
-        raise UserError(f"{results} is there already, and is kept; take another --out, or delete it")
+    if args.out and os.path.lexists(pred := Path(args.out) / "pred") and not _is_empty_folder(pred):
+        raise UserError(f"{pred} is there already, and is kept; take another --out, or delete it")
     built = build(args)
     built.load_model(state, origin)
     test_rows, names = built.data.test, built.context.class_names
     outcome = test(built.context, built.evaluation_batches(test_rows))
-    print(f"{args.model_name} of {path}, test scores:\n{scores_table(outcome.scores)}", flush=True)
+    rows = test_rows.origin(outcome.ids)
+    results = patient_results(0, outcome, rows, names, args.split, None)
+    print_scores(f"{args.model_name} of {path}, test scores:", outcome, results)
     if args.out:
         folder = Path(args.out)
         folder.mkdir(parents=True, exist_ok=True)
         probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
         write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names)
-        rows = test_rows.origin(outcome.ids)
-        _, lines = write_patient_results(folder, 0, outcome, rows, names, args.split, None)
-        print("\n".join([*lines, f"written {folder / 'pred'}"]), flush=True)
+        write_patient_results(folder, results, outcome)
+        print(f"written {folder / 'pred'}", flush=True)
     for warning in built.data.warnings:
         note(warning)
     return {"weights": str(path), "test": outcome.scores}
@@ -80,27 +83,32 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     data, names, epoch = built.data, built.context.class_names, state["epoch"]
     outcome = test(built.context, built.evaluation_batches(data.test))
     scores = outcome.scores
-    folder.mkdir(parents=True, exist_ok=True)
-    print(
-        f"{printable(run.name)}, epoch {epoch}, test scores:\n{scores_table(scores)}", flush=True
-    )  # first: the disk may be full
-    probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names)
     held_out = None
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
     origin = data.test.origin(outcome.ids)
-    write_scored_beats(folder, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
-    patients, lines = write_patient_results(folder, epoch, outcome, origin, names, args.split, held_out, unit)
+    patients = patient_results(epoch, outcome, origin, names, args.split, held_out, unit)
+    # before anything is written: the disk may be full
+    print_scores(f"{printable(run.name)}\nepoch {epoch}, test scores:", outcome, patients)
+    folder.mkdir(parents=True, exist_ok=True)
+    probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
+    path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names)
+    write_scored_beats(folder, epoch, ScoredBeats.of(outcome, origin, names))
+    write_patient_results(folder, patients, outcome)
     written = [path.parent]
     if folder == run.path:
+        write_wrong_beats(built, folder, "test", epoch, outcome)
         written.append(show_test(run, args.tensorboard, epoch, outcome, names, state["best"]))
-    print("\n".join(lines), flush=True)
     for warning in data.warnings:
         note(warning)
     print("\n".join(f"{what} {printable(each)}" for what, each in zip(("written", "report:"), written, strict=False)))
     return {"run": str(run.path), "epoch": epoch, "best": state["best"], "test": scores, "patients": patients}
+
+
+def print_scores(title: str, outcome: EpochResult, results: dict[str, Any]) -> None:
+    """Print each table of the test scores, once."""
+    print("\n".join([title, *other_scores(outcome.scores), *as_lines(results)]), flush=True)
 
 
 def results_folder(run: Run, test_on: list[str]) -> Path:
@@ -127,4 +135,4 @@ def show_test(
     board.pictures("test", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
-    return write_page(run, log.logged, best)
+    return write_page(run, log.to_dict(), best, guide_to(run))

@@ -10,12 +10,15 @@ from typing import Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
+from commands.guide import guide_to
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import open_run
+from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.summary import missing_classes
 from toolbox.reports.console import aligned, class_counts, scores_table
 from toolbox.reports.run_files import write_pictures
 from toolbox.reports.run_page import write_page
+from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
 from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
@@ -24,10 +27,10 @@ from toolbox.runs.folders import Run, resume_command
 from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
-from toolbox.utils import note, outliving_readers, printable, warn, write_json
+from toolbox.utils import UserError, note, outliving_readers, printable, warn, write_json
 from toolbox.utils.device import describe_device
 from toolbox.utils.signals import Ended, Interrupted
-from trainer import Training
+from trainer import Training, run_epoch
 
 
 def run(args: Namespace) -> dict[str, Any]:
@@ -61,9 +64,11 @@ def continue_run(args: Namespace, run: Run) -> dict[str, Any]:
     """Resume `run` from the checkpoint that --resume names."""
     state = load_resume_checkpoint(run.path, args.resume, mend=True)
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
-    if is_finished(run.path, state, args.resume, args.epochs):
-        finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}"
-        print(f"nothing to do: {finished}; more --epochs extend it")
+    if is_finished(run.path, state, args.resume, args.epochs, args.patience):
+        early = f"{state['epoch'] - state['best']['epoch']} without a better {state['best']['monitor']}"
+        stopped, more = (f", {early}", "--patience") if state["epoch"] < args.epochs else ("", "--epochs")
+        finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}{stopped}"
+        print(f"nothing to do: {finished}; more {more} extend it")
         return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
     built = build(args)
     training = built.training()
@@ -119,8 +124,10 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     try:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
         training.redraw(board)
-        training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes)
-        return finish(training, run, board)
+        guide = guide_to(run)
+        training.after_epoch = lambda: write_page(run, training.log.to_dict(), training.best, guide)
+        training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes, options.patience)
+        return finish(built, training, run, board)
     except (Interrupted, Ended) as stop:
         board.close()
         interrupted = stop if isinstance(stop, Interrupted) else Interrupted(stop.signal, f"epoch {training.epoch}")
@@ -135,21 +142,40 @@ def opening(built: BuiltRun, run: Run) -> dict[str, str]:
     parameters = sum(p.numel() for p in context.model.parameters())
     return {
         "run": str(run.path),
-        "page": f"{run.page}, at the end",
+        "page": f"{run.page}, after each epoch",
         "model": f"{built.options.model.model_name}, {parameters:,} weights",
         "device": f"{describe_device(context.device)}, {'bf16' if context.bf16 else 'fp32'}",
         **{f"{name} rows": class_counts(names, part.class_counts().tolist()) for name, part in parts.items()},
     }
 
 
-def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
-    """The curves and the page of a run that has come to its last epoch."""
+def finish(built: BuiltRun, training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
+    """The curves, wrong beats and page of a run that has come to its last epoch."""
     logged, best = training.log.logged, training.best or {}
     entry = training.log.at("val", best["epoch"]) or {}
     board.hparams(logged["hyperparams"], entry)
     board.close()
     write_pictures(run.path, logged)
-    page = write_page(run, logged, training.best)
+    keep_validation(built, training, run)
+    page = write_page(run, training.log.to_dict(), training.best, guide_to(run))
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
     print(f"run {printable(run.path)}\nreport: {printable(page)}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}
+
+
+def keep_validation(built: BuiltRun, training: Training, run: Run) -> None:
+    """Keep the validation beats of the best epoch with their probabilities, and examples of those called wrong."""
+    assert training.best is not None
+    epoch, model = training.best["epoch"], training.context.model
+    try:
+        state = load_resume_checkpoint(run.path, "best")
+    except UserError as error:
+        warn(f"the page goes without validation's curves and wrong beats: {error}")
+        return
+    live = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(state["model"])
+    outcome = training.best_result or run_epoch(training.context, training.val_batches, f"epoch {epoch} again")
+    beats = ScoredBeats.of(outcome, built.data.val.origin(outcome.ids), training.context.class_names)
+    write_scored_beats(run.path, epoch, beats, "val")
+    write_wrong_beats(built, run.path, "val", epoch, outcome)
+    model.load_state_dict(live)

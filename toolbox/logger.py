@@ -16,12 +16,14 @@ SCORES = {  # the shape of an epoch's scores in files
     "per_class?": {str: {"Se?": NUMBER, "+P?": NUMBER, "F1?": NUMBER, "support?": int}},
     "confusion?": [[int]],
 }
+STOPPED = "stopped"  # the key, in the log, of an early stop; absent where there was none
+STOP = {"epoch": int, "epochs": int, "patience": int, "best": {"epoch": int, "monitor": str, "score": NUMBER}}
 LOG = {
     "name": str,
     "date_and_time": str,
     "options": dict,
     "info": dict,
-    "logged": {"train": [SCORES], "val": [SCORES], "hyperparams?": dict},
+    "logged": {"train": [SCORES], "val": [SCORES], "hyperparams?": dict, f"{STOPPED}?": STOP},
 }
 
 
@@ -35,6 +37,7 @@ class Experiment:
 
     Attributes:
         logged: {"train": [scores of an epoch, ...], "val": [...], "hyperparams": {...}}; each entry has its "epoch".
+            After an early stop also "stopped": {"epoch", "epochs", "patience", "best"}.
     """
 
     def __init__(self, name: str, options: dict[str, Any] | None = None, info: dict[str, Any] | None = None) -> None:

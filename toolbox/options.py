@@ -38,6 +38,14 @@ class TrainingOptions:
         choices=("macro_f1", "acc1", "acc_class", "meanIoU", "mAP", "kappa", "j_kappa", "loss", "last"),
         metavar="SCORE",
     )
+    patience: int = option(
+        0,
+        "stop after N epochs without a better --monitor, 0: never; --scheduler cosine and onecycle, and --progressive, "
+        "span all --epochs, so a stop cuts off their end",
+        type=number(int, 0),
+        role="free",
+        common=True,
+    )
     seed: int = option(42, "of weights, order and validation split", type=number(int, 0, 2**32 - 1), common=True)
     accumulate: int = option(1, "batches per optimizer step", type=number(int, 1))
     clip_grad: float | None = option(
@@ -164,6 +172,10 @@ CONFLICTS = (
     Conflict(
         lambda args: args.resume and "start_epoch" in args.given,
         "--start-epoch conflicts with --resume, which knows its epoch",
+    ),
+    Conflict(
+        lambda args: args.patience and args.starts and args.monitor == "last",
+        "--patience {patience} does nothing with --monitor last, which every epoch improves; take a score",
     ),
     Conflict(
         lambda args: args.starts and args.start_epoch > args.epochs,

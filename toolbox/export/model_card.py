@@ -10,7 +10,7 @@ from typing import Any
 
 from toolbox.export.onnx_file import INT8, MODEL
 from toolbox.reports.console import percent
-from toolbox.reports.score_tables import as_lines
+from toolbox.reports.score_lines import as_lines
 from toolbox.utils.program import program_words
 
 MITDB = (

@@ -5,7 +5,7 @@ torch is imported when a meter is made: scoring annotations, which imports this 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,6 +143,11 @@ def better(name: str, score: float | None, best: float | None) -> bool:
     if best is None or not np.isfinite(best):
         return True
     return score > best if MONITORS[name] else score < best
+
+
+def waited(epoch: int, best: Mapping[str, Any] | None) -> int:
+    """Epochs since the best one, {"epoch": ...}: how long --patience has been tried after `epoch`."""
+    return 0 if best is None else epoch - best["epoch"]
 
 
 def mean_of_defined(values: Sequence[float | None] | np.ndarray) -> float | None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
+from toolbox.reports.score_names import FRACTIONS, NAMES, SHORT
 from toolbox.utils import printable
-from toolbox.utils.aami import LETTERS
+from toolbox.utils.aami import LETTERS, SUPRAVENTRICULAR, VENTRICULAR
+from toolbox.utils.colour import coloured
 
-EPOCH_WIDTHS = (7, 9, 9, 8, 10, 9, 9, 8, 8)  # of the columns; "*" follows
-BAR_SECONDS = 0.5  # between two readings of the loss
+LINE_WIDTH = 79  # characters of a terminal's line that stay free of its edge
+EPOCH_WIDTHS = (7, 7, 8, 6, 6, 6, 8, 8, 6, 6)  # of the columns, a space between; " *" follows
+BAR_SECONDS, LINE_SECONDS = 0.5, 60.0  # between two readings of the loss: on a terminal, elsewhere
+LOSS_KEPT = 0.7  # share of the running loss that stays when another loss is read
+BAR_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 def percent(score: float | None) -> str:
@@ -39,70 +44,129 @@ def class_counts(names: Sequence[str], counts: Sequence[int]) -> str:
     return "  ".join(f"{LETTERS.get(name, name)} {count:,}" for name, count in zip(names, counts, strict=True))
 
 
-def _last_column(monitor: str) -> str:
-    return "macro_f1" if monitor in ("loss", "last", "acc1", "acc_class") else monitor
+def _columns(monitor: str, classes: Sequence[str]) -> dict[str, Callable[[Mapping[str, Any]], float | None]]:
+    """The scores of an epoch's line: column -> score out of those of an epoch."""
+
+    def f1_of(name: str) -> Callable[[Mapping[str, Any]], float | None]:
+        return lambda scores: scores.get("per_class", {}).get(name, {}).get("F1")
+
+    ectopic = (SUPRAVENTRICULAR, VENTRICULAR)
+    shown = ectopic if set(ectopic) <= set(classes) else tuple(classes)[-2:]
+    last = "macro_f1" if monitor in ("loss", "last", "acc1") else monitor
+    return {
+        "acc": lambda scores: scores.get("acc1"),
+        **{f"{LETTERS.get(name, name[:3])} F1": f1_of(name) for name in shown},
+        SHORT[last]: lambda scores: scores.get(last),
+    }
 
 
-def epoch_header(monitor: str) -> str:
+def _in_columns(cells: Iterable[str]) -> str:
+    return "".join(f" {cell:>{width}}" for cell, width in zip(cells, EPOCH_WIDTHS, strict=True)).removeprefix(" ")
+
+
+def epoch_header(monitor: str, classes: Sequence[str]) -> str:
     """The line above those of epochs; `monitor` is the score that chooses the best, marked with "*"."""
-    names = ("epoch", "loss", "val loss", "acc1", "acc_class", _last_column(monitor), "lr", "time", "left")
-    return "".join(f"{name:>{width}}" for name, width in zip(names, EPOCH_WIDTHS, strict=True))
+    return _in_columns(["epoch", "loss", "val loss", *_columns(monitor, classes), "lr", "time", "left"])
 
 
 def epoch_row(
-    epoch: int, epochs: int, train: Mapping[str, Any], val: Mapping[str, Any], monitor: str, best: bool, left: float
+    epoch: int,
+    epochs: int,
+    train: Mapping[str, Any],
+    val: Mapping[str, Any],
+    monitor: str,
+    classes: Sequence[str],
+    best: bool,
+    left: float,
 ) -> str:
     """The scores of an epoch, below `epoch_header`: losses of training and validation rows, validation's scores in
-    per cent, learning rate, time of the epoch and time left."""
-    scores = [val.get(key) for key in ("acc1", "acc_class", _last_column(monitor))]
+    per cent (accuracy, F1 of the ectopic classes, macro F1 or the score that chooses), learning rate, time of the
+    epoch and time left, in s."""
+    scores = [score(val) for score in _columns(monitor, classes).values()]
     cells = [f"{epoch}/{epochs}", f"{train['loss']:.4f}", f"{val['loss']:.4f}"]
     cells += ["-" if score is None else f"{100 * score:.2f}" for score in scores]
     cells += [f"{train['lr']:.3g}", duration(train["seconds"] + val["seconds"]), duration(left)]
-    row = "".join(f"{cell:>{width}}" for cell, width in zip(cells, EPOCH_WIDTHS, strict=True))
-    return f"{row} *" if best else row
+    return coloured(f"{_in_columns(cells)} *", "bold", sys.stdout) if best else _in_columns(cells)
 
 
-def batch_bar(batches: Iterable[Any], title: str, total: int) -> NullBar:
-    """The batches of an epoch, with a bar on stderr where that is a terminal."""
-    return BatchBar(batches, title, total) if sys.stderr.isatty() else NullBar(batches)
+def stop_line(stop: Mapping[str, Any]) -> str:
+    """A line on an early stop, as the log holds it (toolbox.logger.STOP)."""
+    best, patience = stop["best"], stop["patience"]
+    score = "" if best["score"] is None else f": {best['score']:.4f}"
+    waited = (
+        f"{patience} epoch{'s' * (patience > 1)} without a better {best['monitor']} than that of epoch {best['epoch']}"
+    )
+    return f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {waited}{score}"
 
 
-class NullBar:
-    """The batches of an epoch; nothing is drawn."""
+def batch_bar(batches: Iterable[Any], title: str, total: int) -> LossLines:
+    """The batches of an epoch, with a bar on stderr where that is a terminal, elsewhere with a line now and then."""
+    return (BatchBar if sys.stderr.isatty() else LossLines)(batches, title, total)
 
-    def __init__(self, batches: Iterable[Any]) -> None:
-        self.batches = batches
+
+class LossLines:
+    """The batches of an epoch; a line on stderr each minute says how far it is, the loss and the speed.
+
+    Args:
+        title: of the epoch.
+        total: how many batches there are.
+    """
+
+    every = LINE_SECONDS
+
+    def __init__(self, batches: Iterable[Any], title: str, total: int) -> None:
+        self.batches, self.title, self.total = batches, title, total
+        self.begun = self.shown = time.perf_counter()
+        self.done = 0  # batches
+        self.before = 0  # batches of this epoch that came before the first of these
+        self.loss: float | None = None  # running mean of those that were shown
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.batches)
 
     def show(self, losses: Sequence[Any], sizes: Sequence[int]) -> None:
-        """Show the loss and the speed after a batch."""
+        """Show the running loss and the speed after a batch. Reading a loss waits for the device, so it is read only
+        when it is shown.
+
+        Args:
+            losses, sizes: of all batches of the epoch so far.
+        """
+        now = time.perf_counter()
+        if self.done == 0:
+            self.before = len(sizes) - 1
+        self.done += 1
+        if now - self.shown >= self.every:
+            self.shown = now
+            last = float(losses[-1])
+            self.loss = last if self.loss is None else LOSS_KEPT * self.loss + (1 - LOSS_KEPT) * last
+            self.draw(f"loss {self.loss:.4f}, {sum(sizes[self.before :]) / (now - self.begun):,.0f} beats/s")
+
+    def draw(self, text: str) -> None:
+        """Show `text` with the number of batches."""
+        print(f"{self.title}: {self.done} of {self.total} batches, {text}", file=sys.stderr, flush=True)
 
 
-class BatchBar(NullBar):
-    """The batches of an epoch, with a bar that carries the loss and how many beats a second it takes."""
+class BatchBar(LossLines):
+    """The batches of an epoch, with a bar that carries the running loss and how many beats a second it takes."""
+
+    every = BAR_SECONDS
 
     def __init__(self, batches: Iterable[Any], title: str, total: int) -> None:
-        super().__init__(batches)
-        self.bar = tqdm(total=total, desc=title, leave=False, dynamic_ncols=True, unit="batch")
-        self.begun = self.shown = time.perf_counter()
-        self.before = 0  # batches of this epoch that came before those of this bar
+        super().__init__(batches, title, total)
+        self.bar = tqdm(total=total, desc=title, leave=False, dynamic_ncols=True, bar_format=BAR_FORMAT)
 
     def __iter__(self) -> Iterator[Any]:
         with self.bar:
             yield from self.batches
 
     def show(self, losses: Sequence[Any], sizes: Sequence[int]) -> None:
-        """See NullBar. Reading a loss waits for the device, so it is read only when the bar is drawn."""
-        now = time.perf_counter()
-        if self.bar.n == 0:
-            self.before = len(sizes) - 1
+        """See LossLines."""
         self.bar.update()
-        if now - self.shown >= BAR_SECONDS:
-            self.shown = now
-            speed = sum(sizes[self.before :]) / (now - self.begun)
-            self.bar.set_postfix_str(f"loss {float(losses[-1]):.4f}, {speed:,.0f} beats/s")
+        super().show(losses, sizes)
+
+    def draw(self, text: str) -> None:
+        """Show `text` behind the bar."""
+        self.bar.set_postfix_str(text)
 
 
 def print_predictions(results: dict[str, list[int]], names: tuple[str, ...]) -> None:
@@ -115,12 +179,29 @@ def scores_table(scores: dict[str, Any]) -> str:
     """The scores of a split as lines, of each class and over all."""
     per_class = scores.get("per_class", {})
     width = max(map(len, per_class), default=0)
-    lines = [f"{'':{width}} {'Se':>9} {'+P':>9} {'F1':>9} {'rows':>8}"]
+    lines = [f"{'':{width}} {'Se':>9} {'+P':>9} {'F1':>9} {'beats':>8}"]
     for name, of_class in per_class.items():
         cells = " ".join(f"{percent(of_class.get(key)):>9}" for key in ("Se", "+P", "F1"))
         lines.append(f"{name:{width}} {cells} {of_class.get('support', 0):8d}")
-    keys = ("acc1", "acc_class", "macro_f1", "meanIoU", "fwavacc", "mAP", "AUROC")
-    overall = [f"{key} {percent(scores[key])}" for key in keys if key in scores]
-    overall += [f"{key} {scores[key]:.3f}" for key in ("kappa", "j_kappa") if scores.get(key) is not None]
-    lines.append("  ".join(overall))
-    return "\n".join(lines)
+    return "\n".join([*lines, *overall_scores(scores, tuple(NAMES))])
+
+
+def overall_scores(scores: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """Those scores over all classes that are there, with their names, in lines."""
+    texts = []
+    for key in keys:
+        if key not in scores or (key in FRACTIONS and scores[key] is None):
+            continue
+        texts.append(f"{NAMES[key]} {f'{scores[key]:.3f}' if key in FRACTIONS else percent(scores[key])}")
+    return wrapped(texts)
+
+
+def wrapped(texts: Iterable[str], gap: str = "  ") -> list[str]:
+    """Texts side by side, as many to a line as fit."""
+    lines: list[str] = []
+    for text in texts:
+        if lines and len(lines[-1]) + len(gap) + len(text) <= LINE_WIDTH:
+            lines[-1] += gap + text
+        else:
+            lines.append(text)
+    return lines

@@ -19,7 +19,7 @@ from toolbox.utils.aami import CLASS_DASHES, CLASS_MARKS, LETTERS
 OVERALL = (  # scores of an epoch -> name, dashes, mark
     ("j_kappa", "j-kappa", "", "round"),
     ("macro_f1", "macro F1", "7 3", "square"),
-    ("acc_class", "mean sensitivity of the classes", "2 2.5", "triangle"),
+    ("acc_class", "mean sensitivity", "2 2.5", "triangle"),
     ("acc1", "accuracy", "9 3 2 3", "diamond"),
 )
 FEW = 10  # beats in a bin below which its share says little

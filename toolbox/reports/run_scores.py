@@ -16,7 +16,7 @@ from toolbox.utils.aami import LETTERS, SUPRAVENTRICULAR, VENTRICULAR
 
 SCORES = {  # name in the scores -> heading
     "acc1": "Accuracy",
-    "acc_class": "Mean sensitivity of the classes",
+    "acc_class": "Mean sensitivity",
     "macro_f1": "Macro F1",
     "AUROC": "AUROC",
     "mAP": "mAP",

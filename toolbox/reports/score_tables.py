@@ -1,8 +1,8 @@
-"""Write the test scores by class, patient and record: JSON, CSV, LaTeX, text, the reliability diagram."""
+"""Write the test scores by class, patient and record: JSON, CSV, LaTeX, the reliability diagram."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,8 @@ import pandas as pd
 
 from toolbox.metrics.calibration import reliability, tempered
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
-from toolbox.metrics.patients import (
-    EC57_MAP,
-    OVERALL,
-    calibration,
-    database_scores,
-    most_decisive_record,
-    patient_scores,
-)  # fmt: skip
+from toolbox.metrics.patients import OVERALL, calibration, database_scores, patient_scores
 from toolbox.plotter import plot_reliability, save_plot
-from toolbox.reports.console import percent
 from toolbox.training.outputs import EpochResult
 from toolbox.utils import atomic_write, write_json
 
@@ -29,8 +21,7 @@ PER_CENT = ("accuracy", "macro_f1")
 KINDS = ("Se", "+P", "F1")
 
 
-def write_patient_results(
-    folder: Path,
+def patient_results(
     epoch: int,
     outcome: EpochResult,
     origin: Mapping[str, np.ndarray],
@@ -38,19 +29,15 @@ def write_patient_results(
     split: str,
     held_out: EpochResult | None,
     unit: str = "patients",
-) -> tuple[dict[str, Any], list[str]]:
-    """Write pred/scores_epN.json, .csv and .tex, and pred/reliability_epN.png.
+) -> dict[str, Any]:
+    """The scores of the test beats with intervals, by label map and database, and calibration: plain values.
 
     Args:
-        folder: of the run.
         outcome: result of the test beats.
         origin: record, patient, symbol and time of each test beat.
         split: the flag; all but "kaggle" go by patient.
         held_out: result of the validation beats; None where they are the test beats.
         unit: "records" where it is not known which of them are of one patient.
-
-    Returns:
-        The content of the JSON file, and the lines to print.
     """
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     results = {
@@ -62,6 +49,19 @@ def write_patient_results(
         results["databases"] = databases
     validation = None if held_out is None else (held_out.probabilities.numpy(), held_out.labels.numpy())
     results["calibration"] = calibration(probabilities, labels, validation)
+    return results
+
+
+def write_patient_results(folder: Path, results: Mapping[str, Any], outcome: EpochResult) -> None:
+    """Write pred/scores_epN.json, .csv and .tex, and pred/reliability_epN.png.
+
+    Args:
+        folder: of the run.
+        results: of `patient_results`.
+        outcome: result of the test beats.
+    """
+    probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
+    epoch = results["epoch"]
     pred = folder / "pred"
     pred.mkdir(exist_ok=True)
     write_json(pred / f"scores_ep{epoch}.json", results)
@@ -73,7 +73,6 @@ def write_patient_results(
     if temperature is not None:
         curves[f"temperature {temperature:.2f}"] = reliability(tempered(probabilities, temperature), labels)
     save_plot(plot_reliability(curves), pred / f"reliability_ep{epoch}.png")
-    return results, as_lines(results)
 
 
 def rows(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None, float | None, float | None]]:
@@ -142,73 +141,3 @@ def _latex(figure: Mapping[str, float | None], times: float, digits: int) -> str
     if figure["low"] is None or figure["high"] is None:
         return text
     return f"{text} [{times * figure['low']:.{digits}f}, {times * figure['high']:.{digits}f}]"
-
-
-def _shown(key: str, figure: Mapping[str, float | None]) -> str:
-    """A score with its interval for the terminal."""
-    value, low, high = figure["value"], figure["low"], figure["high"]
-    if key in PER_CENT or key in KINDS:
-        text = percent(value)
-        return text if low is None or high is None else f"{text} [{100 * low:.1f}, {100 * high:.1f}]"
-    text = "-" if value is None else f"{value:.3f}"
-    return text if low is None or high is None else f"{text} [{low:.3f}, {high:.3f}]"
-
-
-def _confusion_lines(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:
-    """The counts, true classes in rows, predicted ones in columns."""
-    width, letters = max(map(len, names)), [name[0] for name in names]
-    lines = [f"{'true, in columns called':{width}} {' '.join(f'{letter:>8}' for letter in letters)}"]
-    return lines + [
-        f"{name:{width}} {' '.join(f'{count:8d}' for count in counts)}"
-        for name, counts in zip(names, confusion, strict=True)
-    ]
-
-
-def _record_lines(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The table of EC57's scores of each record."""
-    lines = [f"{'record':8} {'beats':>6} " + " ".join(f"{key:>9}" for key in ECTOPIC_SCORES)]
-    for record, each in records.items():
-        beats = int(np.sum(each["confusion"]))
-        lines.append(f"{record:8} {beats:6d} " + " ".join(f"{percent(each[key]):>9}" for key in ECTOPIC_SCORES))
-    return lines
-
-
-def as_lines(results: Mapping[str, Any]) -> list[str]:
-    """All tables as lines for the terminal: of each database, where they are several, of all, and calibration."""
-    lines = []
-    for database, each in results.get("databases", {}).items():
-        lines += [f"database {database}", *map_lines(each), ""]
-    lines += ["all databases"] if lines else []
-    calibrated = results["calibration"]
-    line, temperature = f"calibration: expected error {percent(calibrated['ece'])}", calibrated["temperature"]
-    if temperature is not None:
-        line += f"; {percent(calibrated['ece_tempered'])} at temperature {temperature:.2f}, fitted on validation"
-    return [*lines, *map_lines(results), line]
-
-
-def map_lines(results: Mapping[str, Any]) -> list[str]:
-    """The tables of each label map as lines for the terminal."""
-    lines = []
-    if results["intervals"]:
-        unit = "records" if "over records" in results["intervals"] else "patients"
-        lines.append(f"{results['patients']} {unit}; in brackets {results['intervals']}")
-    for name, result in results["maps"].items():
-        width = max(map(len, results["classes"]))
-        lines += ["", f"labels by {name}", f"{'':{width}} {'Se':>22} {'+P':>22} {'F1':>22} {'beats':>8}"]
-        for of, each in result["per_class"].items():
-            cells = " ".join(f"{_shown(kind, each[kind]):>22}" for kind in KINDS)
-            lines.append(f"{of:{width}} {cells} {each['beats']:8d}")
-        lines += _confusion_lines(result["confusion"], results["classes"])
-        there = [key for key in OVERALL if result[key]["value"] is not None]
-        lines.append("  ".join(f"{LABELS[key]} {_shown(key, result[key])}" for key in there))
-        for of in ("gross", "average") if "ec57" in result else ():
-            each = result["ec57"][of]
-            lines.append(f"EC57 {of:7}  " + "  ".join(f"{key} {percent(each[key])}" for key in ECTOPIC_SCORES))
-        if name == EC57_MAP:
-            lines += _record_lines(result["ec57"]["records"])
-        if (record := most_decisive_record(result)) is not None:
-            rest = result["without"][record]
-            figure = {key: {"value": rest[key], "low": None, "high": None} for key in OVERALL}
-            shown = "  ".join(f"{LABELS[key]} {_shown(key, figure[key])}" for key in OVERALL)
-            lines.append(f"without record {record}, which moves j-kappa most: {shown}")
-    return lines

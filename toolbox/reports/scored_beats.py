@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toolbox.training.outputs import EpochResult
 from toolbox.utils import UserError, atomic_write
 
 ORIGIN = ("record", "patient", "symbol")  # strings of each beat, "" where a CSV file does not name them
@@ -32,6 +33,11 @@ class ScoredBeats:
     probabilities: np.ndarray
     origin: Mapping[str, np.ndarray]
     names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, outcome: EpochResult, origin: Mapping[str, np.ndarray], names: tuple[str, ...]) -> ScoredBeats:
+        """The beats of an epoch's result."""
+        return cls(outcome.ids.numpy(), outcome.labels.numpy(), outcome.probabilities.numpy(), origin, names)
 
     @property
     def called(self) -> np.ndarray:

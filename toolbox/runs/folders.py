@@ -181,7 +181,7 @@ def flag_words(name: str, value: Any) -> list[str]:
 
 def remove_after(folder: Path, epoch: int) -> None:
     """Remove the files of epochs after `epoch`, which a run that is resumed there will write anew."""
-    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.json", "pred/*_ep*.*")
+    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.*", "pred/*_ep*.*")
     for path in (path for pattern in patterns for path in folder.glob(pattern)):
         digits = path.name.split(".")[0].rpartition("ep" if path.parent != folder else "epoch")[2]
         if digits.isdigit() and int(digits) > epoch:

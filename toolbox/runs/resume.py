@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from toolbox.logger import Experiment
-from toolbox.metrics.epoch import monitored
+from toolbox.metrics.epoch import monitored, waited
 from toolbox.runs.checkpoint import (
     BEST,
     LATEST,
@@ -109,11 +109,12 @@ def restore_training(training: Resumable, state: dict[str, Any], folder: Path) -
         ) from error
 
 
-def is_finished(folder: Path, state: dict[str, Any], which: str, epochs: int) -> bool:
+def is_finished(folder: Path, state: dict[str, Any], which: str, epochs: int, patience: int = 0) -> bool:
     """Whether nothing is left to train, and no curves and page to draw (after a stop just before the end)."""
     latest, page = folder / LATEST, folder / "report.html"
     drawn = page.is_file() and page.stat().st_mtime_ns >= latest.stat().st_mtime_ns
-    return state["epoch"] >= epochs and (drawn or which != "latest")
+    over = state["epoch"] >= epochs or 0 < patience <= waited(state["epoch"], state["best"])
+    return over and (drawn or which != "latest")
 
 
 def truncate_run(folder: Path, which: str, training: Resumable) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import sys
 
+from toolbox.utils.colour import coloured
+
 
 class UserError(Exception):
     """A mistake of the user or in the user's data: shown as one line on stderr, exit code 2, no traceback."""
@@ -63,7 +65,7 @@ def _escape(character: str) -> str:
 
 def warn(text: str) -> None:
     """Print a warning on stderr, in one line."""
-    print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+    print(f"{coloured('warning:', 'yellow', sys.stderr)} {printable(text)}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:

@@ -112,6 +112,12 @@ def test_test_prints_it_all(tested: tuple[Path, dict], capsys: pytest.CaptureFix
         "calibration",
     ):
         assert text in printed
+    whole = printed.splitlines()[1:]  # below the run's name
+    whole = whole[: next(i for i, line in enumerate(whole) if line.startswith("written "))]
+    assert max(map(len, whole)) <= 79
+    tables = [line for line in whole if re.match(r"(N|S|V|F|Normal|Fusion)\s", line)]
+    assert len(tables) > 5 and len(set(tables)) == len(tables)  # nothing stands there twice
+    assert sum(line.startswith("mean sensitivity ") for line in whole) == 1 and "acc_class" not in printed
     lines = [line.split() for line in printed.splitlines()]
     assert ["Normal", *map(str, result["test"]["confusion"][0])] in lines
     for record, each in result["patients"]["maps"][EC57_MAP]["ec57"]["records"].items():

@@ -126,7 +126,7 @@ def test_headline_shows_the_test_scores_as_per_cent(page):
     assert head[1:] == [
         "Loss",
         "Accuracy",
-        "Average per-class accuracy",
+        "Mean sensitivity",
         "Macro F1",
         "AUROC",
         "mAP",
@@ -184,7 +184,7 @@ def test_epoch_table_marks_the_best(page):
         "Training accuracy",
         "Validation loss",
         "Validation accuracy",
-        "Average per class",
+        "Mean sensitivity",
         "Seconds",
     ]  # nobody has macro F1
     assert rows[1] == ["2", "0.01", "0.5000", "90.00%", "0.5000", "82.00%", "70.00%", "12.3"]
