@@ -62,7 +62,9 @@ def _plain(strip: Excerpt | None, names: tuple[str, ...]) -> dict[str, Any] | No
     """An excerpt for the file; the classes of its beats by name, as far as the network tells them apart."""
     if strip is None:
         return None
-    named = [(offset, names[label] if label < len(names) > 2 else _merged(label, names)) for offset, label in strip.beats]
+    named = [
+        (offset, names[label] if label < len(names) > 2 else _merged(label, names)) for offset, label in strip.beats
+    ]
     return {**asdict(strip), "beats": named}
 
 
@@ -85,7 +87,11 @@ def _reasons(
     inputs = batch.inputs(torch.device("cpu"))
     try:
         shares = attribute(
-            built.context.model, inputs, typical_row(built.data.train), torch.from_numpy(called), torch.from_numpy(labels)
+            built.context.model,
+            inputs,
+            typical_row(built.data.train),
+            torch.from_numpy(called),
+            torch.from_numpy(labels),
         )
     except ModuleNotFoundError as error:
         if not (remedy := missing_package(error)):

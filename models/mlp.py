@@ -87,11 +87,11 @@ class MLP(nn.Module):
         Returns:
             (B, inputs).
         """
-        scaled, variance = self.scaled(x, features), self.bn1.running_var
-        assert variance is not None
+        scaled, mean, variance = self.scaled(x, features), self.bn1.running_mean, self.bn1.running_var
+        assert mean is not None and variance is not None
         gain = self.bn1.weight / torch.sqrt(variance + self.bn1.eps)  # (hidden,) of an evaluated batch norm
         moved = gain * (scaled @ self.fc1.weight.T)  # (B, hidden)
-        start = gain * (self.fc1.bias - self.bn1.running_mean) + self.bn1.bias  # (hidden,) of the median row
+        start = gain * (self.fc1.bias - mean) + self.bn1.bias  # (hidden,) of the median row
         rise = torch.relu(start + moved) - torch.relu(start)
         flat = moved.abs() < 1e-12
         slope = torch.where(flat, (start > 0).to(moved.dtype), rise / torch.where(flat, 1.0, moved))

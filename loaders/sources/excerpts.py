@@ -114,6 +114,7 @@ def _of_record(beats: Beats, rows: np.ndarray, record: str, origin: Origin) -> l
     """The excerpts of one record."""
     if not record:
         return [_row(beats, row) for row in rows.tolist()]
+    signal: RecordSignal | SyntheticSignal
     try:
         if origin.source.is_synthetic:
             signal = SyntheticSignal(origin.source, record)

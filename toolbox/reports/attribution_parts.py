@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-P_WAVE, QRS, T_WAVE, RR, WHOLE, REST = "P wave", "QRS complex", "T wave", "RR intervals", "whole beat", "rest of the row"
+P_WAVE, QRS, T_WAVE, RR, WHOLE, REST = (
+    "P wave",
+    "QRS complex",
+    "T wave",
+    "RR intervals",
+    "whole beat",
+    "rest of the row",
+)
 OTHERS = "other beats"
 END = "where the row ends"  # Kaggle's rows end with the next beat: the zeros behind them tell the RR interval
 # s from the R peak that a wave spans, as the features have it (features/morphology.py): from, to.
@@ -41,8 +48,12 @@ def waves_of_samples(samples: int, origin: int, rate: float, length: int) -> np.
 
 
 def reasons(
-    samples: np.ndarray | None, waves: np.ndarray, numbers: np.ndarray | None, values: np.ndarray | None,
-    columns: Sequence[str], beats: int,
+    samples: np.ndarray | None,
+    waves: np.ndarray,
+    numbers: np.ndarray | None,
+    values: np.ndarray | None,
+    columns: Sequence[str],
+    beats: int,
 ) -> dict[str, Any]:
     """The parts of a mistake, those that counted most first, for the page.
 
@@ -74,7 +85,11 @@ def reasons(
                 where = "" if beat == beats // 2 else f" ({beat - beats // 2:+d} beats)"
                 shown.append((column + where, round(value, 3), round(share, 3)))
     parts = [
-        {"name": name, "value": round(value, 3), **dict(zip(("from", "to"), PLACES.get(name, (None, None)), strict=True))}
+        {
+            "name": name,
+            "value": round(value, 3),
+            **dict(zip(("from", "to"), PLACES.get(name, (None, None)), strict=True)),
+        }
         for name, value in sorted(total.items(), key=lambda item: -abs(item[1]))
     ]
     return {"parts": parts, "columns": sorted(shown, key=lambda one: -abs(one[2]))[:COLUMNS_SHOWN]}

@@ -83,7 +83,7 @@ def nice_ticks(low: float, high: float, most: int = 6, whole: bool = False) -> l
         return [low]
     power = 10.0 ** math.floor(math.log10(span / most))
     steps = [power * factor for factor in (1, 2, 2.5, 5, 10, 20)]
-    step = next(step for step in steps if span / step + 1 <= most and (not whole or step % 1 == 0 and step >= 1))
+    step = next(step for step in steps if span / step + 1 <= most and (not whole or (step % 1 == 0 and step >= 1)))
     first = math.ceil(low / step - 1e-9)
     return [round(k * step, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
@@ -160,18 +160,21 @@ def line_chart(
 def _grid(across: Scale, down: Scale, bottom: float, floor: float) -> str:
     """Ticks, grid lines and labels of both axes; the x axis' texts stand below `floor`."""
     parts = [
-        f'<path class="grid" d="M{at:.1f} {TOP}V{bottom}"/><text x="{at:.1f}" y="{floor + 15}" class="mid">{escape(t)}</text>'
+        f'<path class="grid" d="M{at:.1f} {TOP}V{bottom}"/>'
+        f'<text x="{at:.1f}" y="{floor + 15}" class="mid">{escape(t)}</text>'
         for at, t in across.ticks()
     ]
     parts += [
-        f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/><text x="{LEFT - 5}" y="{at + 4:.1f}" class="end">{escape(t)}</text>'
+        f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>'
+        f'<text x="{LEFT - 5}" y="{at + 4:.1f}" class="end">{escape(t)}</text>'
         for at, t in down.ticks()
     ]
     middle, centre = (LEFT + WIDTH - RIGHT) / 2, (TOP + bottom) / 2
     parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{WIDTH - RIGHT}"/>')
     parts.append(f'<text x="{middle:g}" y="{floor + 32}" class="mid">{escape(across.axis.label)}</text>')
     parts.append(
-        f'<text x="11" y="{centre:g}" class="mid" transform="rotate(-90 11 {centre:g})">{escape(down.axis.label)}</text>'
+        f'<text x="11" y="{centre:g}" class="mid" transform="rotate(-90 11 {centre:g})">'
+        f"{escape(down.axis.label)}</text>"
     )
     return "".join(parts)
 
@@ -186,8 +189,8 @@ def _bars(counts: np.ndarray, top: float, bottom: float) -> str:
             continue
         height = (bottom - top - 12) * math.log10(count + 1) / longest
         left = LEFT + k * width
+        parts.append(f'<path class="bar" d="M{left + 1:.1f} {bottom:g}v{-height:.1f}h{width - 2:.1f}v{height:.1f}z"/>')
         parts.append(
-            f'<rect class="bar" x="{left + 1:.1f}" y="{bottom - height:.1f}" width="{width - 2:.1f}" height="{height:.1f}"/>'
             f'<text class="tiny mid" x="{left + width / 2:.1f}" y="{bottom - height - 2:.1f}">{brief(count)}</text>'
         )
     return "".join(parts)
@@ -221,7 +224,7 @@ def _draw(line: Line, across: Scale, down: Scale) -> str:
 
 
 def pen(x: np.ndarray, y: np.ndarray) -> str:
-    """The path through points (n,), to a tenth; those alike are drawn once, and one that is not finite lifts the pen."""
+    """The path through points (n,), to a tenth, those alike once; one that is not finite lifts the pen."""
     words, before = [], None
     for across, down in zip(np.round(x, 1).tolist(), np.round(y, 1).tolist(), strict=True):
         if not (math.isfinite(across) and math.isfinite(down)):

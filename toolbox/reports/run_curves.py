@@ -48,7 +48,7 @@ def history_charts(logged: Mapping[str, Any], held: str) -> list[Markup]:
     rates = _by_epoch(logged, "train", "lr", "learning rate", "ink", "", "round")
     if rates is not None and len(set(rates.y.tolist())) > 1:
         low, high = rates.y.min(), rates.y.max()
-        charts.append(("Learning rate", [rates], Axis("learning rate", log=bool(low > 0 and high >= 10 * low))))
+        charts.append(("Learning rate", [rates], Axis("", log=bool(low > 0 and high >= 10 * low))))
     drawn = [(title, [line for line in lines if line is not None], axis) for title, lines, axis in charts]
     return [line_chart(title, lines, epochs, axis) for title, lines, axis in drawn if lines]
 
@@ -94,11 +94,15 @@ def ranking_charts(beats: ScoredBeats) -> list[Markup]:
         worth, recall, _ = precision_recall_curve(positive, scores)
         area = f"{letter}: average precision {average_precision_score(positive, scores):.4f}"
         precision.append(class_line(name, area, *thinned(recall, worth)))
-    ends = {"low": 0.0, "high": 1.0}
     return [
-        line_chart("ROC, each class against the rest", roc, Axis("1 − specificity", **ends), Axis("Se", **ends), True),
-        line_chart("Precision and recall", precision, Axis("Se (recall)", **ends), Axis("+P (precision)", **ends)),
+        line_chart("ROC, each class against the rest", roc, *_units("1 − specificity", "Se"), diagonal=True),
+        line_chart("Precision and recall", precision, *_units("Se (recall)", "+P (precision)")),
     ]
+
+
+def _units(x: str, y: str) -> tuple[Axis, Axis]:
+    """Two axes from 0 to 1."""
+    return Axis(x, 0.0, 1.0), Axis(y, 0.0, 1.0)
 
 
 def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,5 +130,6 @@ def _reliability(title: str, curve: Mapping[str, np.ndarray], colour: str, mark:
     rows, share = curve["rows"][filled], curve["accuracy"][filled]
     ends = np.array([wilson(Share(round(s * n), int(n))) for s, n in zip(share, rows, strict=True)])
     line = Line("", curve["confidence"][filled], share, colour, "", mark, rows < FEW, ends[:, 0], ends[:, 1])
-    axes = Axis("probability given", 0.0, 1.0), Axis("share that was so", 0.0, 1.0)
-    return line_chart(title, [line], *axes, diagonal=True, bars=curve["rows"])
+    return line_chart(
+        title, [line], *_units("probability given", "share that was so"), diagonal=True, bars=curve["rows"]
+    )

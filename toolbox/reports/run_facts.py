@@ -72,14 +72,17 @@ def described(config: Mapping[str, Any], log: Mapping[str, Any]) -> list[str]:
     if split := options.get("split"):
         parts.append(SPLITS.get(split, split) + (f", fold {options['fold']}" if options.get("fold") else ""))
     if rows := data.get("rows"):
-        parts.append(f"{rows.get('train', 0):,} rows train, {rows.get('val', 0):,} validate, {rows.get('test', 0):,} test")
+        parts.append(
+            f"{rows.get('train', 0):,} rows train, {rows.get('val', 0):,} validate, {rows.get('test', 0):,} test"
+        )
     parts += tested(data)
     if weights := (log.get("info") or {}).get("parameters"):
         parts.append(f"{weights:,} weights")
     hardware = config.get("hardware") or {}
     if hardware.get("name"):
-        threads = f", {hardware['threads']} threads" if hardware.get("threads") and hardware.get("device") == "cpu" else ""
-        parts.append(f"{hardware['name']}{threads}, {config.get('precision', 'fp32')}")
+        threads = hardware.get("threads") if hardware.get("device") == "cpu" else None
+        shown = "" if threads is None else f", {threads} thread{'' if threads == 1 else 's'}"
+        parts.append(f"{hardware['name']}{shown}, {config.get('precision', 'fp32')}")
     logged = log.get("logged", {})
     seconds = sum(row.get("seconds") or 0 for split in ("train", "val") for row in logged.get(split, ()))
     if seconds:
@@ -101,7 +104,10 @@ def progress(config: Mapping[str, Any], logged: Mapping[str, Any], test: Mapping
     done = max((row["epoch"] for row in logged.get("train", ())), default=0)
     epochs = config.get("options", {}).get("epochs")
     trained = f"epochs trained: {done}" + (f" of {epochs}" if epochs else "")
-    parts = [trained, f"tested at epoch {test['epoch']}" if test and "epoch" in test else "tested" if test else "not tested yet"]
+    parts = [
+        trained,
+        f"tested at epoch {test['epoch']}" if test and "epoch" in test else "tested" if test else "not tested yet",
+    ]
     if config.get("started"):
         parts.append(f"started {minute(config['started'])}")
     return " · ".join(parts)
@@ -125,8 +131,11 @@ def best_name(options: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> str:
-    """A value as text; nested values as JSON."""
+    """A value as text; lists as words, nested values as JSON."""
     if isinstance(value, Mapping | list | tuple):
+        words = [str(part) for part in value if not isinstance(part, Mapping | list | tuple)]
+        if not isinstance(value, Mapping) and len(words) == len(value):
+            return " ".join(words) or ABSENT
         return json.dumps(value, ensure_ascii=False, default=str) if value else ABSENT
     return ABSENT if value in (None, "") else str(value)
 
@@ -136,7 +145,9 @@ def pairs(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return [(str(name), plain(value)) for name, value in (values or {}).items()]
 
 
-def flags(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def flags(
+    options: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """The flags that differ from their defaults, and the others."""
     changed = {name: value for name, value in options.items() if name not in defaults or value != defaults[name]}
     rest = {name: value for name, value in options.items() if name not in changed}

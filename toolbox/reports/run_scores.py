@@ -9,7 +9,7 @@ import numpy as np
 
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
 from toolbox.metrics.patients import most_decisive_record
-from toolbox.metrics.proportions import Share, is_degenerate, shares, wilson
+from toolbox.metrics.proportions import Share, shares, wilson
 from toolbox.reports.html import ABSENT
 from toolbox.reports.score_text import score_text
 from toolbox.utils.aami import LETTERS, SUPRAVENTRICULAR, VENTRICULAR
@@ -21,7 +21,7 @@ SCORES = {  # name in the scores -> heading
     "AUROC": "AUROC",
     "mAP": "mAP",
     "meanIoU": "Mean IoU",
-    "fwavacc": "Frequency-weighted IoU",
+    "fwavacc": "Weighted IoU",
     "kappa": "Cohen's kappa",
     "j_kappa": "j-kappa",
 }
@@ -88,10 +88,9 @@ def quoted(scores: Mapping[str, Any], results: Mapping[str, Any] | None, by_pati
     """
     first = next(iter(results["maps"].values())) if results else None
     per_class = scores.get("per_class") or {}
+    keys: tuple[str, ...] = ("accuracy", "macro_f1", "mean Se")
     if by_patient and {SUPRAVENTRICULAR, VENTRICULAR} <= per_class.keys():
         keys = ("j_kappa", VENTRICULAR, SUPRAVENTRICULAR, "accuracy")
-    else:
-        keys = ("accuracy", "macro_f1", "mean Se")
     counts = shares(first, results["classes"]) if first and results else {}
     cards = []
     for key in keys:
@@ -156,8 +155,9 @@ def of_map(name: str, result: Mapping[str, Any], classes: Sequence[str]) -> dict
 def confusion(counts: Sequence[Sequence[int]], class_names: Sequence[str]) -> dict[str, Any]:
     """A confusion matrix for the template: names, and of each true class its cells."""
     names = [*map(str, class_names), *map(str, range(len(class_names), len(counts)))]
-    rows = [(name, _confusion_cells(row)) for name, row in zip(names, counts, strict=False)]
-    return {"names": names, "confusion": rows}
+    named = [(name, LETTERS.get(name, "")) for name in names]
+    rows = [(*name, _confusion_cells(row)) for name, row in zip(named, counts, strict=False)]
+    return {"names": named, "confusion": rows}
 
 
 def _confusion_cells(counts: Sequence[int]) -> list[dict[str, str]]:
@@ -204,7 +204,7 @@ def by_record(results: Mapping[str, Any]) -> dict[str, Any] | None:
         row["bar"] = row["share"] / worst
     decisive = most_decisive_record(first)
     rest = first["without"][decisive]["j_kappa"] if decisive else None
-    heads = [*letters, "Wrong", *(key for key in ECTOPIC_SCORES if "FPR" not in key), "j-kappa without it"]
+    heads = [*letters, "Wrong", *(key for key in ECTOPIC_SCORES if "FPR" not in key), "j-kappa moves by"]
     return {"heads": heads, "rows": rows, "decisive": decisive, "whole": whole, "rest": rest}
 
 
@@ -223,9 +223,3 @@ def of_databases(results: Mapping[str, Any]) -> dict[str, Any] | None:
         shown = [one.text + (f" ({one.between})" if one.between else "") for one in texts]
         rows.append([name, f"{result['patients']:,}", *shown])
     return {"head": ["Database", "Patients", "j-kappa", "V F1", "S F1", "Accuracy"], "rows": rows}
-
-
-def has_degenerate(results: Mapping[str, Any]) -> bool:
-    """Whether any interval of a score by class is a point."""
-    maps = results["maps"].values()
-    return any(is_degenerate(each[kind]) for one in maps for each in one["per_class"].values() for kind in KINDS)

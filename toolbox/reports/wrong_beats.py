@@ -17,9 +17,10 @@ from toolbox.utils.errors import warn
 EACH = 24  # beats of either kind
 SEED = 0  # of those drawn at random
 SPEED, GAIN = 25.0, 10.0  # mm per s, mm per mV: ECG paper's
-LOWEST, HIGHEST = 14.0, 40.0  # mm, of a strip
+LOWEST, HIGHEST = 15.0, 60.0  # mm, of a strip
 ROW_HEIGHT = 18.0  # mm, of a row without a unit, scaled to [0, 1]
 LETTERS_ROOM = 5.0  # mm above the strip
+SCALE_ROOM = 8.0  # mm beside it
 NUMBER = (int, float, type(None))
 FILE = {
     "epoch": int,
@@ -97,15 +98,19 @@ def strip(example: Mapping[str, Any]) -> Markup:
     parts = [f'<rect y="{LETTERS_ROOM:g}" width="{width:.1f}" height="{height:g}" fill="url(#paper)"/>']
     parts += _bands(example.get("why"), here, height, width)
     parts.append(f'<path class="trace" d="{pen(x, y)}"/>')
+    if signal["unit"]:  # 1 mV and 0.2 s, so that any other size shows itself
+        pulse = f"M{width + 1.5:.1f} {total - 2:g}v{-GAIN:g}h{0.2 * SPEED:g}v{GAIN:g}"
+        parts.append(f'<path class="scale" d="{pulse}"/>')
     parts.append(f'<path class="here" d="M{here:.1f} {LETTERS_ROOM:g}V{total:g}"/>')
     for offset, name in signal.get("beats", ()):
         letter = LETTERS.get(name, name)
         at = here + offset * SPEED
         if 1 < at < width - 1:
             parts.append(f'<text class="c{letter}" x="{at:.1f}" y="3.8">{escape(letter)}</text>')
+    whole = width + (SCALE_ROOM if signal["unit"] else 0.0)
     label = f"{example['true']}, called {example['called']}"
     return Markup(
-        f'<svg class="strip" viewBox="0 0 {width:.1f} {total:g}" style="width:{width:.1f}mm" role="img" '
+        f'<svg class="strip" viewBox="0 0 {whole:.1f} {total:g}" style="width:{whole:.1f}mm" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
 
@@ -121,8 +126,8 @@ def _bands(why: Mapping[str, Any] | None, here: float, height: float, width: flo
         kind = "for" if part["value"] > 0 else "against"
         if right > left:
             parts.append(
-                f'<rect class="{kind}" x="{left:.1f}" y="{LETTERS_ROOM:g}" width="{right - left:.1f}" height="{height:g}" '
-                f'opacity="{0.08 + 0.3 * abs(part["value"]) / strongest:.2f}"/>'
+                f'<rect class="{kind}" x="{left:.1f}" y="{LETTERS_ROOM:g}" width="{right - left:.1f}" '
+                f'height="{height:g}" opacity="{0.08 + 0.3 * abs(part["value"]) / strongest:.2f}"/>'
             )
     return parts
 
@@ -144,7 +149,8 @@ def _card(example: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any
         place += f", {clock(time)}"
     why = example.get("why")
     parts = [
-        {"name": part["name"], "value": part["value"], "text": f"{part['value']:+.2f}"} for part in (why or {}).get("parts", ())
+        {"name": part["name"], "value": part["value"], "text": f"{part['value']:+.2f}"}
+        for part in (why or {}).get("parts", ())
     ]
     strongest = max((abs(part["value"]) for part in parts), default=0.0) or 1.0
     for part in parts:
@@ -157,8 +163,8 @@ def _card(example: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any
         "link": f"{link}#t={time:.2f}" if link and time is not None else "",
         "true": LETTERS.get(example["true"], example["true"]),
         "called": LETTERS.get(example["called"], example["called"]),
-        "probability": f"{100 * example['probability']:.1f}",
-        "probability_true": f"{100 * example['probability_true']:.1f}",
+        "probability": f"{100 * example['probability']:.2f}",
+        "probability_true": f"{100 * example['probability_true']:.2f}",
         "svg": strip(example) if example.get("strip") else "",
         "lead": (example.get("strip") or {}).get("lead", ""),
         "parts": parts,

@@ -15,7 +15,10 @@ EXTRAS = {  # extra of pyproject.toml -> modules it brings
     "formats": ("ecgdatakit", "pydicom"),
     "explain": ("captum",),
 }
-REQUIREMENTS = {"formats": "requirements-formats.txt", "explain": "requirements-explain.txt"}  # of an extra that requirements.txt does not bring
+REQUIREMENTS = {
+    "formats": "requirements-formats.txt",
+    "explain": "requirements-explain.txt",
+}  # of an extra that requirements.txt does not bring
 
 
 def program_words() -> list[str]:
