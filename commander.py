@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Entry point: reads the flags, runs the command that they ask for, and turns errors into exit codes.
 
 python commander.py                                        what it does, examples, what to do next
@@ -107,6 +108,10 @@ def command_of(args: Namespace) -> str:
 
 def cli() -> int:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what completes the line
+        from commands.completion import complete
+
+        complete()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold bytes that are no characters
     with Endings() as endings:

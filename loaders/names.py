@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import CLASS_LETTERS
-from toolbox.utils.options import argument
+from toolbox.utils.options import Argument
 
 DATASET_NAMES = ("ecg", "ecg_bin", "synthetic", "synthetic_bin")
 # Databases by PhysioNet's names -> their facts, which loaders/sources/databases reads.
@@ -134,7 +134,7 @@ def fold_name(text: str) -> str | None:
 
 def as_typed(parse: Callable[[str], object]) -> Callable[[str], str]:
     """An argparse type: a text that `parse` accepts, kept as it was typed."""
-    check = argument(parse)
+    check = Argument(parse)
 
     def keep(text: str) -> str:
         check(text)

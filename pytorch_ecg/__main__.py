@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command `pytorch-ecg`, also `python -m pytorch_ecg`: the same flags as `python commander.py`."""
 
 from pytorch_ecg.commander import cli, leave

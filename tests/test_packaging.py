@@ -279,7 +279,7 @@ def test_the_pinned_versions_lie_in_the_ranges() -> None:
     for name, requirement in ranges.items():
         assert requirement.specifier and "==" not in str(requirement.specifier), f"{name} is pinned"
         assert pins[name] in requirement.specifier, name
-    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx", "formats"}
+    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx", "formats", "completion"}
 
 
 def test_the_extras_of_the_message_are_those_of_pyproject() -> None:

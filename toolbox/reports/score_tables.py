@@ -12,13 +12,16 @@ import pandas as pd
 from toolbox.metrics.calibration import reliability, tempered
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
 from toolbox.metrics.patients import OVERALL, calibration, database_scores, patient_scores
+from toolbox.metrics.proportions import Share, shares
 from toolbox.plotter import plot_reliability, save_plot
+from toolbox.reports.score_text import ALIKE, score_text
 from toolbox.training.outputs import EpochResult
 from toolbox.utils import atomic_write, write_json
 
 LABELS = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}
 PER_CENT = ("accuracy", "macro_f1")
 KINDS = ("Se", "+P", "F1")
+DAGGER = r"$^\dagger$"  # marks intervals that say nothing about patients
 
 
 def patient_results(
@@ -113,31 +116,33 @@ def as_latex(results: Mapping[str, Any]) -> str:
     """LaTeX tables of each label map: the classes in per cent with intervals, overall scores, the confusion matrix."""
     lines = []
     for name, result in results["maps"].items():
+        counts = shares(result, results["classes"])
         lines += [f"% {name}; {results['intervals'] or 'no intervals'}", r"\begin{tabular}{lrrrr}", r"\hline"]
         lines += [r"Class & Se (\%) & +P (\%) & F1 (\%) & Beats \\", r"\hline"]
         for of, each in result["per_class"].items():
-            cells = [_latex(each[kind], 100, 1) for kind in KINDS]
+            cells = [_latex(kind, each[kind], counts.get((of, kind))) for kind in KINDS]
             lines.append(f"{of} & {' & '.join(cells)} & {each['beats']} \\\\")
         shown = [
-            f"{LABELS[key]} {_latex(result[key], 100, 1)}\\,\\%"
+            f"{LABELS[key]} {_latex(key, result[key], counts.get(('all', key)))}\\,\\%"
             if key in PER_CENT
-            else f"{LABELS[key].replace('kappa', '$' + chr(92) + 'kappa$')} {_latex(result[key], 1, 3)}"
+            else f"{LABELS[key].replace('kappa', '$' + chr(92) + 'kappa$')} {_latex(key, result[key])}"
             for key in OVERALL
             if result[key]["value"] is not None
         ]
-        lines += [r"\hline", rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}} \\", r"\hline", r"\end{tabular}", ""]
+        lines += [r"\hline", rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}} \\", r"\hline"]
+        if any(DAGGER in line for line in lines):
+            lines.append(rf"\multicolumn{{5}}{{l}}{{{DAGGER} {ALIKE}; intervals over beats (Wilson)}} \\")
+        lines += [r"\end{tabular}", ""]
         columns, called = "r" * len(results["classes"]), " & ".join(name[0] for name in results["classes"])
         lines += [rf"\begin{{tabular}}{{l{columns}}}", r"\hline", rf"True, in columns called & {called} \\", r"\hline"]
-        for of, counts in zip(results["classes"], result["confusion"], strict=True):
-            lines.append(f"{of} & {' & '.join(map(str, counts))} \\\\")
+        for of, row in zip(results["classes"], result["confusion"], strict=True):
+            lines.append(f"{of} & {' & '.join(map(str, row))} \\\\")
         lines += [r"\hline", r"\end{tabular}", ""]
     return "\n".join(lines)
 
 
-def _latex(figure: Mapping[str, float | None], times: float, digits: int) -> str:
+def _latex(key: str, figure: Mapping[str, float | None], share: Share | None = None) -> str:
+    """A score with its interval; so many of so many beats, marked, where that over patients says nothing."""
     if figure["value"] is None:
         return "--"
-    text = f"{times * figure['value']:.{digits}f}"
-    if figure["low"] is None or figure["high"] is None:
-        return text
-    return f"{text} [{times * figure['low']:.{digits}f}, {times * figure['high']:.{digits}f}]"
+    return score_text(key, figure, share, digits=1).joined(DAGGER)

@@ -9,7 +9,7 @@ from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, field, fields, is_dataclass
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, TypeVar, get_type_hints
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, get_type_hints
 
 import yaml
 
@@ -138,7 +138,24 @@ def with_role(role: str, *groups: type) -> tuple[str, ...]:
     return tuple(one.name for group in groups for one in fields(group) if one.metadata["role"] == role)
 
 
-def one_of(names: Sequence[str]) -> Callable[[str], str | None]:
+class Argument(Generic[T]):
+    """An argparse type: the value that `read` returns; the message of a UserError becomes argparse's own.
+
+    Attributes:
+        names: texts that a shell can complete.
+    """
+
+    def __init__(self, read: Callable[[str], T], names: Iterable[str] = ()) -> None:
+        self.read, self.names = read, tuple(names)
+
+    def __call__(self, text: str) -> T:
+        try:
+            return self.read(text)
+        except UserError as error:
+            raise ArgumentTypeError(str(error)) from error
+
+
+def one_of(names: Sequence[str]) -> Argument[str | None]:
     """An argparse type: one of `names`, or "none" for None."""
 
     def check(text: str) -> str | None:
@@ -146,29 +163,17 @@ def one_of(names: Sequence[str]) -> Callable[[str], str | None]:
             raise ArgumentTypeError(f"{text!r}: expected none, {' or '.join(names)}")
         return None if text == "none" else text
 
-    return check
+    return Argument(check, ("none", *names))
 
 
-def argument(read: Callable[[str], T]) -> Callable[[str], T]:
-    """An argparse type: the value that `read` returns; the message of a UserError becomes argparse's own."""
-
-    def check(text: str) -> T:
-        try:
-            return read(text)
-        except UserError as error:
-            raise ArgumentTypeError(str(error)) from error
-
-    return check
-
-
-def named(registry: Registry) -> Callable[[str], str]:
+def named(registry: Registry) -> Argument[str]:
     """An argparse type: a name of the registry, aliases resolved."""
-    return argument(registry.canonical)
+    return Argument(registry.canonical, registry)
 
 
-def listed(kind: str, names: Collection[str]) -> Callable[[str], str]:
+def listed(kind: str, names: Collection[str]) -> Argument[str]:
     """An argparse type: one of `names`, each the name of a `kind`."""
-    return argument(lambda text: check_name(kind, text, names))
+    return Argument(lambda text: check_name(kind, text, names), names)
 
 
 def number(

@@ -14,6 +14,7 @@ EXTRAS = {  # extra of pyproject.toml -> modules it brings
     "onnx": ("onnx", "onnxruntime"),
     "formats": ("ecgdatakit", "pydicom"),
     "explain": ("captum",),
+    "completion": ("argcomplete",),
 }
 REQUIREMENTS = {
     "formats": "requirements-formats.txt",
