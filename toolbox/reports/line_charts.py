@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
-from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 420, 300  # of a chart, in its own units: about CSS pixels where there is room
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 40  # around the plot
@@ -128,7 +128,7 @@ class Scale:
 
 def line_chart(
     title: str, lines: Sequence[Line], x: Axis, y: Axis, diagonal: bool = False, bars: np.ndarray | None = None
-) -> Markup:
+) -> str:
     """A chart with its legend below, as a <figure>.
 
     Args:
@@ -154,7 +154,7 @@ def line_chart(
         f"{''.join(parts)}</svg>"
     )
     legend = "".join(f"<li>{_sample(line)}{escape(line.name)}</li>" for line in lines if line.name)
-    return Markup(f'<figure>{svg}<ul class="legend">{legend}</ul><figcaption>{escape(title)}</figcaption></figure>')
+    return f'<figure>{svg}<ul class="legend">{legend}</ul><figcaption>{escape(title)}</figcaption></figure>'
 
 
 def _grid(across: Scale, down: Scale, bottom: float, floor: float) -> str:

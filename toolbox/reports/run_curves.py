@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from toolbox.metrics.calibration import binned, expected_error, reliability
@@ -26,7 +25,7 @@ FEW = 10  # beats in a bin below which its share says little
 STEP = 0.002  # of a curve's points, less than a pixel: the rest of them is not seen
 
 
-def history_charts(logged: Mapping[str, Any], held: str) -> list[Markup]:
+def history_charts(logged: Mapping[str, Any], held: str) -> list[str]:
     """Loss, scores over all classes, F1 by class and learning rate, each by epoch; those that were not logged, and a
     rate that never changes, are left out.
 
@@ -77,7 +76,7 @@ def class_line(name: str, text: str, x: np.ndarray, y: np.ndarray) -> Line:
     return Line(text, x, y, letter, CLASS_DASHES[letter], CLASS_MARKS[letter])
 
 
-def ranking_charts(beats: ScoredBeats) -> list[Markup]:
+def ranking_charts(beats: ScoredBeats) -> list[str]:
     """ROC and precision-recall curves of each class against the rest."""
     roc, precision = [], []
     for name, scores, positive in one_vs_rest(beats.probabilities, beats.labels, beats.names):
@@ -113,7 +112,7 @@ def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[moved], y[moved]
 
 
-def reliability_charts(beats: ScoredBeats) -> list[Markup]:
+def reliability_charts(beats: ScoredBeats) -> list[str]:
     """How often a probability came true: of the class that was called, and of each class; counts as bars beneath."""
     called = reliability(beats.probabilities, beats.labels)
     error = expected_error(beats.probabilities, beats.labels)
@@ -124,7 +123,7 @@ def reliability_charts(beats: ScoredBeats) -> list[Markup]:
     return charts
 
 
-def _reliability(title: str, curve: Mapping[str, np.ndarray], colour: str, mark: str) -> Markup:
+def _reliability(title: str, curve: Mapping[str, np.ndarray], colour: str, mark: str) -> str:
     """One curve: a point for each bin that has beats, with Wilson's interval, hollow where they are FEW."""
     filled = np.flatnonzero(curve["rows"] > 0)
     rows, share = curve["rows"][filled], curve["accuracy"][filled]

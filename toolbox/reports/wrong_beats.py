@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup, escape
 
 from toolbox.reports.line_charts import pen
 from toolbox.utils import UserError, read_json, schema_error, write_json
@@ -78,7 +78,7 @@ def read_examples(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def strip(example: Mapping[str, Any]) -> Markup:
+def strip(example: Mapping[str, Any]) -> str:
     """The signal around a beat as SVG in mm: 25 mm/s and 10 mm/mV on ECG paper; without a unit its height is free."""
     signal = example["strip"]
     rate, step = signal["rate"], signal["step"]  # samples per s; mV, or the row's unit, per unit stored
@@ -109,7 +109,7 @@ def strip(example: Mapping[str, Any]) -> Markup:
             parts.append(f'<text class="c{letter}" x="{at:.1f}" y="3.8">{escape(letter)}</text>')
     whole = width + (SCALE_ROOM if signal["unit"] else 0.0)
     label = f"{example['true']}, called {example['called']}"
-    return Markup(
+    return (
         f'<svg class="strip" viewBox="0 0 {whole:.1f} {total:g}" style="width:{whole:.1f}mm" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )

@@ -121,7 +121,7 @@ def page(tmp_path):
 
 
 def scored(seed=0):
-    """400 test beats of four records, with probabilities that say something; F is in one of them and is never called."""
+    """400 test beats of four records, probabilities say something; F is in one of them, never called."""
     rng = np.random.default_rng(seed)
     n, names = 400, FIVE[:4]
     labels = rng.choice(4, n, p=[0.7, 0.15, 0.15, 0]).astype(np.int64)
