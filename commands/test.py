@@ -13,6 +13,7 @@ from args import FREE_FLAGS, database_names
 from commands.build import build
 from commands.guide import guide_to
 from commands.imported import imported_run
+from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
 from commands.wrong_beats import write_wrong_beats
@@ -135,4 +136,6 @@ def show_test(
     board.pictures("test", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
-    return write_page(run, log.to_dict(), best, guide_to(run))
+    page = write_page(run, log.to_dict(), best, guide_to(run))
+    refresh_index(run.path.parent)
+    return page

@@ -11,6 +11,7 @@ from typing import Any
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
 from commands.guide import guide_to
+from commands.index import refresh_index
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import open_run
 from commands.wrong_beats import write_wrong_beats
@@ -23,7 +24,7 @@ from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.claim import claim_run_dir, removed_on_failure
-from toolbox.runs.folders import Run, resume_command
+from toolbox.runs.folders import Run, read_run, resume_command
 from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
@@ -120,6 +121,7 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     for warning in built.data.warnings:
         note(warning)
     print(aligned(opening(built, run)), flush=True)
+    refresh_index(run.path.parent)
     board = get_board(run.path / "tensorboard", options.tensorboard, training.epoch + 1)
     try:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
@@ -157,7 +159,9 @@ def finish(built: BuiltRun, training: Training, run: Run, board: NullLogger) -> 
     board.close()
     write_pictures(run.path, logged)
     keep_validation(built, training, run)
-    page = write_page(run, training.log.to_dict(), training.best, guide_to(run))
+    now = read_run(run.path) or run  # it may have another --name by now
+    page = write_page(now, training.log.to_dict(), training.best, guide_to(now))
+    refresh_index(run.path.parent)
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
     print(f"run {printable(run.path)}\nreport: {printable(page)}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}
