@@ -9,6 +9,7 @@ from typing import Any
 from args import GROUPS, NAME_FLAGS
 from loaders.sources.excerpts import folders_of
 from toolbox.reports.run_facts import Guide
+from toolbox.reports.runs_index import INDEX
 from toolbox.runs.folders import Run, naming_words
 from toolbox.utils.aami import classes_of
 from toolbox.utils.options import default_of
@@ -34,7 +35,7 @@ def guide_to(run: Run) -> Guide:
     folders = [folder for folder in folders_of(run.options, root).values() if folder.is_dir()]
     source = str(folders[0] / "RECORD") if folders else ""
     records = line("--predict", source, *naming, "--out", str(pages)) if source else ""
-    return Guide(commands, defaults_of(run.options), records, (pages, *folders))
+    return Guide(commands, defaults_of(run.options), records, (pages, *folders), f"../{INDEX}")
 
 
 def longer(run: Run) -> int:

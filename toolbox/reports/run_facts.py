@@ -33,12 +33,14 @@ class Guide:
         defaults: name of a flag -> its value when it is left out.
         records: the command line that annotates RECORD, "" where the run's rows are of no recordings.
         folders: where annotated pages may lie: beside the records, or where that command puts them.
+        index: the address of the page over all runs, from that of this one; "" for none.
     """
 
     commands: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     records: str = ""
     folders: Sequence[Path] = ()
+    index: str = ""
 
     def pages(self, examples: Mapping[str, Any] | None) -> dict[str, str]:
         """Record -> the address of its annotated page, for the records of `examples` that have one."""
@@ -97,6 +99,13 @@ def tested(data: Mapping[str, Any]) -> list[str]:
         return []
     names = ", ".join(map(str, people[:SHOWN_NAMES])) + (", ..." if len(people) > SHOWN_NAMES else "")
     return [f"tested on {len(people)} {'person' if len(people) == 1 else 'people'}: {names}"]
+
+
+def labels_of(options: Mapping[str, Any]) -> str:
+    """The tags and the note that a person gave the run, as one line."""
+    tags = [f"#{tag}" for tag in options.get("tag") or () if isinstance(tag, str)]
+    note = options.get("note")
+    return " ".join([*tags, *([note] if isinstance(note, str) and note else [])])
 
 
 def progress(config: Mapping[str, Any], logged: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:

@@ -13,7 +13,17 @@ from toolbox.logger import SCORES as SCORES_SHAPE
 from toolbox.metrics.patients import OVERALL
 from toolbox.reports.html import load_template, script_digest
 from toolbox.reports.run_curves import history_charts, ranking_charts, reliability_charts
-from toolbox.reports.run_facts import Guide, best_name, described, flags, held_name, pairs, progress, title_of
+from toolbox.reports.run_facts import (
+    Guide,
+    best_name,
+    described,
+    flags,
+    held_name,
+    labels_of,
+    pairs,
+    progress,
+    title_of,
+)
 from toolbox.reports.run_scores import all_scores, by_record, of_databases, of_epoch, of_map, per_cent, quoted, show
 from toolbox.reports.score_text import ALIKE_NOTE
 from toolbox.reports.scored_beats import ScoredBeats, read_scored_beats
@@ -109,6 +119,8 @@ def write_report(path: str | Path, report: RunReport) -> Path:
     page = load_template(TEMPLATE).render(
         title=title,
         name=name,
+        labels=labels_of(options),
+        index=report.guide.index,
         described=described(config, report.log),
         state=progress(config, report.log.get("logged", {}), report.test),
         notes=list(dict.fromkeys([*config.get("warnings", ()), *report.warnings])),

@@ -353,6 +353,14 @@ def test_changed_flags_the_others_folded(page):
     assert versions == [["python", "3.11.2"], ["torch", "2.13.0"], ["git commit", "0123abc"], ["git dirty", "True"]]
 
 
+def test_labels_and_the_way_to_all_runs(page):
+    options = {**CONFIG["options"], "name": "my best", "tag": ["paper", "two leads"], "note": "the lower rate"}
+    parsed = page({**CONFIG, "options": options}, guide=Guide(index="../index.html"))
+    assert parsed.said("h1") == ["my best"] and "#paper #two leads the lower rate" in parsed.said("div")
+    assert [attributes["href"] for attributes in parsed.having("a")] == ["../index.html"]
+    assert parsed.said("a") == ["All runs"]
+
+
 def test_commands_can_be_copied(page):
     parsed = page(guide=Guide({"Test it": "python commander.py --test --version 1"}))
     assert parsed.said("code") == ["python commander.py --test --version 1"] and parsed.said("button") == ["copy"]
