@@ -215,7 +215,7 @@ def finish(built: BuiltRun, training: Training, run: Run, board: NullLogger) -> 
     entry = training.log.at("val", best["epoch"]) or {}
     board.hparams(logged["hyperparams"], entry)
     board.close()
-    write_pictures(run.path, logged)
+    write_pictures(run.path, logged, built.options.figures)
     keep_validation(built, training, run)
     now = read_run(run.path) or run  # it may have another --name by now
     page = write_page(now, training.log.to_dict(), training.best, guide_to(now))
