@@ -21,7 +21,7 @@ from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options
 from toolbox.logger import Experiment
 from toolbox.runs.claim import claim_file
-from toolbox.runs.folders import Run, by_age, list_runs
+from toolbox.runs.folders import Run, by_age, labelled, list_runs
 from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError, outliving_readers, printable, read_json, write_json
 from toolbox.utils.program import program_words
@@ -129,6 +129,7 @@ def newest_experiment(args: Namespace) -> Path:
         try:
             state = read_json(path)
             fits = all(state["options"].get(key) == value for key, value in wanted.items())
+            fits = fits and bool(labelled([Run(path, state)], args.name, args.tag))
             if fits and len(state["seeds"]) == args.seeds:
                 version = int(path.stem.rpartition("_")[2])
                 fitting.append(

@@ -12,6 +12,7 @@ import numpy as np
 from args import FREE_FLAGS, database_names
 from commands.build import build
 from commands.imported import imported_run
+from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
 from loaders.datasets.patients import UNKNOWN_WARNING
@@ -132,4 +133,6 @@ def show_test(
     board.pictures("test", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
-    return write_page(run, log.logged, best)
+    page = write_page(run, log.logged, best)
+    refresh_index(run.path.parent)
+    return page

@@ -10,6 +10,7 @@ from typing import Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
+from commands.index import refresh_index
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import open_run
 from loaders.datasets.summary import missing_classes
@@ -20,7 +21,7 @@ from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.claim import claim_run_dir, removed_on_failure
-from toolbox.runs.folders import Run, resume_command
+from toolbox.runs.folders import Run, read_run, resume_command
 from toolbox.runs.lock import hold
 from toolbox.runs.provenance import describe, resumed
 from toolbox.runs.resume import is_finished, load_resume_checkpoint, restore_training, truncate_run
@@ -117,6 +118,7 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     for warning in built.data.warnings:
         note(warning)
     print(aligned(opening(built, run)), flush=True)
+    refresh_index(run.path.parent)
     board = get_board(run.path / "tensorboard", options.tensorboard, training.epoch + 1)
     try:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
@@ -151,7 +153,8 @@ def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
     board.hparams(logged["hyperparams"], entry)
     board.close()
     write_pictures(run.path, logged)
-    page = write_page(run, logged, training.best)
+    page = write_page(read_run(run.path) or run, logged, training.best)  # it may have another --name by now
+    refresh_index(run.path.parent)
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
     print(f"run {printable(run.path)}\nreport: {printable(page)}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}

@@ -185,8 +185,6 @@ def apply_corrections(beats: AnnotatedRecording, corrections: Corrections) -> An
         if changed[k]:
             raise UserError(f"{file}: {change}: the beat at sample {beats.sample[k]} is changed, too")
         kept[k] = False  # a beat that the person saw nothing of, as in flutter, or that another network finds
-    if not kept.any() and not inserted:
-        raise UserError(f"{file}: nothing is left of the {len(beats.sample)} beats of {corrections.recording}")
     return _with_beats(beats, kept, named, inserted)
 
 
@@ -218,8 +216,7 @@ def _begins(beats: AnnotatedRecording, kept: np.ndarray, sample: np.ndarray) -> 
     A beat that follows the one that it followed before is as it was. To others none leads over a skipped interval, over
     more than LONGEST_RR, or where none led to a beat that was deleted.
     """
-    cut = np.diff(sample, prepend=sample[0]) > LONGEST_RR * beats.fs
-    cut[0] = True
+    cut = np.diff(sample, prepend=-np.inf) > LONGEST_RR * beats.fs
     for start, stop, _ in beats.skipped:
         cut[np.searchsorted(sample, start, "right") : np.searchsorted(sample, stop) + 1] = True
     first_of_stretch = beats.sample[beats.begins & ~kept]

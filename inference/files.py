@@ -30,8 +30,10 @@ from toolbox.holter.trace import CompressedTrace
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 6  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 7  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
+NOTHING_READ = "no heartbeat could be read"  # the text in an annotation file without beats
+FIRST_FREE = 2  # sample behind marks of a rhythm at the start; wfdb takes texts at 0 for remarks on the file
 PICTURE_DPI = 150  # strips are drawn in true size
 
 
@@ -83,7 +85,7 @@ def annotate_file(
         Its summary without the list of episodes, with "page" and, where the files were there, "done_before".
 
     Raises:
-        UserError: it cannot be read, holds no beats, or its files cannot be written or are not as they were written.
+        UserError: it cannot be read, or its files cannot be written or are not as they were written.
     """
     outputs = Outputs(options.target(item))
     extra = {"page": str(outputs.file("html"))}
@@ -180,7 +182,7 @@ def _write_files(
 ) -> None:
     """Write the files of an annotated recording but for its summary, which names them."""
     beats, target, table = annotated.beats, outputs.target, outputs.file("csv")
-    marks = [*beats.rhythm_marks(), *_switch_marks(annotated)]
+    marks = [*beats.rhythm_marks(), *_switch_marks(annotated), *_nothing_mark(annotated)]
     write_beats(target, beats.sample, beats.symbols, beats.fs, beats.skipped, marks)
     columns = beats.times, beats.sample, beats.rr, beats.letters, beats.probabilities, beats.class_letters
     write_table(table, *columns, _table_comments(summary))
@@ -217,6 +219,14 @@ def _switch_marks(annotated: AnnotatedLead) -> list[tuple[int, str, str]]:
     for start, stop, name in annotated.switches:
         marks |= {start: name, stop: annotated.lead}
     return [(at, NOTE_CODE, f"lead {name}") for at, name in marks.items() if at < annotated.beats.samples]
+
+
+def _nothing_mark(annotated: AnnotatedLead) -> list[tuple[int, str, str]]:
+    """The note in an annotation file without beats, where it parts no two "~": EC57 wants those next to each other."""
+    beats, at = annotated.beats, FIRST_FREE
+    for start, stop, _ in beats.skipped:
+        at = stop + 1 if start <= at <= stop else at
+    return [(at, NOTE_CODE, NOTHING_READ)] if not len(beats.sample) and at < beats.samples else []
 
 
 def _shares(summary: dict[str, Any]) -> list[str]:

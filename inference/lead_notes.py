@@ -7,11 +7,15 @@ from typing import Any
 
 from loaders.beats.leads_segmenter import LeadsSegmenter
 from loaders.dsp.quality import BadInterval
-from loaders.io.recording import Recording
+from toolbox.holter.annotation import AnnotatedRecording
+from toolbox.holter.episodes import NO_SIGNAL, SHUT_DOWN, unread_text
 
 ENOUGH_SIGNAL = 0.9  # share of a lead; with less, it is warned of
 NOISE = "noise"  # the kind of bad interval in which there is a signal
-DANGERS = {NOISE: "ventricular flutter or fibrillation", "flat": "asystole"}  # that look like an unreadable lead
+DANGERS = {  # that look like an unreadable lead
+    SHUT_DOWN: "noise can hide ventricular flutter or fibrillation: look at the signal",
+    NO_SIGNAL: "a lead that is off looks like asystole: look at the patient",
+}
 
 
 @dataclass(frozen=True)
@@ -54,22 +58,22 @@ def switches(reading: LeadsSegmenter) -> list[tuple[int, int, str]]:
     return [(span.start, span.stop, names[span.lead]) for span in reading.spans if span.lead]
 
 
-def no_beats(recording: Recording, reading: LeadsSegmenter, skipped: list[BadInterval]) -> str:
-    """The error message for a recording without beats, which may be the worst of all: it says what that can mean."""
-    kinds = dict.fromkeys("missing" if each.kind == "gap" else each.kind for each in skipped)
-    share = f"; {100 * _length(skipped) / reading.samples:.0f} % of it is {' or '.join(kinds)}" if skipped else ""
-    dangers = [DANGERS[kind] for kind in kinds if kind in DANGERS]
-    share += f": it may be {' or '.join(dangers)}, look at the signal" if dangers else ""
-    return f"{recording.path}: no heartbeat in lead {reading.lead.name}{share}"
+def nothing_read(beats: AnnotatedRecording) -> list[str]:
+    """A warning of a recording without a beat, which may be the worst of all: what it shows instead, and what that can
+    mean; nothing where there are beats."""
+    if len(beats.sample):
+        return []
+    seconds = beats.without_beats["seconds"]
+    dangers = [danger for kind, danger in DANGERS.items() if seconds[kind]]
+    return ["; ".join([f"no heartbeat could be read: {unread_text(seconds)}", *dangers])]
 
 
-def doubts(reading: LeadsSegmenter, polarity: str, network_reads: int) -> list[str]:
-    """Warnings about the unit, the polarity and the quality of the leads.
+def doubts(reading: LeadsSegmenter, polarity: str) -> list[str]:
+    """Warnings about the unit and the polarity of the lead.
 
     Args:
         reading: after the last chunk.
         polarity: as asked for.
-        network_reads: how many of the leads the network reads.
     """
     texts = []
     if reading.lead.scale is None:
@@ -87,12 +91,17 @@ def doubts(reading: LeadsSegmenter, polarity: str, network_reads: int) -> list[s
         )
     if reading.inverted and polarity == "auto":
         texts.append("the lead is upside down (P waves and QRS complexes point down) and was turned around")
-    return [*texts, *_other_leads(lead_qualities(reading), network_reads)]
+    return texts
 
 
-def _other_leads(qualities: list[LeadQuality], network_reads: int) -> list[str]:
-    """Warnings about leads that are bad for a good part of the recording, and about those read in their place."""
-    texts = []
+def other_leads_doubts(reading: LeadsSegmenter, network_reads: int) -> list[str]:
+    """Warnings about leads that are bad for a good part of the recording, and about those read in their place.
+
+    Args:
+        reading: after the last chunk.
+        network_reads: how many leads.
+    """
+    qualities, texts = lead_qualities(reading), []
     for number, lead in enumerate(qualities[:network_reads]):
         beside = "" if number == 0 else ", which the network reads too,"
         if number and lead.signal < ENOUGH_SIGNAL:

@@ -86,6 +86,9 @@ def annotate_lines(
                 judged = f"{stream.quality}, no beats are annotated" if stream.quality else "the signal is usable again"
                 note(f"{seconds}: {judged}")
         counts["beats"] += _write(stream.finish(), out)
+        if not counts["beats"]:
+            why = f" ({stream.quality} at its end)" if stream.quality else ""
+            warn(f"no heartbeat could be read in {counts['samples'] / stream.fs:.1f} s of standard input{why}")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # Python flushes it once more at its end
     except Ended as stop:

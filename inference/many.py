@@ -15,7 +15,7 @@ from inference.files import AnnotateOptions, annotate_file, read_leads
 from inference.folder_summary import summarize_folder
 from inference.outputs import REMEDY, Outputs
 from loaders.io.discovery import Item
-from toolbox.holter.episodes import ATRIAL_FIBRILLATION, PACED
+from toolbox.holter.episodes import ATRIAL_FIBRILLATION, FIBRILLATION, PACED
 from toolbox.utils import printable, warn
 from toolbox.utils.parallel import run_all
 from toolbox.utils.signals import Ended
@@ -90,12 +90,14 @@ def _print_summary(summary: dict[str, Any]) -> None:
     rate = summary["rate_per_min"]["mean"]
     names = [lead["name"] for lead in read_leads(summary)]
     parts = [f"lead{'s' * (len(names) > 1)} {' and '.join(names)}"]
-    parts += [f"{summary['beats']['all']} beats", *([f"{rate:.0f}/min"] if rate else [])]
-    shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A")}
+    count = summary["beats"]["all"]
+    parts += [f"{count} beats", *([f"{rate:.0f}/min"] if rate else [])]
+    shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A") and count}
     parts += [f"{letter} {100 * share:.2f} %" for letter, share in shares.items()]
     lasting = [(kind, summary.get("rhythms", {}).get(kind)) for kind in (ATRIAL_FIBRILLATION, PACED)]
     parts += [f"{kind} {rhythm['seconds'] / 60:.1f} min" for kind, rhythm in lasting if rhythm]
-    silence = summary["without_beats"]["longest"]
+    silence, fibrillation = summary["without_beats"]["longest"], summary["without_beats"]["seconds"][FIBRILLATION]
+    parts += [f"{FIBRILLATION} {fibrillation:.1f} s"] if fibrillation and silence["kind"] != FIBRILLATION else []
     parts += [f"longest without a beat {silence['seconds']:.1f} s ({silence['kind']})"] if silence else []
     parts += [f"corrected: {text}"] if (text := correction_text(summary)) else []
     again = ", done before" if summary.get("done_before") else ""

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from inference.classifier import Classifier
 from inference.corrections import Corrections, apply_corrections
-from inference.lead_notes import LeadQuality, doubts, lead_qualities, no_beats, switches
+from inference.lead_notes import LeadQuality, doubts, lead_qualities, nothing_read, other_leads_doubts, switches
+from inference.signal_recording import SHORTEST
 from loaders.beats.lead_choice import leads_of_one_heart
 from loaders.beats.leads_segmenter import LeadsSegmenter
 from loaders.beats.segmenter import EDGE, SegmentedChunk
@@ -78,7 +79,7 @@ def annotate_lead(
     """Annotate the lead at `position`, in one pass where a beat's row is known with its neighbours, else in two.
 
     Other ECG leads of the recording take part: beats are those that the leads agree on, and where the lead is bad the
-    next that is good is read.
+    next that is good is read. A recording in which no beat can be read has none, and a warning says why.
 
     Args:
         peaks: "detect", or the annotator whose beats are taken.
@@ -90,7 +91,7 @@ def annotate_lead(
         show_progress: whether to draw a bar, where stderr is a terminal.
 
     Raises:
-        UserError: the signal is damaged, holds no beat that can be judged, or corrections do not fit.
+        UserError: the signal is damaged or too short to hold a beat, or corrections do not fit.
     """
     # Windows may be scaled by all beats of the recording, which are known at its end; live ones never are.
     two_passes = classifier.input_spec is not None and not live
@@ -99,30 +100,32 @@ def annotate_lead(
     collected = _Pass(None if two_passes else classifier, reading.lead.fs)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
         collected.add(chunk, reading)
-    skipped = merge_intervals(collected.skipped)
-    if not collected.samples:
-        raise UserError(no_beats(recording, reading, skipped))
-    sample = np.concatenate(collected.samples)
-    notes = doubts(reading, polarity, _leads_read(classifier))
-    if two_passes:
+    sample = collected.joined_samples()
+    if not len(sample) and reading.samples < SHORTEST * reading.fs:
+        seconds = f"{reading.samples / reading.fs:.3g} s"
+        raise UserError(f"{recording.path}: no heartbeat in the {seconds} of lead {reading.lead.name}")
+    notes = doubts(reading, polarity)
+    notes += other_leads_doubts(reading, _leads_read(classifier)) if len(sample) else []
+    if two_passes and len(sample):
         classifier, why = _network_for(reading, sample, classifier, single)
         notes += why
         collected.probabilities = _classified(reading, sample, classifier, title)
+    classes = np.zeros((0, len(classifier.class_names)), dtype=np.float32)
     beats = AnnotatedRecording(
         sample,
-        np.concatenate(collected.begins),
-        np.concatenate(collected.probabilities),
+        np.concatenate([np.zeros(0, dtype=bool), *collected.begins]),
+        np.concatenate([classes, *collected.probabilities]),
         classifier.class_names,
         reading.lead.fs,
         reading.samples,
-        skipped,
+        merge_intervals(collected.skipped),
         collected.trace.finish(),
         doubt=np.concatenate(collected.doubt),
     )
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
     beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
-    notes += paced_warning(beats)
+    notes += [*nothing_read(beats), *paced_warning(beats)]
     return AnnotatedLead(
         beats,
         reading.lead.name,
@@ -199,6 +202,10 @@ class _Pass:
         self.trace = CompressedTrace()
         self.pacing = PacingReader(fs)
         self._trace_scale = 0.0
+
+    def joined_samples(self) -> np.ndarray:
+        """(n,) int64 all beats so far."""
+        return np.concatenate([np.zeros(0, dtype=np.int64), *self.samples])
 
     def add(self, chunk: SegmentedChunk, reading: LeadsSegmenter) -> None:
         """Take the next chunk."""

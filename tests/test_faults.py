@@ -112,6 +112,12 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
+@pytest.fixture(autouse=True)
+def without_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault while the page over all runs is written is a warning: tests/toolbox/reports/test_runs_index.py."""
+    monkeypatch.setattr("commands.train.refresh_index", lambda folder: None)
+
+
 def one_line(error: UserError, number: int, place: Path) -> None:
     """The message names the reason and a path in `place`, in one line."""
     text = str(error)
@@ -178,7 +184,7 @@ def test_a_fault_at_each_write_of_a_resumed_run(finished: Path, tmp_path: Path) 
     for at in range(len(events)):
         root = tmp_path / "root"
         shutil.copytree(finished, root)
-        run = next(root.glob("synthetic/runs/*"))
+        run = next(root.glob("synthetic/runs/*/"))
         for number in ERRORS[at % 3 :] + ERRORS[: at % 3]:
             struck(disk, at, number, root, lambda root=root: resume(root))
             assert leftovers(root) == [], events[at]
@@ -197,12 +203,12 @@ def test_a_fault_at_each_write_of_a_start(finished: Path, tmp_path: Path) -> Non
     with disk.watch():
         commander.main([*TRAIN, "--epochs", "1", "--root-dir", str(root), "--version", "7"])
     events = list(disk.seen)
-    before = {path.name for path in root.glob("synthetic/runs/*")}
+    before = {path.name for path in root.glob("synthetic/runs/*/")}
     for at, what in enumerate(events):
         argv = [*TRAIN, "--epochs", "1", "--root-dir", str(root)]
         struck(disk, at, ERRORS[at % 3], root, lambda argv=argv: commander.main(argv))
         assert leftovers(root) == []
-        there = {path.name for path in root.glob("synthetic/runs/*")}
+        there = {path.name for path in root.glob("synthetic/runs/*/")}
         assert len(list_runs(root)) == len(there), what  # no folder without a config
         readable(root / "synthetic" / "runs" / sorted(before)[0])
         for name in there - before:

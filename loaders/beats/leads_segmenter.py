@@ -127,7 +127,7 @@ class LeadsSegmenter(LeadSegmenter):
         """See `Segmenter`: each lead is looked at by the beats in which it is good."""
         assert self._fused is not None
         for (own, _), lead in zip(self._together, self.polarities, strict=True):
-            lead.look(own.signal, peaks if len(self._together) == 1 else _outside(peaks, own))
+            lead.look(own.signal, _outside(peaks, own))
         turned = np.array([lead.inverted for lead in self.polarities])
         if not turned.any():
             return chunk.signal

@@ -201,7 +201,7 @@ def write_beats(
 
     Args:
         path: with the annotator as its extension.
-        sample: (beats,) int64, rising; at least one.
+        sample: (beats,) int64, rising; where there is none, there has to be a mark.
         symbol: (beats,) their WFDB codes.
         fs: Hz that `sample` counts in; stated in the file, for recordings without a header.
         skipped: (start, stop, why) in the same samples: a "~" goes to their start (unreadable) and to their end.

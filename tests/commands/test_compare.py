@@ -17,7 +17,7 @@ BEATS = 30  # of each patient: ten of each class
 LABELS = np.tile(np.repeat(np.arange(3), 10), PATIENTS)
 
 
-def make_run(root: Path, name: str, wrong: list[int], tested: bool = True, **options: object) -> Path:
+def make_run(root: Path, name: str, wrong: list[int], /, tested: bool = True, **options: object) -> Path:
     """A run whose network calls so many of each patient's V beats N; with its beats, as --test keeps them."""
     folder = root / "ecg" / "runs" / name
     (folder / "pred").mkdir(parents=True)

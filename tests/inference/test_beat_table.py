@@ -137,8 +137,6 @@ def test_beats_of_an_annotation_file(header: Path, record: Record) -> None:
         (lambda x: x.T, {}, r"shape \(2, \d+\): expected \(samples, leads\); turn it by signal\.T"),
         (lambda x: x[None], {}, r"shape \(1, \d+, 2\): expected"),
         (lambda x: ["a", "b"], {}, "not an array of real numbers in mV"),
-        (lambda x: np.full_like(x, np.nan), {}, "signal: no heartbeat in lead column 0; 100 % of it is"),
-        (np.zeros_like, {}, "signal: no heartbeat in lead column 0; 100 % of it is flat"),
         (lambda x: x, {"leads": ["I"]}, r"leads=\['I'\]: expected 2 different names"),
         (lambda x: x, {"lead": "V9"}, "signal has no lead V9; it has: column 0, column 1"),
         (lambda x: x, {"lead": 2}, "lead=2: expected a position from 0 to 1"),
@@ -152,6 +150,14 @@ def test_signals_that_cannot_be_annotated(signal: np.ndarray, change, options, s
     with pytest.raises(UserError, match=said) as caught:
         annotate(change(signal), **{"fs": 360, "classifier": Rule(), **options})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("empty", [np.zeros_like, lambda x: np.full_like(x, np.nan)], ids=["flat", "missing"])
+def test_a_signal_without_a_beat_is_an_empty_table_and_a_warning(signal: np.ndarray, empty) -> None:
+    with pytest.warns(UserWarning, match="signal: no heartbeat could be read: 90.0 s no signal or asystole"):
+        table = annotate(empty(signal), 360, Rule())
+    assert len(table) == 0 and list(table.columns) == list(annotate(signal, 360, Rule()).columns)
+    assert [(start, stop) for start, stop, _ in table.attrs["skipped"]] == [(0, len(signal) / 360)]
 
 
 def test_files_that_cannot_be_annotated(header: Path, tmp_path: Path) -> None:

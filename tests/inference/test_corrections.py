@@ -262,13 +262,20 @@ def test_a_class_that_the_network_has_not_is_counted(tmp_path: Path) -> None:
         ([("insert", 205, "V"), ("name", 200, "N")], "insert V at sample 205: the beat at sample 200 is changed, too"),
         ([("insert", 250, "V"), ("insert", 254, "N")], "insert N at sample 254: another is inserted at sample 250"),
         ([("name", 200, "V"), ("delete", 201, "")], "delete at sample 201: the beat at sample 200 is changed twice"),
-        ([("delete", 100, ""), ("delete", 200, ""), ("delete", 300, "")], "nothing is left of the 3 beats of r"),
     ],
 )
 def test_changes_that_contradict_each_other(tmp_path: Path, changes: list[Any], message: str) -> None:
     listed = [{"action": action, "sample": at, **({"to": to} if to else {})} for action, at, to in changes]
     with pytest.raises(UserError, match=message):
         corrected(annotated([100, 200, 300], [0], []), tmp_path, *listed)
+
+
+def test_all_beats_may_be_deleted_and_one_be_inserted_where_there_is_none(tmp_path: Path) -> None:
+    deleted = [{"action": "delete", "sample": at} for at in (100, 200, 300)]
+    none = corrected(annotated([100, 200, 300], [0], []), tmp_path, *deleted)
+    assert none.summary()["beats"]["all"] == 0 and none.rr.tolist() == [] and none.symbols.tolist() == []
+    one = corrected(none, tmp_path, {"action": "insert", "sample": 150, "to": "V"})
+    assert one.letters.tolist() == ["V"] and one.sample.tolist() == [150] and one.begins.tolist() == [True]
 
 
 def test_without_corrections_nothing_depends_on_them() -> None:

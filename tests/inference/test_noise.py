@@ -14,7 +14,7 @@ from loaders.io.discovery import Item
 from tests.conftest import CASES, needs_cases
 from tests.made import Rule
 from toolbox.metrics.ec57 import OTHER, SHUT, UNREADABLE, compare
-from toolbox.utils import UserError, read_json
+from toolbox.utils import read_json
 
 
 @needs_cases
@@ -46,17 +46,3 @@ def test_the_noise_stress_test_at_6_db(tmp_path: Path) -> None:
 def test_little_noise_is_read(tmp_path: Path) -> None:
     summary = annotate_file(Item(CASES / "118e24.hea"), Rule(), AnnotateOptions(out=tmp_path))
     assert summary["signal_quality"]["usable"] > 0.98 and summary["beats"]["all"] == pytest.approx(2278, abs=5)
-
-
-def test_nothing_but_noise_is_no_result(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).normal(0, 2, (60 * 360, 2))
-    wfdb.wrsamp(
-        "noise", 360, ["mV"] * 2, ["MLII", "V1"], noise, fmt=["16"] * 2, adc_gain=[1000] * 2, baseline=[0] * 2,
-        write_dir=str(tmp_path),
-    )  # fmt: skip
-    with pytest.raises(
-        UserError,
-        match="no heartbeat in lead MLII; 100 % of it is noise: it may be ventricular flutter or fibrillation, look",
-    ):
-        annotate_file(Item(tmp_path / "noise.hea"), Rule(), AnnotateOptions())
-    assert not list(tmp_path.glob("*.ecg*"))

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from toolbox.holter.episodes import FIBRILLATION, PACED, Episode, find_episodes, seconds_by_kind, summarize
+from toolbox.holter.episodes import (
+    FIBRILLATION,
+    PACED,
+    Episode,
+    find_episodes,
+    seconds_by_kind,
+    summarize,
+    without_beats,
+)
 from toolbox.holter.rhythm_marks import rhythm_marks
 from toolbox.holter.silences import SilenceJudge, find_silences
 from toolbox.holter.strips import BeatMarks
@@ -25,7 +33,7 @@ class AnnotatedRecording:
     """The beats of a recording and their classes by a network.
 
     Attributes:
-        sample: (n,) int64, positions of the beats in samples of the recording; n is at least 1.
+        sample: (n,) int64, positions of the beats in samples of the recording; there may be none.
         begins: (n,) whether no RR interval leads to a beat.
         probabilities: (n, classes) float32.
         class_names: one for each class, of LETTERS.
@@ -84,7 +92,7 @@ class AnnotatedRecording:
     @cached_property
     def symbols(self) -> np.ndarray:
         """(n,) the classes as WFDB annotation codes; "/" for paced beats."""
-        codes = np.array([LETTER_SYMBOLS[letter] for letter in self.letters.tolist()])
+        codes = np.array([LETTER_SYMBOLS[letter] for letter in self.letters.tolist()], dtype="<U1")
         for episode in self.rhythms:
             if episode.kind == PACED:
                 within = slice(episode.first, episode.last + 1)
@@ -111,8 +119,14 @@ class AnnotatedRecording:
         """Runs, couplets, bigeminy, trigeminy, rhythms and stretches without beats, in order of time."""
         judge = SilenceJudge(self.trace, self.times)
         flutter = [(episode.start, episode.stop) for episode in self.rhythms if episode.kind == FIBRILLATION]
-        silences = find_silences(self.times, self.samples / self.fs, judge.kind, flutter)
+        noise = [(start / self.fs, stop / self.fs) for start, stop, reason in self.skipped if reason == "noise"]
+        silences = find_silences(self.times, self.samples / self.fs, judge.kind, flutter, noise)
         return find_episodes(self.times, self.rr, self.letters, [*silences, *self.rhythms])
+
+    @cached_property
+    def without_beats(self) -> dict[str, Any]:
+        """Counts and seconds of the stretches without beats of each kind, and the longest."""
+        return without_beats(self.episodes)
 
     @cached_property
     def marks(self) -> BeatMarks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 
 PAUSE_SECONDS = 2.0  # between beats, as in Holter reports
 PAUSE, NO_SIGNAL, MOVING = "pause", "no signal or asystole", "no beats found but the signal moves"
-FIBRILLATION = "ventricular flutter or fibrillation"
-SILENCES = (PAUSE, NO_SIGNAL, MOVING, FIBRILLATION)  # stretches of PAUSE_SECONDS and more without a beat
+FIBRILLATION, SHUT_DOWN = "ventricular flutter or fibrillation", "noise, not judged"
+SILENCES = (PAUSE, NO_SIGNAL, MOVING, FIBRILLATION, SHUT_DOWN)  # stretches of PAUSE_SECONDS and more without a beat
 ATRIAL_FIBRILLATION, PACED = "atrial fibrillation or flutter", "paced rhythm"
 BRADYCARDIA, SINUS_TACHYCARDIA = "bradycardia", "sinus tachycardia"
 RHYTHMS = (ATRIAL_FIBRILLATION, PACED, BRADYCARDIA, SINUS_TACHYCARDIA)  # stretches that last, whatever beats lie within
@@ -31,7 +31,7 @@ class Episode:
         kind: "V run", "V couplet", "V bigeminy", "V trigeminy", the same of S, or one of RHYTHMS or SILENCES.
         start, stop: s from the start of the recording.
         first, last: numbers of its beats; the beats beside a stretch without any (the same one twice at a
-            recording's end).
+            recording's end; 0 and -1 in a recording without beats).
         rate: beats per minute within; None without beats.
     """
 
@@ -66,13 +66,14 @@ class Episode:
         return f"{ECTOPIC[letter].capitalize()} {'tachycardia' if pattern == 'run' and self.is_fast else pattern}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, rounded to their accuracy."""
+        """Plain values, rounded to their accuracy; no first and last beat where the recording has none."""
+        numbered = self.beats > 0
         return {
             "kind": self.kind,
             "start": round(self.start, 3),
             "stop": round(self.stop, 3),
-            "first": self.first,
-            "last": self.last,
+            "first": self.first if numbered else None,
+            "last": self.last if numbered else None,
             "beats": self.beats,
             "rate": None if self.rate is None else round(self.rate, 1),
         }
@@ -163,7 +164,7 @@ def summarize(rr: np.ndarray, letters: np.ndarray, names: tuple[str, ...], episo
         **groups,
         "longest_run_beats": longest,
         "pauses": {"count": len(pauses), "longest_s": round(max(pauses), 3) if pauses else None},
-        "without_beats": _without_beats([e for kind in SILENCES for e in of_kind.get(kind, [])]),
+        "without_beats": without_beats(episodes),
     }
 
 
@@ -176,11 +177,16 @@ def seconds_by_kind(episodes: Sequence[Episode]) -> dict[str, dict[str, float]]:
     }
 
 
-def _without_beats(silences: list[Episode]) -> dict[str, Any]:
-    """How many stretches without beats there are of each kind, and the longest of all."""
-    longest = max(silences, key=lambda episode: episode.stop - episode.start, default=None)
+def without_beats(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """How many stretches without beats there are of each kind, how long they last together, and the longest.
+
+    Noise is the longest only where there is no other: what it hides is not known.
+    """
+    silences = [e for e in episodes if e.kind in SILENCES]
+    longest = max(silences, key=lambda e: (e.kind != SHUT_DOWN, e.seconds), default=None)
     return {
         "counts": {kind: sum(e.kind == kind for e in silences) for kind in SILENCES},
+        "seconds": {kind: round(sum(e.seconds for e in silences if e.kind == kind), 3) for kind in SILENCES},
         "longest": longest
         and {
             "kind": longest.kind,
@@ -188,3 +194,9 @@ def _without_beats(silences: list[Episode]) -> dict[str, Any]:
             "seconds": round(longest.stop - longest.start, 3),
         },
     }
+
+
+def unread_text(seconds: Mapping[str, float]) -> str:
+    """The kinds of stretches without beats with their seconds, the longest first, for people."""
+    lasting = sorted(seconds.items(), key=lambda kind: -kind[1])
+    return ", ".join(f"{length:.1f} s {kind}" for kind, length in lasting if length)

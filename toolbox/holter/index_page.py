@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from toolbox.holter.episodes import ATRIAL_FIBRILLATION
+from toolbox.holter.episodes import ATRIAL_FIBRILLATION, FIBRILLATION, SHUT_DOWN
 from toolbox.holter.sealed import is_sealed, write_sealed
 from toolbox.holter.strips import clock
 from toolbox.reports.html import ABSENT, load_template, script_digest
@@ -43,6 +43,7 @@ def index_row(summary: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "rate_per_min": summary["rate_per_min"]["mean"],
         "longest_without_beat_s": silence["seconds"] if silence else None,
         "longest_without_beat": silence["kind"] if silence else None,
+        "fibrillation_s": summary["without_beats"].get("seconds", {}).get(FIBRILLATION, 0.0),
         "v_runs": summary["runs"].get("V"),
         "longest_v_run_beats": summary["longest_run_beats"].get("V"),
         "af_minutes": totals.get("af_minutes", round(sum(af) / 60, 2)),
@@ -54,10 +55,11 @@ def index_row(summary: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def worst_first(row: Mapping[str, Any]) -> tuple[float, ...]:
-    """Sorting key of a line: the longest without a beat, V runs, AF, the share that could not be judged, warnings."""
-    columns = ("longest_without_beat_s", "longest_v_run_beats", "v_runs", "af_minutes")
-    worst = tuple(-(row[name] or 0) for name in columns)
-    return (*worst, row["judged"], -len(row["warnings"]))
+    """Sorting key of a line: ventricular fibrillation, the longest without a beat (of noise, nobody knows), V runs, AF,
+    the share that could not be judged, warnings."""
+    silence = 0 if row["longest_without_beat"] == SHUT_DOWN else row["longest_without_beat_s"]
+    worst = (row["fibrillation_s"], silence, row["longest_v_run_beats"], row["v_runs"], row["af_minutes"])
+    return (*(-(value or 0) for value in worst), row["judged"], -len(row["warnings"]))
 
 
 def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Mapping[str, str] | None = None) -> None:

@@ -9,7 +9,7 @@ const COLUMNS = [ // name, value to sort by, text
   ["Per minute", (e) => e[5] ?? -1, (e) => (e[5] === null ? "–" : Math.round(e[5]))],
 ];
 
-const shape = (letter) => element("span", { class: `badge ${letter}` }, letter);
+const shape = (letter) => element("span", { class: `badge ${letter === "~" ? "noise" : letter}` }, letter);
 
 function episodeTable(meta, episodes) {
   const body = $("episode-rows"), heads = $("episode-heads"), scroller = $("episode-scroll");

@@ -18,6 +18,7 @@ from toolbox.holter.episodes import (
     PACED,
     PAUSE,
     RHYTHMS,
+    SHUT_DOWN,
     SILENCES,
     Episode,
 )
@@ -31,7 +32,10 @@ from toolbox.utils.aami import CLASS_COLOURS, CLASS_LETTERS, LETTER_SYMBOLS, LET
 NAMES = {letter: name.lower() for name, letter in LETTERS.items()}
 UNREADABLE, READABLE = -1, 0  # subtypes of WFDB's "~", signal quality
 ACCENT = "#0072b2"
-SHORT = {FIBRILLATION: "VF", ATRIAL_FIBRILLATION: "AF", PACED: "paced", PAUSE: "pause"}  # where there is little room
+SHORT = {  # where there is little room
+    FIBRILLATION: "VF", ATRIAL_FIBRILLATION: "AF", PACED: "paced", PAUSE: "pause", SHUT_DOWN: "noise",
+}  # fmt: skip
+NOISE_LETTER = "~"  # WFDB's symbol of a change of signal quality
 
 
 def pack(content: bytes) -> str:
@@ -62,7 +66,8 @@ def pack_beats(annotated: AnnotatedRecording, family: np.ndarray) -> str:
 
 
 def pack_episodes(episodes: Sequence[Episode]) -> str:
-    """All episodes: [start s, stop s, first beat, title, beats or null, rate per minute or null, letter or ""]."""
+    """All episodes: [start s, stop s, first beat, title, beats or null, rate per minute or null, letter or ""]; the
+    letter of noise is the symbol that it has in the annotation file."""
     rows = []
     for episode in episodes:
         letter = episode.kind.partition(" ")[0]
@@ -70,7 +75,7 @@ def pack_episodes(episodes: Sequence[Episode]) -> str:
         rate = None if episode.rate is None else round(episode.rate, 1)
         rows.append([
             round(episode.start, 3), round(episode.stop, 3), episode.first, episode.title, beats, rate,
-            letter if letter in ECTOPIC else "",
+            letter if letter in ECTOPIC else NOISE_LETTER if episode.kind == SHUT_DOWN else "",
         ])  # fmt: skip
     return pack_json(rows)
 

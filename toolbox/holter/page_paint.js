@@ -85,8 +85,22 @@ function painter(meta, beats) {
       const left = Math.max(0, (from - start) * pxs), right = (Math.min(start + seconds, to) - start) * pxs;
       pen.fillStyle = "rgba(120, 120, 120, .28)";
       pen.fillRect(left, top, Math.max(1, right - left), height);
+      if (kind === "noise") hatch(pen, left, top, Math.max(1, right - left), height);
       if (named) write(pen, kind, left + 4, top + height - 34, "left", "alphabetic", 12, "#333");
     }
+  }
+
+  function hatch(pen, left, top, width, height) { // noise is told from a gap without its colour
+    pen.save();
+    pen.beginPath();
+    pen.rect(left, top, width, height);
+    pen.clip();
+    pen.beginPath();
+    for (let x = Math.floor((left - height) / 9) * 9; x < left + width; x += 9) line(pen, x, top + height, x + height, top);
+    pen.strokeStyle = "rgba(90, 90, 90, .45)";
+    pen.lineWidth = 1;
+    pen.stroke();
+    pen.restore();
   }
 
   // Rhythms that last and stretches without beats: a bar along the lower edge, with their name at its start.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from toolbox.holter.episodes import FIBRILLATION
 from toolbox.holter.page_pack import NAMES
 from toolbox.holter.strips import clock
 from toolbox.reports.html import ABSENT
@@ -23,6 +24,8 @@ LIMITS = {
 def figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(value, label) of the cards."""
     beats, rate, pauses = summary["beats"], summary["rate_per_min"], summary["pauses"]
+    if not beats["all"]:
+        return _without_figures(summary)
     cards = [(f"{beats['all']:,}", "beats")]
     cards += [(ABSENT if rate["mean"] is None else f"{rate['mean']:.0f}", "beats per minute, on average")]
     for letter, burden in summary["burden"].items():
@@ -30,12 +33,25 @@ def figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             cards.append((f"{100 * burden:.2f}%", f"{NAMES.get(letter, letter)} beats, {beats[letter]:,}"))
     longest = f", longest {pauses['longest_s']:.1f} s" if pauses["count"] else ""
     cards += [(f"{pauses['count']:,}", f"pauses of 2 s and more{longest}")]
-    silence = summary["without_beats"]["longest"]
+    silence, fibrillation = summary["without_beats"]["longest"], summary["without_beats"]["seconds"][FIBRILLATION]
+    if fibrillation:
+        cards.insert(0, (f"{fibrillation:.1f} s", FIBRILLATION))
     if silence:
         cards += [
             (f"{silence['seconds']:.1f} s", f"longest without a beat, at {clock(silence['start'])}: {silence['kind']}")
         ]
-    return [*cards, (f"{100 * summary['signal_quality']['usable']:.1f}%", "of the signal could be judged")]
+    return [*cards, _judged(summary)]
+
+
+def _without_figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The cards of a recording in which no heartbeat could be read."""
+    lasting = sorted(summary["without_beats"]["seconds"].items(), key=lambda kind: -kind[1])
+    cards = [(f"{seconds:.1f} s", kind) for kind, seconds in lasting if seconds]
+    return [("None", "no heartbeat could be read"), *cards, _judged(summary)]
+
+
+def _judged(summary: Mapping[str, Any]) -> tuple[str, str]:
+    return f"{100 * summary['signal_quality']['usable']:.1f}%", "of the signal could be judged"
 
 
 def classes(summary: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -43,6 +43,7 @@ function viewer(meta, beats, paint, paintOverview) {
   function describe() {
     if (view.cursor !== null) return `${clock(view.cursor, 2)}${timeOfDay(meta, view.cursor)} · no beat here; a letter inserts one`;
     const k = view.chosen;
+    if (!beats.n) return "No heartbeat could be read.";
     if (k < 0) return `${many(beats.n, "beat")}, ${beats.abnormal.length.toLocaleString("en")} of them not normal`;
     const letter = beats.letter(k), rr = beats.rr(k), sure = Math.round(100 * beats.confidence(k));
     const interval = rr > 0 ? ` · RR ${rr.toFixed(3)} s · ${Math.round(60 / rr)}/min` : "";
@@ -77,10 +78,18 @@ function viewer(meta, beats, paint, paintOverview) {
     return t < view.start || t > view.start + screen() - 1 ? show(t) : draw();
   }
   function step(way) { // to the next abnormal beat or stretch without beats, or the one before
+    if (!beats.n) return stepWithoutBeats(way);
     const at = view.cursor ?? view.start;
     const from = view.chosen >= 0 ? view.chosen : beats.from(at) - (way > 0 ? 1 : 0);
     const k = way > 0 ? beats.stops.find((b) => b > from) : beats.stops.findLast((b) => b < from);
     if (k !== undefined) visit(k);
+  }
+  function stepWithoutBeats(way) { // to the next stretch that has a name
+    const starts = meta.lasting.map(([start]) => start), at = view.cursor ?? -1;
+    const start = way > 0 ? starts.find((t) => t > at) : starts.findLast((t) => t < at);
+    if (start === undefined) return;
+    view.cursor = start;
+    show(start);
   }
   function neighbour(way) { // the next beat of any class
     const first = beats.from(view.start) - (way > 0 ? 1 : 0), k = (view.chosen >= 0 ? view.chosen : first) + way;

@@ -45,6 +45,9 @@ def with_rhythms(beats: AnnotatedRecording, paced: np.ndarray | None = None) -> 
     paced = np.zeros(len(beats.sample), bool) if paced is None else paced
     beats, paced = _without_beats(beats, paced, flutter)
     skipped = _judged(beats.skipped, [(round(a * beats.fs), round(b * beats.fs)) for a, b in flutter])
+    rhythms = [Episode(FIBRILLATION, a, b, *_beside(beats.times, a, b), None) for a, b in flutter]
+    if not len(beats.sample):
+        return replace(beats, skipped=skipped, rhythms=tuple(rhythms))
     times, rr, letters = beats.times, beats.rr, beats.letters
     context = BeatContext(times, rr, letters, beats.trace)
     by_pacemaker = [(a, b - 1) for a, b in chains_of(_bridged(paced)).tolist() if b - a >= SHORTEST_PACED]
@@ -52,7 +55,6 @@ def with_rhythms(beats: AnnotatedRecording, paced: np.ndarray | None = None) -> 
     fibrillation = _outside(by_pacemaker, find_fibrillation(context))
     called, reasons = _called(context, is_paced, _covered(len(times), fibrillation))
     others = _covered(len(times), [*fibrillation, *by_pacemaker])
-    rhythms = [Episode(FIBRILLATION, a, b, *_beside(times, a, b), None) for a, b in flutter]
     for kind, spans in (
         (ATRIAL_FIBRILLATION, fibrillation),
         (PACED, by_pacemaker),
@@ -75,13 +77,13 @@ def paced_warning(beats: AnnotatedRecording) -> list[str]:
 def _without_beats(
     beats: AnnotatedRecording, paced: np.ndarray, spans: Sequence[tuple[float, float]]
 ) -> tuple[AnnotatedRecording, np.ndarray]:
-    """The recording without the beats within `spans`, in s, but for those that a person named; one is left at least."""
+    """The recording without the beats within `spans`, in s, but for those that a person named."""
     keep, begins = np.ones(len(beats.sample), bool), beats.begins.copy()
     for start, stop in spans:
         inside = slice(*np.searchsorted(beats.times, [start, stop]).tolist())
         keep[inside] = beats.is_corrected[inside]
         begins[inside.stop : inside.stop + 1] = True
-    if keep.all() or not keep.any():
+    if keep.all():
         return beats, paced
     named = None if beats.named is None else beats.named[keep]
     kept = replace(

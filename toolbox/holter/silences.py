@@ -1,4 +1,4 @@
-"""Stretches of a recording without a beat: pauses, no signal or asystole, and a signal that moves without beats."""
+"""Stretches of a recording without a beat: pauses, no signal or asystole, noise, and a signal that moves without."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from toolbox.holter.episodes import MOVING, NO_SIGNAL, PAUSE, PAUSE_SECONDS, Episode
+from toolbox.holter.episodes import MOVING, NO_SIGNAL, PAUSE, PAUSE_SECONDS, SHUT_DOWN, Episode
 from toolbox.holter.trace import CompressedTrace
 
 WINDOW, HOP = 360, 90  # samples of 360 Hz: a stretch is judged by its seconds
@@ -15,6 +15,7 @@ SMALL = 0.025  # mV (or QRS heights) from peak to peak: a lead that moves less s
 # Of a usual beat's second, from peak to peak and as rms: pauses of MIT-BIH and svdb, with their P waves, come to 0.16
 # and 0.21 at most; flutter and fibrillation (207, cu01) to 0.27 and 0.43 at least.
 MOVES, MOVES_RMS = 0.3, 0.35
+UNSEEN_BEAT = 0.33  # mV, the usual beat's height where there is none: what moves less than 0.1 mV shows no heart
 MEASURED_BEATS = 240  # whose median is the usual beat
 AROUND_BEAT = 0.5  # s before and after an R peak that are measured
 MOST_READ = 600.0  # s of a stretch that are looked at; longer ones are judged by their start
@@ -24,7 +25,8 @@ def find_silences(
     times: np.ndarray,
     seconds: float,
     kind: Callable[[float, float, bool], str],
-    left_out: Sequence[tuple[float, float]] = (),
+    flutter: Sequence[tuple[float, float]] = (),
+    noise: Sequence[tuple[float, float]] = (),
 ) -> list[Episode]:
     """List every stretch of PAUSE_SECONDS and more without a beat, in order of time.
 
@@ -32,18 +34,32 @@ def find_silences(
         times: (n,) s, of the beats.
         seconds: the length of the recording.
         kind: names the stretch from its start to its stop; the flag says whether a beat lies at each end.
-        left_out: (start, stop) in s of stretches that have their name already, in order; no beat lies in them.
+        flutter: (start, stop) in s of stretches that are listed already, in order; no beat lies in them.
+        noise: (start, stop) in s of those that were shut down, outside of `flutter`.
     """
-    edges = np.concatenate([[0.0], times, [max(seconds, times[-1])]])
+    edges = np.concatenate([[0.0], times, [max([seconds, *times[-1:]])]])
+    # Noise that moves less than beats hides none: such a stretch is as quiet as another.
+    shut = [span for span in noise if kind(*span, False) == MOVING]
+    taken = sorted([*flutter, *shut])
     silences = []
     for k in np.flatnonzero(np.diff(edges) >= PAUSE_SECONDS - 1e-9).tolist():
-        first, last = max(k - 1, 0), min(k, len(times) - 1)
-        pieces = _without(float(edges[k]), float(edges[k + 1]), left_out)
-        for start, stop in pieces:
-            if stop - start >= PAUSE_SECONDS - 1e-9:
-                between_beats = 0 < k < len(times) and len(pieces) == 1
-                silences.append(Episode(kind(start, stop, between_beats), start, stop, first, last, None))
-    return silences
+        begin, end = float(edges[k]), float(edges[k + 1])
+        pieces = _without(begin, end, taken)
+        between_beats = 0 < k < len(times) and len(pieces) == 1
+        named = [(start, stop, SHUT_DOWN) for start, stop in _within(begin, end, shut)]
+        named += [(start, stop, kind(start, stop, between_beats)) for start, stop in pieces if _lasts(start, stop)]
+        beside = max(k - 1, 0), min(k, len(times) - 1)
+        silences += [Episode(name, start, stop, *beside, None) for start, stop, name in named if _lasts(start, stop)]
+    return sorted(silences, key=lambda episode: episode.start)
+
+
+def _lasts(start: float, stop: float) -> bool:
+    return stop - start >= PAUSE_SECONDS - 1e-9
+
+
+def _within(start: float, stop: float, spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The parts of `spans` between `start` and `stop`."""
+    return [(max(a, start), min(b, stop)) for a, b in spans if a < stop and b > start]
 
 
 def _without(start: float, stop: float, left_out: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -66,10 +82,10 @@ class SilenceJudge:
 
     def __init__(self, trace: CompressedTrace, times: np.ndarray) -> None:
         self.trace = trace
-        chosen = times[np.unique(np.linspace(0, len(times) - 1, MEASURED_BEATS).astype(int))]
+        chosen = times[np.unique(np.linspace(0, len(times) - 1, MEASURED_BEATS).astype(int))] if len(times) else times
         spans = [_motion(trace, time - AROUND_BEAT, time + AROUND_BEAT) for time in chosen.tolist()]
         spans = [span[:, :1] for span in spans if span.size and not np.isnan(span[:, :1]).any()]
-        usual = np.median(np.concatenate(spans, axis=1), axis=1).tolist() if spans else [np.inf, np.inf]
+        usual = np.median(np.concatenate(spans, axis=1), axis=1).tolist() if spans else [UNSEEN_BEAT, np.inf]
         self.height: float = usual[0]
         self.rms: float = usual[1]
 

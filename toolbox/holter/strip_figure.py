@@ -78,7 +78,8 @@ def _draw_paper(axes: Axes, low: float, high: float) -> None:
 
 def _draw_marks(axes: Axes, marks: BeatMarks, window: Window, low: float, high: float) -> None:
     for start, stop, reason in marks.bad_within(window):
-        axes.axvspan(start, stop, color="#9a9a9a", alpha=0.35, linewidth=0)
+        hatch = "//" if reason == "noise" else None
+        axes.axvspan(start, stop, facecolor="#9a9a9a", edgecolor="#5a5a5a", alpha=0.35, linewidth=0, hatch=hatch)
         axes.text(start + 0.04, low + 0.1, reason, fontsize=7, color="#444444", clip_on=True)
     for time, letter in marks.beats_within(window):
         colour = CLASS_COLOURS[letter]

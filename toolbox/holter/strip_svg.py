@@ -17,7 +17,8 @@ def draw_svg(trace: CompressedTrace, marks: BeatMarks, window: Window, unit: str
     behind, before = [], [_scale_bar(width, height, unit)]
     for start, stop, reason in marks.bad_within(window):
         left, right = start * SPEED, stop * SPEED
-        behind.append(f'<rect class="bad" x="{left:.1f}" width="{right - left:.1f}" height="{height:g}"/>')
+        kind = "bad noise" if reason == "noise" else "bad"
+        behind.append(f'<rect class="{kind}" x="{left:.1f}" width="{right - left:.1f}" height="{height:g}"/>')
         before.append(f'<text class="why" x="{left + 1:.1f}" y="{height - 1.5:g}">{reason}</text>')
     for time, letter in marks.beats_within(window):
         x, colour = time * SPEED, CLASS_COLOURS[letter]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolbox.holter.episodes import ATRIAL_FIBRILLATION, FIBRILLATION, PACED, SILENCES, Episode
+from toolbox.holter.episodes import ATRIAL_FIBRILLATION, FIBRILLATION, PACED, SHUT_DOWN, SILENCES, Episode
 
 SPEED, GAIN = 25.0, 10.0  # mm/s and mm/mV: IEC 60601-2-25, and the default of electrocardiographs
 STRIP_SECONDS = 10.0  # 250 mm
@@ -18,12 +18,13 @@ PRIORITY = (  # shown first comes first
     "V run",
     ATRIAL_FIBRILLATION,
     "S run",
-    *(kind for kind in SILENCES if kind != FIBRILLATION),
+    *(kind for kind in SILENCES if kind not in (FIBRILLATION, SHUT_DOWN)),
     PACED,
     "V couplet",
     "V bigeminy",
     "S bigeminy",
     "S couplet",
+    SHUT_DOWN,
 )
 
 

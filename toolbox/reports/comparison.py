@@ -82,7 +82,8 @@ class Entry:
     @property
     def title(self) -> str:
         """The network, and how many seeds there are."""
-        model = str(self.first.run.options.get("model_name", "?"))
+        titles = {one.run.title for one in self.tested if one.run.title != one.run.name}
+        model = titles.pop() if len(titles) == 1 else str(self.first.run.options.get("model_name", "?"))
         return model if len(self.tested) == 1 else f"{model} ({len(self.tested)} seeds)"
 
     def values(self, key: str) -> list[float]:
@@ -153,10 +154,14 @@ def read_tested(run: Run) -> TestedRun:
         return TestedRun(run, "test", test["epoch"], test, logged)
     if not logged["val"]:
         return TestedRun(run, "", 0, {}, logged)
-    monitor = str(run.options.get("monitor", "macro_f1"))
-    last = logged["val"][-1]
-    best = last if monitor == "last" else max(logged["val"], key=lambda entry: _monitored(entry, monitor))
+    best = best_validation(logged, str(run.options.get("monitor", "macro_f1")))
     return TestedRun(run, "val", best["epoch"], best, logged)
+
+
+def best_validation(logged: Mapping[str, Any], monitor: str) -> Mapping[str, Any]:
+    """The validation scores of the best epoch by `monitor`; there must be one."""
+    last: Mapping[str, Any] = logged["val"][-1]
+    return last if monitor == "last" else max(logged["val"], key=lambda entry: _monitored(entry, monitor))
 
 
 def _monitored(entry: Mapping[str, Any], monitor: str) -> float:

@@ -14,6 +14,7 @@ from toolbox.reports.comparison_tables import class_differences, p_value, with_s
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT, load_template, script_digest
 from toolbox.reports.paired_beats import Pair
+from toolbox.reports.runs_index import INDEX
 from toolbox.utils import atomic_write, printable
 from toolbox.utils.options import spelling
 
@@ -35,6 +36,7 @@ def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Pat
         table=_table(comparison, path.parent),
         curves=[drawing for key in ("loss", comparison.columns[-1]) if (drawing := _curves(comparison, key))],
         pairs=[_pair(comparison, k, pair) for k, pair in comparison.pairs.items()],
+        index=_link(comparison.entries[0].first.run.path.parent / INDEX, path.parent),
         script=script,
         script_sha256=script_digest(script),
     )

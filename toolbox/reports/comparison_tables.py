@@ -87,8 +87,10 @@ def _described(comparison: Comparison, entry: Entry, number_of_entry: int) -> li
     """The differing flags of an entry and the names of its runs."""
     flags = "  ".join(f"{name.replace('_', '-')}={value}" for name, value in comparison.flags(entry).items())
     names = ", ".join(one.run.name for one in entry.tested)
-    parts = [*([printable(flags)] if flags else []), printable(names)]
-    return [line for part in parts for line in _wrapped(f"{number_of_entry}: {part}")]
+    tags = " ".join(dict.fromkeys(tag for one in entry.tested for tag in one.run.tags))
+    remarks = "; ".join(dict.fromkeys(one.run.remark for one in entry.tested if one.run.remark))
+    parts = [flags, names, f"tags: {tags}" if tags else "", f"note: {remarks}" if remarks else ""]
+    return [line for part in parts if part for line in _wrapped(f"{number_of_entry}: {printable(part)}")]
 
 
 def _differences(comparison: Comparison) -> Iterator[str]:
@@ -118,6 +120,7 @@ def as_csv(comparison: Comparison) -> str:
         for one in entry.tested:
             row: dict[str, Any] = {"entry": k, "run": one.run.name, "model": one.run.options.get("model_name")}
             row |= {"seed": one.run.options.get("seed"), "scores of": one.part, "epoch": one.epoch}
+            row |= {"name": one.run.title, "tags": " ".join(one.run.tags), "note": one.run.remark}
             row |= {
                 "seconds": round(one.seconds, 1),
                 **{f"--{key}": value for key, value in comparison.flags(entry).items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolbox.holter.episodes import Episode, find_episodes, summarize
+from toolbox.holter.episodes import Episode, find_episodes, summarize, without_beats
 from toolbox.holter.silences import find_silences
 
 
@@ -94,7 +94,23 @@ def test_the_summary_counts() -> None:
             "no signal or asystole": 1,
             "no beats found but the signal moves": 0,
             "ventricular flutter or fibrillation": 0,
+            "noise, not judged": 0,
+        },
+        "seconds": {
+            "pause": 3.0,
+            "no signal or asystole": 12,
+            "no beats found but the signal moves": 0,
+            "ventricular flutter or fibrillation": 0,
+            "noise, not judged": 0,
         },
         "longest": {"kind": "no signal or asystole", "start": 100, "seconds": 12},
     }
     assert summary["rate_per_min"] == {"mean": round(60 * 21 / (20 * 0.75 + 3), 1), "min": 58.2, "max": 80.0}
+
+
+def test_noise_is_the_longest_only_where_there_is_no_other() -> None:
+    noise = Episode("noise, not judged", 0, 60, 0, 0, None)
+    pause = Episode("pause", 80, 83, 1, 2, None)
+    assert without_beats([noise, pause])["longest"] == {"kind": "pause", "start": 80, "seconds": 3}
+    assert without_beats([noise])["longest"] == {"kind": "noise, not judged", "start": 0, "seconds": 60}
+    assert without_beats([noise, pause])["seconds"]["noise, not judged"] == 60 and noise.title == "Noise, not judged"

@@ -71,3 +71,19 @@ def test_two_seconds_count_and_less_does_not() -> None:
 
 def test_a_day_without_a_trace_still_lists_them() -> None:
     assert silences_of([np.zeros(0)], np.array([1.0, 2.0, 5.0])) == [("pause", 2.0, 3.0)]
+
+
+def test_noise_that_was_shut_down_has_a_name_of_its_own_and_silence_in_it_stays_silence() -> None:
+    signal = np.concatenate([beating(BEATS, 30), stretch("noise", 12), stretch("wander", 8), beating(BEATS, 30)])
+    times, trace = np.concatenate([BEATS, BEATS + 50]), packed(signal)
+    shut = [(30.0, 42.0), (42.0, 50.0)]
+    listed = find_silences(times, 80.0, SilenceJudge(trace, times).kind, noise=shut)
+    assert [(e.kind, round(e.start, 3), round(e.stop, 3), e.first, e.last) for e in listed] == [
+        ("noise, not judged", 30.0, 42.0, 29, 30), ("no signal or asystole", 42.0, 50.5, 29, 30),
+    ]  # fmt: skip
+
+
+def test_a_recording_without_a_beat_is_one_stretch() -> None:
+    for kind, said in (("flat", "no signal or asystole"), ("noise", "no beats found but the signal moves")):
+        (one,) = find_silences(np.zeros(0), 12.0, SilenceJudge(packed(stretch(kind, 12)), np.zeros(0)).kind)
+        assert (one.kind, one.start, one.stop, one.first, one.last, one.beats) == (said, 0.0, 12.0, 0, -1, 0)
