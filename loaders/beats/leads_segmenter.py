@@ -13,7 +13,7 @@ import numpy as np
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.lead_fusion import STEP, FusedChunk, fuse
 from loaders.beats.segmenter import BLOCK, LeadPolarity, LeadSegmenter, SegmentedChunk, intervals_of
-from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
+from loaders.dsp.chunks import Chunk, Chunker, iter_chunks, recorded
 from loaders.dsp.noise import LeadReader, LeadReading
 from loaders.dsp.quality import BadInterval, beside, covered, merge_intervals
 from loaders.io.recording import Recording
@@ -83,6 +83,17 @@ class LeadsSegmenter(LeadSegmenter):
                 others = [_as_long(each.result() or _nothing(first[0]), first[0]) for each in coming[1:]]
                 coming = [pool.submit(next, stream, None) for stream in streams]
                 yield self._segment([first, *others])
+
+    @property
+    def shown(self) -> list[np.ndarray]:
+        """(m,) of each lead: the signal of the last chunk at 360 Hz as it was recorded, NaN where there is none."""
+        first = self._together[0][0]
+        return [recorded(replace(chunk, start=first.start, stop=first.stop)) for chunk, _ in self._together]
+
+    @property
+    def switched(self) -> bool:
+        """Whether another lead than the first was read in a part of the last chunk."""
+        return self._fused is not None and bool(self._fused.lead.any())
 
     def _read(self, number: int) -> Iterator[tuple[Chunk, LeadReading | None]]:
         """The chunks of a lead with all of their bad intervals, and what was read of each unless beats are given."""
