@@ -24,7 +24,7 @@ from models.options import ModelOptions
 from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
 from toolbox.optimizers import get_optimizer
-from toolbox.options import DeviceOptions, TrainingOptions
+from toolbox.options import DeviceOptions, FigureOptions, TrainingOptions
 from toolbox.runs.checkpoint import load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run
@@ -54,6 +54,7 @@ class Options:
     batches: BatchOptions
     balance: BalanceOptions
     device: DeviceOptions
+    figures: FigureOptions
 
     @classmethod
     def of(cls, args: Namespace) -> Options:

@@ -16,6 +16,7 @@ from commands.index import refresh_index
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options, open_run
 from loaders.datasets.summary import missing_classes
+from toolbox.options import FigureOptions
 from toolbox.reports.console import aligned, class_counts, scores_table
 from toolbox.reports.run_files import write_pictures
 from toolbox.reports.run_page import write_page
@@ -180,7 +181,9 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
         training.redraw(board)
         training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes, options.patience)
-        return finish(training, run, board) if first else {"run": str(run.path), "epoch": training.epoch}
+        if not first:
+            return {"run": str(run.path), "epoch": training.epoch}
+        return finish(training, run, board, built.options.figures)
     except (Interrupted, Ended) as stop:
         board.close()
         interrupted = stop if isinstance(stop, Interrupted) else Interrupted(stop.signal, f"epoch {training.epoch}")
@@ -203,13 +206,13 @@ def opening(built: BuiltRun, run: Run) -> dict[str, str]:
     }
 
 
-def finish(training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
+def finish(training: Training, run: Run, board: NullLogger, style: FigureOptions) -> dict[str, Any]:
     """The curves and the page of a run that has come to its last epoch."""
     logged, best = training.log.logged, training.best or {}
     entry = training.log.at("val", best["epoch"]) or {}
     board.hparams(logged["hyperparams"], entry)
     board.close()
-    write_pictures(run.path, logged)
+    write_pictures(run.path, logged, style)
     page = write_page(read_run(run.path) or run, logged, training.best)  # it may have another --name by now
     refresh_index(run.path.parent)
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
