@@ -1,7 +1,8 @@
 """Noise in a lead: stretches in which the R-peak network doubts what it sees, so that its beats cannot be trusted.
 
 Where beats are plain the network's answers are near 0 or 1. Noise gives maxima in between. Summed over ten seconds and
-divided by the beats there, they tell windows with detection errors from others; see docs/results.md for figures.
+divided by the beats there, they tell windows with detection errors from others, most of all where the rhythm is
+irregular; see docs/results.md for figures.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ SECOND = round(MITBIH_FS)  # samples
 WINDOW = 10  # s that doubts are summed over
 FEWEST_BEATS = 1.0  # a second; doubts are divided by no fewer, so that a single odd beat is no noise
 NOISY = 0.08  # doubts for each beat: more is noise
+# A wrong beat, or one that is missed, breaks a regular rhythm: doubts count less where it goes on.
+STEADY, WHERE_REGULAR = 0.2, 0.1
+FEWEST_INTERVALS = 4  # of ten seconds; fewer are no rhythm
 SHORTEST_READABLE = 8  # s between noise; less is not read
 SHORTEST_NOISE = 5  # s; less is no reason to stop
 REMEMBERED = 20  # s of past: half of WINDOW, and what the two lengths above can reach to
@@ -57,7 +61,7 @@ class LeadReader:
     def __init__(self, live: bool = False) -> None:
         self.live = live
         self._heights = BeatHeights()
-        self._past = np.zeros((2, 0))  # doubts and beats of each of the last seconds
+        self._past = np.zeros((2 if live else 3, 0))  # doubts, beats and regularity of each of the last seconds
         self._seconds = 0  # of the recording, so far counted
         self._noise: list[tuple[int, int]] = []  # of a live lead, in its own samples; the last may be open
 
@@ -74,9 +78,10 @@ class LeadReader:
         own = max(round((chunk.stop - chunk.start) / SECOND), 1)
         counts = _counts(doubts, peaks, chunk.start, max(-(-(size - chunk.start) // SECOND), own))
         past = self._past.shape[1]
+        counts = np.vstack([counts, regular(peaks, chunk.start, counts.shape[1])])
         counts = np.concatenate([self._past, counts], axis=1)
         self._past = counts[:, max(past + own - REMEMBERED, 0) : past + own]
-        doubt = doubt_per_beat(counts)
+        doubt = doubt_per_beat(counts[:2]) * np.where(counts[2] > 0, WHERE_REGULAR, 1)
         edges = [(chunk.start + (np.array(run) - past) * SECOND).clip(0, size) for run in runs_of(_noisy(doubt))]
         noise = [BadInterval(int(a), int(b), "noise") for a, b in edges if b > a]
         return doubt[past : past + own].astype(np.float32), noise
@@ -90,6 +95,9 @@ class LeadReader:
         self._past = np.concatenate([self._past, fresh], axis=1)[:, -WINDOW:]
         doubts_and_beats = self._past.sum(axis=1, keepdims=True)
         doubt = _ratio(doubts_and_beats[0], doubts_and_beats[1], np.array([self._past.shape[1]]))
+        middle = counts.shape[1] - WINDOW // 2
+        if middle > 0 and regular(peaks, 0, counts.shape[1])[middle]:
+            doubt = doubt * WHERE_REGULAR
         own = int(chunk.to_own(np.array(chunk.start)))
         is_open = bool(self._noise) and self._noise[-1][1] < 0
         if is_open and doubt[0] <= NOISY:
@@ -111,6 +119,28 @@ def doubt_per_beat(counts: np.ndarray) -> np.ndarray:
     stops, starts = np.minimum(at + WINDOW // 2, len(at)), np.maximum(at - WINDOW // 2, 0)
     around = total[:, stops] - total[:, starts]
     return _ratio(around[0], around[1], around[2])
+
+
+def regular(peaks: np.ndarray, start: int, seconds: int) -> np.ndarray:
+    """(seconds,) whether the rhythm is regular in the ten seconds around each second from sample `start` on: all RR
+    intervals within STEADY of their median, none missing at the ends.
+
+    Args:
+        peaks: (n,) samples, rising.
+    """
+    times = (peaks - start) / SECOND
+    steady = np.zeros(seconds, dtype=bool)
+    if len(times) <= FEWEST_INTERVALS:
+        return steady
+    at, intervals = np.arange(seconds), np.diff(times)
+    before = np.maximum(np.searchsorted(times, at - WINDOW / 2) - 1, 0)
+    after = np.minimum(np.searchsorted(times, at + WINDOW / 2), len(intervals))
+    for k in np.flatnonzero(after - before >= FEWEST_INTERVALS).tolist():
+        around = np.sort(intervals[before[k] : after[k]])
+        usual = around[len(around) // 2]
+        whole = times[before[k]] <= k - WINDOW / 2 + usual and times[after[k]] >= k + WINDOW / 2 - usual
+        steady[k] = whole and around[0] >= (1 - STEADY) * usual and around[-1] <= (1 + STEADY) * usual
+    return steady
 
 
 def _ratio(doubts: np.ndarray, beats: np.ndarray, seconds: np.ndarray) -> np.ndarray:
