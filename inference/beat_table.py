@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from inference.classifier import Classifier, training_warnings
+from inference.classifier import Classifier, training_limits, training_warnings
 from inference.corrections import Corrections, find_corrections, read_corrections
-from inference.load import load_classifier
+from inference.load import default_networks, load_classifier
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.signal_recording import SIGNAL, signal_recording
 from loaders.beats.lead_choice import choose_lead_by_signal
@@ -22,11 +22,6 @@ from loaders.io.open import TABLES, open_recording
 from loaders.io.recording import CsvFormat, Recording, suffix_of
 from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.utils import UserError, os_error_text, printable
-
-NO_CLASSIFIER = (
-    "classifier is missing: annotate(signal, fs, classifier=load_classifier(RUN)), where RUN is the folder of a "
-    "trained run, a checkpoint or an .onnx file"
-)
 
 
 def annotate(
@@ -46,7 +41,8 @@ def annotate(
     Args:
         recording: (samples,) or (samples, leads) in mV, NaN where samples are missing; or the path of a recording.
         fs: samples per second; files but for some tables (CSV, .npy, .mat) state their own.
-        classifier: what `load_classifier` gives, or what it takes.
+        classifier: what `load_classifier` gives, or what it takes. Unless given, the network "two-lead" that comes with
+            the program, or "one-lead" where a recording shows one lead, as --predict does.
         lead: the lead to annotate, by its name or its position from 0. Unless given, MLII or II, else the first.
         leads: the names of a signal's columns; of a table, the columns that are leads.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
@@ -61,21 +57,23 @@ def annotate(
         no interval leads to it), "class" (N, S, V, F or Q after AAMI EC57; A for abnormal), "symbol" (the WFDB
         annotation code) and the probability of each class, "p_N" and so on. Its attrs hold "recording", "lead", "leads"
         (those that the network read, and the share of each that holds a signal), "fs", "unit", "inverted",
-        "classifier", "warnings" and "skipped", a list of (start, stop, why) in s; "episodes", "start" and "hours" as
-        the JSON of --predict has them: rhythms and stretches without beats, and an hourly table by the clock.
+        "classifier", "limits" (of its training), "warnings", "skipped", a list of (start, stop, why) in s, and as the
+        JSON of --predict has them "episodes" (rhythms and stretches without beats), "start" and "hours".
 
     Raises:
         UserError: the signal cannot be annotated: too short, a rate below 50 Hz; the file cannot be read; corrections
             do not fit; the start is no time; or there is no network.
 
     Example:
+        table = annotate(signal, 360)
         table = annotate(signal, 360, "ecg_data/synthetic/runs/NAME")
         print(table["class"].value_counts())
     """
+    single = None
     if classifier is None:
-        raise UserError(NO_CLASSIFIER)
+        classifier, single = default_networks()
     if isinstance(classifier, str | os.PathLike):
-        classifier = load_classifier(Path(classifier))
+        classifier = load_classifier(os.fspath(classifier))
     if polarity not in ("auto", "keep", "invert"):
         raise UserError(f"polarity={polarity!r}: expected 'auto', 'keep' or 'invert'")
     if isinstance(recording, str | os.PathLike):
@@ -88,15 +86,24 @@ def annotate(
     position, warning = _position(source, lead, named=source.kind != SIGNAL or leads is not None)
     try:
         annotated = annotate_lead(
-            source, position, classifier, peaks=peaks, polarity=polarity, corrections=lists, alone=lead is not None
+            source,
+            position,
+            classifier,
+            peaks=peaks,
+            polarity=polarity,
+            corrections=lists,
+            single=single,
+            alone=lead is not None,
         )
     except OSError as error:
         raise UserError(os_error_text(error)) from error
     table = beat_table(annotated)
-    notes = [*training_warnings(classifier), *([warning] if warning else []), *source.notes, *annotated.warnings]
     numbers = report_numbers(ReportedBeats.of(annotated.beats, began))
     table.attrs |= {key: numbers[key] for key in ("start", "hours")}
-    table.attrs |= {"recording": source.name, "classifier": annotated.network, "warnings": notes}
+    network = single if single is not None and annotated.network == single.name else classifier
+    notes = [*training_warnings(network), *([warning] if warning else []), *source.notes, *annotated.warnings]
+    table.attrs |= {"recording": source.name, "classifier": annotated.network, "limits": training_limits(network)}
+    table.attrs["warnings"] = notes
     for text in notes:
         warnings.warn(printable(f"{source.name}: {text}"), stacklevel=2)
     return table

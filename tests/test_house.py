@@ -42,6 +42,7 @@ LOADERS = (
 )
 MODELS = (("toolbox.utils",), ("models.options",), ("models",))
 OPTIONS = (
+    "commands.label_options",
     "commands.options",
     "inference.options",
     "loaders.conflicts",

@@ -140,7 +140,7 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
     flags = ["--config", "first", *SMALL, "--epochs", "1"]  # recipes/first.yaml of the package
     trained = run(installed, user, *flags, *where)
     assert trained.returncode == 0, trained.stderr
-    (folder,) = (tmp_path / "data" / "synthetic" / "runs").iterdir()
+    (folder,) = (tmp_path / "data" / "synthetic" / "runs").glob("*/")
     config = yaml.safe_load((folder / "config.json").read_text(encoding="utf-8"))
     assert config["git"] == {"commit": None, "dirty": None}
     tested = run(installed, user, "--test", "--resume", "best", *where)

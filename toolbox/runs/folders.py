@@ -40,6 +40,26 @@ class Run:
         return self.path.name
 
     @property
+    def title(self) -> str:
+        """The name that --name gave it; else the folder's."""
+        return self._label("name") or self.name
+
+    @property
+    def tags(self) -> list[str]:
+        """The words that --tag gave it."""
+        tags = self.options.get("tag")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+    @property
+    def remark(self) -> str:
+        """The remark that --note gave it, "" for none."""
+        return self._label("note")
+
+    def _label(self, key: str) -> str:
+        value = self.options.get(key)  # an edited file may hold anything
+        return value if isinstance(value, str) else ""
+
+    @property
     def page(self) -> Path:
         """Its report, written at the end of training and by --test."""
         return self.path / "report.html"
@@ -192,6 +212,12 @@ def remove_leftovers(folder: Path) -> None:
 def fits(run: Run, wanted: dict[str, Any]) -> bool:
     """Whether the flags of a run equal those `wanted`; flags that are newer than the run were empty."""
     return all(run.options.get(key, value if not value else None) == value for key, value in wanted.items())
+
+
+def labelled(runs: Iterable[Run], title: str | None, tags: Iterable[str]) -> list[Run]:
+    """Those of the runs that have this name of --name, if one is given, and all of these tags."""
+    wanted = set(tags)
+    return [run for run in runs if (not title or run.title == title) and wanted <= set(run.tags)]
 
 
 def _names(runs: list[Run]) -> str:
