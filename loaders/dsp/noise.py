@@ -37,10 +37,11 @@ class LeadReading(NamedTuple):
     Attributes:
         peaks: (n,) int64, the R peaks in samples of the chunk's signal, rising; its context and noise included.
         likely: (m,) float32, the probability of a beat, 30 a second of the chunk's signal.
-        doubt: (s,) float32, for each second of the chunk itself: doubts for each beat in the ten seconds around it. Of
-            a live chunk the last value alone, of the ten seconds before.
+        doubt: (s,) float32, for each second of the chunk itself: doubts for each beat in the ten seconds around it,
+            WHERE_REGULAR of them where the rhythm is. Of a live chunk the last value alone, of the ten seconds before.
         noise: stretches of the chunk's signal in which beats cannot be told from noise, in order.
-        around: (r,) the doubt of each second that was looked at: those before the chunk, its own, those behind.
+        around: (r,) the doubt of each second that was looked at: those before the chunk, its own, those behind; it
+            counts in full where the rhythm is regular, too.
         since: the sample of the chunk's signal that the first of them begins at; it may lie before the signal.
     """
 
@@ -87,9 +88,10 @@ class LeadReader:
         counts = np.vstack([counts, regular(peaks, chunk.start, counts.shape[1])])
         counts = np.concatenate([self._past, counts], axis=1)
         self._past = counts[:, max(past + own - REMEMBERED, 0) : past + own]
-        doubt = doubt_per_beat(counts[:2]) * np.where(counts[2] > 0, WHERE_REGULAR, 1)
+        around = doubt_per_beat(counts[:2])
+        doubt = around * np.where(counts[2] > 0, WHERE_REGULAR, 1)
         since = chunk.start - past * SECOND
-        return doubt[past : past + own].astype(np.float32), noise_of(doubt, since, size), doubt, since
+        return doubt[past : past + own].astype(np.float32), noise_of(doubt, since, size), around, since
 
     def _judge_live(self, chunk: Chunk, doubts: np.ndarray, peaks: np.ndarray) -> tuple[np.ndarray, list[BadInterval]]:
         """The same of a live chunk, by the seconds before alone."""
