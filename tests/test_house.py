@@ -193,7 +193,7 @@ def test_every_dependency_is_pinned_and_imported() -> None:
 
 def test_third_parties_are_all_listed() -> None:
     listed = {line.split("==")[0].lower() for line in requirements()} | {"sklearn", "yaml"}
-    optional = {"onnx", "onnxruntime", "ecgdatakit", "argcomplete"}
+    optional = {"onnx", "onnxruntime", "ecgdatakit", "argcomplete", "captum"}
     benchmarks = {"sleepecg", "neurokit2"}  # what the project is measured beside
     for path in CODE:
         allowed = listed | optional | (benchmarks if path.parts[0] == "benchmarks" else set())
