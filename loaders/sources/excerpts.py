@@ -37,7 +37,7 @@ class Excerpt:
     """The signal around a beat.
 
     Attributes:
-        lead: its name; "row" for a row of a CSV file.
+        lead: its name; "" of a row of a CSV file.
         unit: "mV", or "" for a row that is scaled to [0, 1].
         rate: samples per s.
         start: s from the beat to the first sample.
@@ -205,4 +205,4 @@ def _neighbours(beats: Beats, row: int, fs: float) -> list[tuple[float, int]]:
 def _row(beats: Beats, row: int) -> Excerpt:
     """A row of a CSV file, without the zeros behind it; it begins at its beat."""
     values = np.rint(beats.x[row].reshape(-1)[: int(beats.length[row])] / ROW_STEP).astype(int)
-    return Excerpt("row", "", DRAWN, 0.0, ROW_STEP, values.tolist(), [(0.0, int(beats.y[row]))], None)
+    return Excerpt("", "", DRAWN, 0.0, ROW_STEP, values.tolist(), [(0.0, int(beats.y[row]))], None)

@@ -97,7 +97,7 @@ def test_a_row_of_a_csv_file_is_drawn_itself() -> None:
     beats = Beats(x, np.array([0, 3]), np.array([187, 3], dtype=np.int16), none, none, np.full(2, -1), none)
     (row,) = read_excerpts(beats, np.array([1]), Origin({}, SourceOptions(), True))
     assert row is not None
-    assert (row.lead, row.unit, row.start, row.beats, row.time) == ("row", "", 0.0, [(0.0, 3)], None)
+    assert (row.lead, row.unit, row.start, row.beats, row.time) == ("", "", 0.0, [(0.0, 3)], None)
     assert [value * row.step for value in row.values if value is not None] == pytest.approx([1.0, 0.5, 0.25], abs=0.002)
 
 
