@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from toolbox.reports.console import batch_bar, epoch_header, epoch_row, print_pr
 from toolbox.reports.run_files import write_val_results
 from toolbox.reports.tensorboard import NullLogger
 from toolbox.runs.checkpoint import LATEST, save_checkpoint, save_epoch
+from toolbox.training.distributed import ALONE
 from toolbox.training.outputs import EpochOutputs, EpochResult
 from toolbox.training.state import TrainContext, TrainingState
 from toolbox.training.step import OptimizerStep
@@ -50,7 +51,7 @@ def run_epoch(
         UserError: while training, a loss or weight is not finite.
     """
     outputs = outputs or EpochOutputs()
-    model, criterion, device = context.model, context.criterion, context.device
+    model, criterion, device, processes = context.model, context.criterion, context.device, context.processes
     first, total = outputs.batches + 1, len(batches)
     training, rate = stepper is not None, 0.0
     model.train(training)
@@ -58,7 +59,8 @@ def run_epoch(
 
     with nullcontext() if training else torch.inference_mode():
         bar = batch_bar(batches, title, total + 1 - first)
-        for number, batch in enumerate(bar, start=first):
+        for number, whole in enumerate(bar, start=first):
+            batch = processes.cut(whole)
             inputs = batch.inputs(device)  # x (B, leads, samples), perhaps features (B, k)
             y = batch.y.to(device, non_blocking=True)  # (B,)
             with torch.autocast(device.type, torch.bfloat16, enabled=context.bf16):
@@ -67,12 +69,13 @@ def run_epoch(
             if stepper is not None:
                 rate = learning_rate(stepper.optimizer)
                 stepper.backward(loss, last=number == total)
-            outputs.add(batch.ids, y, logits, loss, rate)
+            outputs.add(batch.ids, y, logits, loss, rate, len(whole.y))
             bar.show(outputs.losses, outputs.sizes)
             if stepper is not None and stepper.waiting == 0 and after_step is not None and number < total:
                 after_step(outputs)
 
     # Scores are derived once, here: nothing waits for the device in the loop.
+    outputs.merge(processes)
     if stepper is not None:
         outputs.check_finite(model, stepper.accumulate, title)
     ids, y, logits = outputs.joined()  # (n,), (n,), (n, num_classes)
@@ -159,31 +162,30 @@ class Training(TrainingState):
         Raises:
             Interrupted: SIGTERM or Ctrl-C came; the training so far is saved.
         """
+        processes = self.context.processes
         with Signals() as signals:
             timer = Timer(minutes)
             print(epoch_header(self.monitor, self.context.class_names), flush=True)
 
             def save_within(outputs: EpochOutputs) -> None:
-                if signals.received or timer.is_due():
+                if processes.any(bool(signals.received) or timer.is_due(), outputs.batches):
                     epoch = f"epoch {self.epoch + 1}"
+                    outputs.merge(processes)
                     outputs.check_finite(self.context.model, self.stepper.accumulate, epoch)
-                    save_checkpoint(folder / LATEST, self.state(outputs))
+                    if processes.first:
+                        save_checkpoint(folder / LATEST, self.state(outputs))
                     timer.start()
+                    signals.received = max(processes.gather(signals.received))
                     signals.check(f"batch {outputs.batches} of {len(self.batches)} in {epoch}")
 
             self.note_stop(epochs, patience)
             while self.epoch < epochs and STOPPED not in self.log.logged:
                 result = self.run_epoch(epochs, save_within)
                 self.note_stop(epochs, patience)
-                predictions = result.predictions()
-                write_val_results(folder, self.epoch, predictions)
-                self.log.to_json(folder / "logger.json")
-                self.log_epoch(epochs, result, board)
-                # Last: once the latest checkpoint says that an epoch is finished, everything else of it is written.
-                save_epoch(folder, self.epoch, self.state(), best=self._is_best())
+                if processes.first:
+                    self.save(folder, epochs, result, board, verbose)
                 timer.start()
-                if verbose:
-                    print_predictions(predictions, self.context.class_names)
+                signals.received = max(processes.gather(signals.received))
                 signals.check(f"epoch {self.epoch}")
             if STOPPED in self.log.logged:
                 print(stop_line(self.log.logged[STOPPED]), flush=True)
@@ -194,6 +196,17 @@ class Training(TrainingState):
         if self.epoch < epochs and 0 < patience <= waited(self.epoch, self.best):
             stop = {"epoch": self.epoch, "epochs": epochs, "patience": patience, "best": self.best}
             self.log.logged[STOPPED] = stop
+
+    def save(self, folder: Path, epochs: int, result: EpochResult, board: NullLogger, verbose: bool) -> None:
+        """Show the last epoch, one of `epochs`, and write all of it in `folder`."""
+        predictions = result.predictions()
+        write_val_results(folder, self.epoch, predictions)
+        self.log.to_json(folder / "logger.json")
+        self.log_epoch(epochs, result, board)
+        # Last: once the latest checkpoint says that an epoch is finished, everything else of it is written.
+        save_epoch(folder, self.epoch, self.state(), best=self._is_best())
+        if verbose:
+            print_predictions(predictions, self.context.class_names)
 
     def run_epoch(self, epochs: int, after_step: AfterStep | None = None) -> EpochResult:
         """Train the next one of `epochs` epochs and validate it; the result of the validation."""
@@ -250,7 +263,8 @@ class Training(TrainingState):
             return
         live = {name: value.clone() for name, value in self.context.model.state_dict().items()}
         self.context.model.load_state_dict(self.scored)
-        result = validate(self.context, self.val_batches, f"epoch {self.epoch} again, for its pictures")
+        context = replace(self.context, processes=ALONE)  # only the first of several draws
+        result = validate(context, self.val_batches, f"epoch {self.epoch} again, for its pictures")
         self.context.model.load_state_dict(live)
         self.draw(result, board)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from commands.options import imports_weights
 from commands.runs import open_run
 from loaders.datasets.patients import UNKNOWN_WARNING
 from toolbox.logger import Experiment
-from toolbox.reports.run_files import write_test_results
+from toolbox.options import FigureOptions
+from toolbox.reports.run_files import write_pictures, write_test_results
 from toolbox.reports.run_page import write_page
 from toolbox.reports.score_lines import as_lines, other_scores
 from toolbox.reports.score_tables import patient_results, write_patient_results
@@ -57,8 +59,9 @@ def test_import(args: Namespace) -> dict[str, Any]:
         folder = Path(args.out)
         folder.mkdir(parents=True, exist_ok=True)
         probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-        write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names)
-        write_patient_results(folder, results, outcome)
+        style = built.options.figures
+        write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names, style)
+        write_patient_results(folder, results, outcome, style)
         print(f"written {folder / 'pred'}", flush=True)
     for warning in built.data.warnings:
         note(warning)
@@ -92,11 +95,14 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     print_scores(f"{printable(run.name)}\nepoch {epoch}, test scores:", outcome, patients)
     folder.mkdir(parents=True, exist_ok=True)
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names)
+    style = built.options.figures
+    path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names, style)
     write_scored_beats(folder, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
-    write_patient_results(folder, patients, outcome)
+    write_patient_results(folder, patients, outcome, style)
     written = [path.parent]
     if folder == run.path:
+        if args.given & {one.name for one in fields(FigureOptions)}:  # the curves of training as well
+            write_pictures(run.path, Experiment.from_json(run.path / "logger.json").logged, style)
         written.append(show_test(run, args.tensorboard, epoch, outcome, names, state["best"]))
     for warning in data.warnings:
         note(warning)

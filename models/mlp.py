@@ -11,6 +11,26 @@ from toolbox.utils.aami import KAGGLE_ROW
 BOUND = 2.0  # standard deviations that a number is squashed to
 
 
+class Disturb(nn.Module):
+    """While training, add noise to numbers (B, inputs) and leave some of them out.
+
+    Args:
+        noise: standard deviation; missing: the share that becomes 0.
+    """
+
+    draws_by_element = True  # each element is changed by random numbers of its own
+
+    def __init__(self, noise: float, missing: float) -> None:
+        super().__init__()
+        self.noise, self.missing = noise, missing
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        x = x + self.noise * torch.randn_like(x)
+        return x * (torch.rand_like(x) >= self.missing)
+
+
 class MLP(nn.Module):
     """Scaling, one hidden layer (linear, batch norm, ReLU, dropout), linear.
 
@@ -45,7 +65,7 @@ class MLP(nn.Module):
         super().__init__()
         self.reads_rows = not features
         inputs = features * beats or in_channels * length
-        self.noise, self.missing = noise, missing
+        self.disturb = Disturb(noise, missing)
         self.register_buffer("center", torch.zeros(inputs))
         self.register_buffer("spread", torch.ones(inputs))
         self.fc1 = nn.Linear(inputs, hidden)
@@ -69,10 +89,7 @@ class MLP(nn.Module):
     def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
         scaled = (self.values(x, features) - self.center) / self.spread
         scaled = BOUND * torch.tanh(scaled / BOUND)
-        if self.training:
-            scaled = scaled + self.noise * torch.randn_like(scaled)
-            scaled = scaled * (torch.rand_like(scaled) >= self.missing)
-        return self.fc(self.dropout(torch.relu(self.bn1(self.fc1(scaled)))))
+        return self.fc(self.dropout(torch.relu(self.bn1(self.fc1(self.disturb(scaled))))))
 
 
 def mlp(num_classes: int = 5, in_channels: int = 1, length: int = KAGGLE_ROW, features: int = 0, beats: int = 1) -> MLP:

@@ -149,14 +149,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A ROOT with a run of one epoch; plots are a few bytes, as drawing them takes longer than all the rest."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(toolbox.reports.run_files, "plot_history", lambda _: {"loss": None})
-        patch.setattr(toolbox.reports.run_files, "save_plot", _tiny_plot)
+        patch.setattr(toolbox.reports.run_files, "save_figures", _tiny_plot)
         patch.setattr(session, "TRIAL_BATCHES", 1)
         root = tmp_path_factory.mktemp("finished")
         commander.main([*TRAIN, "--epochs", "1", "--root-dir", str(root)])
         yield root
 
 
-def _tiny_plot(_: Any, path: Path) -> Path:
+def _tiny_plot(_: Any, stem: Path, style: Any) -> Path:
+    path = stem.with_name(f"{stem.name}.png")
     with atomic_write(path) as handle:
         handle.write(b"\x89PNG\r\n\x1a\n")
     return path

@@ -60,6 +60,21 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True)
+class FigureOptions:
+    """The pictures of a run, in pics/ and pred/."""
+
+    figures: list[str] = option(
+        ["png"],
+        "their formats, of png, pdf, svg; PNG is always written",
+        choices=("png", "pdf", "svg"),
+        nargs="+",
+        role="free",
+    )
+    dpi: int = option(120, "pixels per inch of PNG", type=number(int, 30, 1200), role="free")
+    titles: bool = option(True, "titles inside; a paper's caption says the same", negatable=True, role="free")
+
+
+@dataclass(frozen=True)
 class OptimizerOptions:
     """The optimizer."""
 

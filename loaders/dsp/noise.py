@@ -36,12 +36,16 @@ class LeadReading(NamedTuple):
         doubt: (s,) float32, for each second of the chunk itself: doubts for each beat in the ten seconds around it. Of
             a live chunk the last value alone, of the ten seconds before.
         noise: stretches of the chunk's signal in which beats cannot be told from noise, in order.
+        around: (r,) the doubt of each second that was looked at: those before the chunk, its own, those behind.
+        since: the sample of the chunk's signal that the first of them begins at; it may lie before the signal.
     """
 
     peaks: np.ndarray
     likely: np.ndarray
     doubt: np.ndarray
     noise: list[BadInterval]
+    around: np.ndarray = np.zeros(0)
+    since: int = 0
 
 
 class LeadReader:
@@ -65,11 +69,13 @@ class LeadReader:
         """R peaks, doubt and noise of the next chunk."""
         reading = read_peaks(bridged(chunk), MITBIH_FS, heights=self._heights)
         judge = self._judge_live if self.live else self._judge
-        doubt, noise = judge(chunk, np.stack([reading.doubts * SECOND, reading.weights]), reading.peaks)
-        return LeadReading(reading.peaks, reading.likely, doubt, noise)
+        judged = judge(chunk, np.stack([reading.doubts * SECOND, reading.weights]), reading.peaks)
+        return LeadReading(reading.peaks, reading.likely, *judged)
 
-    def _judge(self, chunk: Chunk, doubts: np.ndarray, peaks: np.ndarray) -> tuple[np.ndarray, list[BadInterval]]:
-        """(s,) doubt of each second of the chunk itself, and its noise; doubts are (2, d) samples and weights."""
+    def _judge(
+        self, chunk: Chunk, doubts: np.ndarray, peaks: np.ndarray
+    ) -> tuple[np.ndarray, list[BadInterval], np.ndarray, int]:
+        """The doubt, noise and seconds around of a `LeadReading`; doubts are (2, d) samples and weights."""
         size = len(chunk.signal)
         own = max(round((chunk.stop - chunk.start) / SECOND), 1)
         counts = _counts(doubts, peaks, chunk.start, max(-(-(size - chunk.start) // SECOND), own))
@@ -77,9 +83,8 @@ class LeadReader:
         counts = np.concatenate([self._past, counts], axis=1)
         self._past = counts[:, max(past + own - REMEMBERED, 0) : past + own]
         doubt = doubt_per_beat(counts)
-        edges = [(chunk.start + (np.array(run) - past) * SECOND).clip(0, size) for run in runs_of(_noisy(doubt))]
-        noise = [BadInterval(int(a), int(b), "noise") for a, b in edges if b > a]
-        return doubt[past : past + own].astype(np.float32), noise
+        since = chunk.start - past * SECOND
+        return doubt[past : past + own].astype(np.float32), noise_of(doubt, since, size), doubt, since
 
     def _judge_live(self, chunk: Chunk, doubts: np.ndarray, peaks: np.ndarray) -> tuple[np.ndarray, list[BadInterval]]:
         """The same of a live chunk, by the seconds before alone."""
@@ -102,6 +107,13 @@ class LeadReader:
             for a, b in self._noise
         ]
         return doubt.astype(np.float32), [BadInterval(a, b, "noise") for a, b in edges if b > a]
+
+
+def noise_of(doubt: np.ndarray, since: int, size: int, limit: float = NOISY) -> list[BadInterval]:
+    """The noise in a signal of `size` samples, by the doubt of each second (s,) from sample `since` on: more than
+    `limit` is noise."""
+    edges = [(since + np.array(run) * SECOND).clip(0, size) for run in runs_of(_noisy(doubt, limit))]
+    return [BadInterval(int(a), int(b), "noise") for a, b in edges if b > a]
 
 
 def doubt_per_beat(counts: np.ndarray) -> np.ndarray:
@@ -128,8 +140,8 @@ def _counts(doubts: np.ndarray, peaks: np.ndarray, start: int, seconds: int) -> 
     return np.stack(counts)
 
 
-def _noisy(doubt: np.ndarray) -> np.ndarray:
+def _noisy(doubt: np.ndarray, limit: float) -> np.ndarray:
     """(s,) whether each second is part of a stretch of noise."""
-    padded = np.pad(doubt > NOISY, SHORTEST_READABLE)
+    padded = np.pad(doubt > limit, SHORTEST_READABLE)
     closed = ndimage.binary_closing(padded, np.ones(SHORTEST_READABLE + 1))[SHORTEST_READABLE:-SHORTEST_READABLE]
     return ndimage.binary_opening(closed, np.ones(SHORTEST_NOISE))

@@ -83,6 +83,11 @@ def test_the_files_say_the_same(tested: tuple[Path, dict]) -> None:
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
     assert re.search(rf"^Normal & {100 * scores['per_class']['Normal']['Se']['value']:.1f} \[", latex, re.MULTILINE)
     assert not re.search(r"^[^%\n].*(?<!\\)%", latex, re.MULTILINE)  # per cent signs are comments but where escaped
+    records = (run / "pred" / "records_ep1.tex").read_text()
+    assert records.count(r"\begin{table}") == records.count(r"\bottomrule") == 2 and r"\hline" not in records + latex
+    each = scores["ec57"]["records"][record]
+    beats, sensitivity = np.sum(each["confusion"]), 100 * each["VEB Se"]
+    assert f"{record} & {beats} & {sensitivity:.2f} & " in records and "\ngross &  & " in records
     assert (run / "pred" / "reliability_ep1.png").stat().st_size > 1000
 
 
