@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--out", type=Path, help="JSON file with all figures")
     args = parser.parse_args()
-    rows, results = [], []
+    rows, results, git = [], [], git_state()
     for minutes in args.minutes:
         (record,) = synthesize(1, minutes, seed=3)
         with tempfile.TemporaryDirectory() as name:
@@ -84,7 +84,7 @@ def main() -> None:
     print(table(["minutes", "file", "engine", "seconds", "of the processor"], rows))
     words = f"python -m benchmarks.works_at_once --minutes {' '.join(f'{m:g}' for m in args.minutes)}"
     machine: dict[str, Any] = {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
-    facts = {"command": f"{words} --repeat {args.repeat}", "git": git_state(), "machine": machine}
+    facts = {"command": f"{words} --repeat {args.repeat}", "git": git, "machine": machine}
     write_results(args.out, {**facts, "seconds": results})
 
 
