@@ -138,7 +138,15 @@ def progressive_samples(epoch: int, epochs: int, first: int) -> int:
 
 @dataclass
 class Training(TrainingState):
-    """A run in training, one epoch after the other; see TrainingState for its attributes."""
+    """A run in training, one epoch after the other; see TrainingState for its other attributes.
+
+    Attributes:
+        after_epoch: called once the scores of an epoch are written.
+        best_result: of the validation of the best epoch, None where another process ran it.
+    """
+
+    after_epoch: Callable[[], object] = lambda: None
+    best_result: EpochResult | None = None
 
     def fit(
         self,
@@ -203,6 +211,7 @@ class Training(TrainingState):
         write_val_results(folder, self.epoch, predictions)
         self.log.to_json(folder / "logger.json")
         self.log_epoch(epochs, result, board)
+        self.after_epoch()
         # Last: once the latest checkpoint says that an epoch is finished, everything else of it is written.
         save_epoch(folder, self.epoch, self.state(), best=self._is_best())
         if verbose:
@@ -240,6 +249,7 @@ class Training(TrainingState):
         score = monitored(self.monitor, result.scores, self.epoch)
         if self.best is None or better(self.monitor, score, self.best["score"]):
             self.best = {"epoch": self.epoch, "monitor": self.monitor, "score": score}
+            self.best_result = result
         return result
 
     def log_epoch(self, epochs: int, result: EpochResult, board: NullLogger) -> None:

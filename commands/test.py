@@ -12,10 +12,12 @@ import numpy as np
 
 from args import FREE_FLAGS, database_names
 from commands.build import build
+from commands.guide import guide_to
 from commands.imported import imported_run
 from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
+from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.patients import UNKNOWN_WARNING
 from toolbox.logger import Experiment
 from toolbox.options import FigureOptions
@@ -97,10 +99,11 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     style = built.options.figures
     path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names, style)
-    write_scored_beats(folder, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
+    write_scored_beats(folder, epoch, ScoredBeats.of(outcome, origin, names))
     write_patient_results(folder, patients, outcome, style)
     written = [path.parent]
     if folder == run.path:
+        write_wrong_beats(built, folder, "test", epoch, outcome)
         if args.given & {one.name for one in fields(FigureOptions)}:  # the curves of training as well
             write_pictures(run.path, Experiment.from_json(run.path / "logger.json").logged, style)
         written.append(show_test(run, args.tensorboard, epoch, outcome, names, state["best"]))
@@ -139,6 +142,6 @@ def show_test(
     board.pictures("test", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
-    page = write_page(run, log.logged, best)
+    page = write_page(run, log.to_dict(), best, guide_to(run))
     refresh_index(run.path.parent)
     return page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Any
 
 from args import FREE_FLAGS, NAME_FLAGS, extract_name, run_options
 from commands.build import BuiltRun, build
+from commands.guide import guide_to
 from commands.index import refresh_index
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options, open_run
+from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.summary import missing_classes
-from toolbox.options import FigureOptions
 from toolbox.reports.console import aligned, class_counts, scores_table
 from toolbox.reports.run_files import write_pictures
 from toolbox.reports.run_page import write_page
+from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
 from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
@@ -41,7 +44,7 @@ from toolbox.training.distributed import (
 from toolbox.utils import UserError, note, outliving_readers, printable, warn, write_json
 from toolbox.utils.device import describe_device, pick_device
 from toolbox.utils.signals import Ended, Interrupted
-from trainer import Training
+from trainer import Training, run_epoch
 
 
 def run(args: Namespace) -> dict[str, Any]:
@@ -180,10 +183,10 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     try:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
         training.redraw(board)
+        guide = guide_to(run)
+        training.after_epoch = lambda: write_page(run, training.log.to_dict(), training.best, guide)
         training.fit(run.path, options.epochs, board, command.verbose, options.checkpoint_minutes, options.patience)
-        if not first:
-            return {"run": str(run.path), "epoch": training.epoch}
-        return finish(training, run, board, built.options.figures)
+        return finish(built, training, run, board) if first else {"run": str(run.path), "epoch": training.epoch}
     except (Interrupted, Ended) as stop:
         board.close()
         interrupted = stop if isinstance(stop, Interrupted) else Interrupted(stop.signal, f"epoch {training.epoch}")
@@ -199,22 +202,43 @@ def opening(built: BuiltRun, run: Run) -> dict[str, str]:
     several = f", {context.processes.size} processes" if context.processes.size > 1 else ""
     return {
         "run": str(run.path),
-        "page": f"{run.page}, at the end",
+        "page": f"{run.page}, after each epoch",
         "model": f"{built.options.model.model_name}, {parameters:,} weights",
         "device": f"{describe_device(context.device)}, {'bf16' if context.bf16 else 'fp32'}{several}",
         **{f"{name} rows": class_counts(names, part.class_counts().tolist()) for name, part in parts.items()},
     }
 
 
-def finish(training: Training, run: Run, board: NullLogger, style: FigureOptions) -> dict[str, Any]:
-    """The curves and the page of a run that has come to its last epoch."""
+def finish(built: BuiltRun, training: Training, run: Run, board: NullLogger) -> dict[str, Any]:
+    """The curves, wrong beats and page of a run that has come to its last epoch."""
     logged, best = training.log.logged, training.best or {}
     entry = training.log.at("val", best["epoch"]) or {}
     board.hparams(logged["hyperparams"], entry)
     board.close()
-    write_pictures(run.path, logged, style)
-    page = write_page(read_run(run.path) or run, logged, training.best)  # it may have another --name by now
+    write_pictures(run.path, logged, built.options.figures)
+    keep_validation(built, training, run)
+    now = read_run(run.path) or run  # it may have another --name by now
+    page = write_page(now, training.log.to_dict(), training.best, guide_to(now))
     refresh_index(run.path.parent)
     print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
     print(f"run {printable(run.path)}\nreport: {printable(page)}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}
+
+
+def keep_validation(built: BuiltRun, training: Training, run: Run) -> None:
+    """Keep the validation beats of the best epoch with their probabilities, and examples of those called wrong."""
+    assert training.best is not None
+    epoch, model = training.best["epoch"], training.context.model
+    try:
+        state = load_resume_checkpoint(run.path, "best")
+    except UserError as error:
+        warn(f"the page goes without validation's curves and wrong beats: {error}")
+        return
+    live = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(state["model"])
+    alone = replace(training.context, processes=ALONE)  # only the first of several is here
+    outcome = training.best_result or run_epoch(alone, training.val_batches, f"epoch {epoch} again")
+    beats = ScoredBeats.of(outcome, built.data.val.origin(outcome.ids), training.context.class_names)
+    write_scored_beats(run.path, epoch, beats, "val")
+    write_wrong_beats(built, run.path, "val", epoch, outcome)
+    model.load_state_dict(live)

@@ -86,9 +86,40 @@ class MLP(nn.Module):
         spread = values.std(dim=0)
         self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))
 
-    def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+    def scaled(self, x: Tensor, features: Tensor | None) -> Tensor:
+        """(B, inputs): the numbers read, scaled and bounded; 0 is the median training row's."""
         scaled = (self.values(x, features) - self.center) / self.spread
-        scaled = BOUND * torch.tanh(scaled / BOUND)
+        return BOUND * torch.tanh(scaled / BOUND)
+
+    @torch.no_grad()
+    def integrated_gradients(self, x: Tensor, features: Tensor | None, called: Tensor, other: Tensor) -> Tensor:
+        """The share of each number read in logit `called` less logit `other`, against the median training row.
+
+        Integrated gradients (Sundararajan et al., ICML 2017) along the straight line of the scaled numbers, exactly: a
+        hidden unit is linear along it and is cut off at one point at most, so that the mean slope of its ReLU is the
+        change of its output over that of its input. The shares of a row add up to the change of its logits. No noise
+        and no dropout take part.
+
+        Args:
+            x, features: as `forward` takes them.
+            called, other: (B,) int64, classes.
+
+        Returns:
+            (B, inputs).
+        """
+        scaled, mean, variance = self.scaled(x, features), self.bn1.running_mean, self.bn1.running_var
+        assert mean is not None and variance is not None
+        gain = self.bn1.weight / torch.sqrt(variance + self.bn1.eps)  # (hidden,) of an evaluated batch norm
+        moved = gain * (scaled @ self.fc1.weight.T)  # (B, hidden)
+        start = gain * (self.fc1.bias - mean) + self.bn1.bias  # (hidden,) of the median row
+        rise = torch.relu(start + moved) - torch.relu(start)
+        flat = moved.abs() < 1e-12
+        slope = torch.where(flat, (start > 0).to(moved.dtype), rise / torch.where(flat, 1.0, moved))
+        weight = (self.fc.weight[called] - self.fc.weight[other]) * slope * gain  # (B, hidden)
+        return scaled * (weight @ self.fc1.weight)
+
+    def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+        scaled = self.scaled(x, features)
         return self.fc(self.dropout(torch.relu(self.bn1(self.fc1(self.disturb(scaled))))))
 
 

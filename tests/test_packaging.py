@@ -279,13 +279,15 @@ def pinned(file: str) -> dict[str, str]:
 
 def test_the_pinned_versions_lie_in_the_ranges() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
-    ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"], *extras["formats"]])
-    pins = pinned("requirements.txt") | pinned("requirements-onnx.txt") | pinned("requirements-formats.txt")
+    ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"]])
+    ranges |= names_of([*extras["formats"], *extras["explain"]])
+    files = ("requirements.txt", "requirements-onnx.txt", "requirements-formats.txt", "requirements-explain.txt")
+    pins = {name: version for file in files for name, version in pinned(file).items()}
     assert ranges.keys() == pins.keys()
     for name, requirement in ranges.items():
         assert requirement.specifier and "==" not in str(requirement.specifier), f"{name} is pinned"
         assert pins[name] in requirement.specifier, name
-    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx", "formats", "completion"}
+    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx", "formats", "explain", "completion"}
 
 
 def test_the_extras_of_the_message_are_those_of_pyproject() -> None:

@@ -12,16 +12,19 @@ import pandas as pd
 from toolbox.metrics.calibration import reliability, tempered
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
 from toolbox.metrics.patients import OVERALL, calibration, database_scores, patient_scores
+from toolbox.metrics.proportions import Share, shares
 from toolbox.options import FigureOptions
 from toolbox.plotter import plot_reliability
 from toolbox.reports.latex import NEEDS, escaped, latex_table
 from toolbox.reports.run_files import PLAIN, save_figures
+from toolbox.reports.score_text import ALIKE, score_text
 from toolbox.training.outputs import EpochResult
 from toolbox.utils import atomic_write, write_json
 
 LABELS = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}
 PER_CENT = ("accuracy", "macro_f1")
 KINDS = ("Se", "+P", "F1")
+DAGGER = r"$^\dagger$"  # marks intervals that say nothing about patients
 
 
 def patient_results(
@@ -123,14 +126,15 @@ def as_latex(results: Mapping[str, Any]) -> str:
     intervals = results["intervals"] or "no intervals"
     tables = []
     for name, result in results["maps"].items():
+        parts = shares(result, results["classes"])
         rows = [
-            [escaped(of), *(_latex(each[kind], 100, 1) for kind in KINDS), str(each["beats"])]
+            [escaped(of), *(_latex(kind, each[kind], parts.get((of, kind))) for kind in KINDS), str(each["beats"])]
             for of, each in result["per_class"].items()
         ]
         shown = [
-            f"{LABELS[key]} {_latex(result[key], 100, 1)}\\,\\%"
+            f"{LABELS[key]} {_latex(key, result[key], parts.get(('all', key)))}\\,\\%"
             if key in PER_CENT
-            else f"{LABELS[key].replace('kappa', '$' + chr(92) + 'kappa$')} {_latex(result[key], 1, 3)}"
+            else f"{LABELS[key].replace('kappa', '$' + chr(92) + 'kappa$')} {_latex(key, result[key])}"
             for key in OVERALL
             if result[key]["value"] is not None
         ]
@@ -138,6 +142,8 @@ def as_latex(results: Mapping[str, Any]) -> str:
             f"; in brackets {escaped(intervals)}." * bool(results["intervals"]) or "."
         )
         foot = [[rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}}"]]
+        if any(DAGGER in cell for cell in [*shown, *(cell for row in rows for cell in row)]):
+            foot.append([rf"\multicolumn{{5}}{{l}}{{{DAGGER} {ALIKE}; intervals over beats (Wilson)}}"])
         head = ["Class", r"Se (\%)", r"+P (\%)", r"F1 (\%)", "Beats"]
         tables.append(latex_table(caption, f"classes {name}", "lrrrr", head, rows, foot, f"{name}; {intervals}"))
         counts = [
@@ -171,10 +177,8 @@ def _ec57_cells(scores: Mapping[str, float | None]) -> list[str]:
     return ["--" if (value := scores[key]) is None else f"{100 * value:.2f}" for key in ECTOPIC_SCORES]
 
 
-def _latex(figure: Mapping[str, float | None], times: float, digits: int) -> str:
+def _latex(key: str, figure: Mapping[str, float | None], share: Share | None = None) -> str:
+    """A score with its interval; so many of so many beats, marked, where that over patients says nothing."""
     if figure["value"] is None:
         return "--"
-    text = f"{times * figure['value']:.{digits}f}"
-    if figure["low"] is None or figure["high"] is None:
-        return text
-    return f"{text} [{times * figure['low']:.{digits}f}, {times * figure['high']:.{digits}f}]"
+    return score_text(key, figure, share, digits=1).joined(DAGGER)
