@@ -280,9 +280,9 @@ def pinned(file: str) -> dict[str, str]:
 def test_the_pinned_versions_lie_in_the_ranges() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"]])
-    ranges |= names_of([*extras["formats"], *extras["explain"]])
-    files = ("requirements.txt", "requirements-onnx.txt", "requirements-formats.txt", "requirements-explain.txt")
-    pins = {name: version for file in files for name, version in pinned(file).items()}
+    ranges |= names_of([*extras["formats"], *extras["explain"], *extras["trackers"]])
+    kinds = ("", "-onnx", "-formats", "-explain", "-trackers")
+    pins = {name: version for kind in kinds for name, version in pinned(f"requirements{kind}.txt").items()}
     assert ranges.keys() == pins.keys()
     for name, requirement in ranges.items():
         assert requirement.specifier and "==" not in str(requirement.specifier), f"{name} is pinned"
