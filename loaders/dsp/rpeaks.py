@@ -20,6 +20,7 @@ STEPS = RATE // STRIDE  # the network's answers a second
 FILTER = 31  # taps of the low-pass
 CUTOFF = 35.0  # Hz, below the mains
 HEIGHTS = 16  # s of the past whose median height is the unit of the signal
+FIRST = 4  # s at the start whose median height it is there
 FLOOR = 0.02  # mV: lower than this no heart beats, and noise is not blown up
 DILATIONS = (1, 2, 4, 8)
 SMOOTH = (0.25, 0.5, 0.25)
@@ -59,11 +60,27 @@ def _unit(slow: np.ndarray) -> np.ndarray:
     """(m,) the local height of beats, in mV."""
     seconds = -(-len(slow) // RATE)
     height = np.abs(np.pad(slow, (0, seconds * RATE - len(slow)))).reshape(seconds, RATE).max(axis=1)
-    before = np.array([np.median(height[: max(k, 4)]) for k in range(min(HEIGHTS, seconds + 1))])
-    if seconds >= HEIGHTS:
-        past = np.lib.stride_tricks.sliding_window_view(height, HEIGHTS)
-        before = np.append(before, np.median(past, axis=1))
+    if (height < FLOOR).any():
+        before = _median_of_moving(height)
+    else:
+        before = np.array([np.median(height[: max(k, FIRST)]) for k in range(min(HEIGHTS, seconds + 1))])
+        if seconds >= HEIGHTS:
+            past = np.lib.stride_tricks.sliding_window_view(height, HEIGHTS)
+            before = np.append(before, np.median(past, axis=1))
     return np.interp(np.arange(len(slow)) / RATE, np.arange(seconds + 1), np.maximum(before, FLOOR))
+
+
+def _median_of_moving(height: np.ndarray) -> np.ndarray:
+    """(n + 1,) the median of those of the HEIGHTS of `height` (n,) before each second that reach FLOOR, of the FIRST
+    that come where they are fewer: a lead that was off for a while has beats as high as before, not as high as nothing.
+    """
+    moving, edges = np.flatnonzero(height >= FLOOR), np.arange(len(height) + 1)
+    values = height[moving]
+    starts, stops = np.searchsorted(moving, edges - HEIGHTS), np.searchsorted(moving, edges)
+    stops = np.minimum(np.maximum(stops, starts + FIRST), len(values))
+    spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
+    medians = {(a, b): float(np.median(values[a:b])) if b > a else FLOOR for a, b in set(spans)}
+    return np.array([medians[span] for span in spans])
 
 
 @cache
