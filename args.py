@@ -28,7 +28,14 @@ from loaders.options import (
 from models.options import CONFLICTS as MODEL_CONFLICTS
 from models.options import ModelOptions
 from toolbox.options import CONFLICTS as TRAINING_CONFLICTS
-from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, SchedulerOptions, TrainingOptions
+from toolbox.options import (
+    CriterionOptions,
+    DeviceOptions,
+    FigureOptions,
+    OptimizerOptions,
+    SchedulerOptions,
+    TrainingOptions,
+)
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import classes_of
@@ -67,6 +74,7 @@ GROUPS: dict[str, type] = {
     "learning rate": SchedulerOptions,
     "loss": CriterionOptions,
     "device": DeviceOptions,
+    "pictures": FigureOptions,
 }
 # Flags that make up a run's name, in its order; that say what to do now; that may change on --resume.
 NAME_FLAGS = with_role("name", *GROUPS.values())

@@ -40,7 +40,7 @@ COMMANDS = {
     "about": "commands.about:run",
 }
 # Commands that processes of one job share, or may each carry out.
-SHARED = ("predict", "prepare", "score", "help", "about")
+SHARED = ("train", "predict", "prepare", "score", "help", "about")
 
 
 def __getattr__(name: str) -> Any:

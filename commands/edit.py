@@ -7,6 +7,7 @@ from typing import Any
 
 from args import LABELS
 from commands.compare import find_named
+from commands.guide import guide_to
 from commands.index import refresh_index
 from toolbox.logger import Experiment
 from toolbox.reports.comparison import best_validation
@@ -43,9 +44,9 @@ def run(args: Namespace) -> dict[str, Any]:
 
 def rewrite_page(run: Run) -> None:
     """Write the page of a run anew, from its log and its newest test."""
-    logged = Experiment.from_json(run.path / "logger.json").logged
-    best = best_validation(logged, str(run.options.get("monitor", "macro_f1")))
-    write_page(run, logged, dict(best))
+    log = Experiment.from_json(run.path / "logger.json")
+    best = best_validation(log.logged, str(run.options.get("monitor", "macro_f1")))
+    write_page(run, log.to_dict(), dict(best), guide_to(run))
 
 
 def described(run: Run) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import fields
 
-from args import FREE_FLAGS, GROUPS, LABELS, NAME_FLAGS, stored_options
+from args import ACTION_FLAGS, FREE_FLAGS, GROUPS, LABELS, NAME_FLAGS, stored_options
 from toolbox.export.onnx_file import FOLDER, MODEL
 from toolbox.runs.folders import (
     Run,
@@ -21,7 +21,14 @@ from toolbox.runs.predecessor import advice, old_runs
 from toolbox.utils import UserError, note, warn
 from toolbox.utils.options import default_of
 
+CHOOSING = ("root_dir", "resume", "version")  # flags that say which run is meant, though none of them belongs to one
 DEFAULTS = {one.name: default_of(one) for options in GROUPS.values() for one in fields(options)}
+
+
+def names_run(args: Namespace) -> bool:
+    """Check whether a flag was given that tells runs apart or says where they are, by the command line or --config."""
+    of_runs = args.given - {*ACTION_FLAGS, *FREE_FLAGS}
+    return bool(of_runs or args.given & {*CHOOSING})
 
 
 def open_run(args: Namespace) -> tuple[Namespace, Run]:

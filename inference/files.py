@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference.classifier import MADE_UP, Classifier, dataset_of, training_limits, training_warnings
+from inference.classifier import (
+    MADE_UP,
+    Classifier,
+    dataset_of,
+    pretrained_name,
+    training_limits,
+    training_warnings,
+)
 from inference.corrections import Corrections, correction_text, describe_corrections
 from inference.hours_table import write_hours
 from inference.outputs import EPISODES, HOURS, REMEDY, Outputs
@@ -28,7 +35,7 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 7  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 10  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
 NOTHING_READ = "no heartbeat could be read"  # the text in an annotation file without beats
 FIRST_FREE = 2  # sample behind marks of a rhythm at the start; wfdb takes texts at 0 for remarks on the file
@@ -108,6 +115,7 @@ def annotate_file(
             warnings = [*training_warnings(network), *([warning] if warning else [])]
             summary = summarize(recording, annotated, options, warnings)
             summary["model"] |= {"dataset": dataset_of(network), "limits": training_limits(network)}
+            summary["model"] |= {"pretrained": pretrained_name(network), "chosen": annotated.chosen}
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
             files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
@@ -191,7 +199,7 @@ def _write_files(
         "Leads": ", ".join(one.name for one in recording.leads),
         "Signal": ", ".join(_shares(summary)),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
-        "Model": summary["model"]["name"],
+        "Model": "; ".join(part for part in (summary["model"]["name"], summary["model"]["chosen"]) if part),
         **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }

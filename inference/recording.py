@@ -14,12 +14,13 @@ from tqdm import tqdm
 from inference.classifier import Classifier
 from inference.corrections import Corrections, apply_corrections
 from inference.lead_notes import LeadQuality, doubts, lead_qualities, nothing_read, other_leads_doubts, switches
+from inference.network_choice import leads_read, network_for
 from inference.shown_leads import ShownLeads
 from inference.signal_recording import SHORTEST
 from loaders.beats.lead_choice import leads_of_one_heart
 from loaders.beats.leads_segmenter import LeadsSegmenter
-from loaders.beats.segmenter import EDGE, SegmentedChunk
-from loaders.beats.window_segmenter import good_beats, read_windows
+from loaders.beats.segmenter import SegmentedChunk
+from loaders.beats.window_segmenter import read_windows
 from loaders.dsp.pacing import PacingReader
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
@@ -31,7 +32,6 @@ from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
 T = TypeVar("T")
-COMPLETE = 0.1  # share of the beats that all leads of a network show; with less, it is no network for the recording
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class AnnotatedLead:
         network: the name of the network that named the beats.
         network_leads: how many of the leads it reads.
         shown: for pictures, the signal of each lead but this one; of this one, too, where there are switches.
+        chosen: of two networks that come with the program, why this one.
     """
 
     beats: AnnotatedRecording
@@ -64,6 +65,7 @@ class AnnotatedLead:
     network: str
     network_leads: int
     shown: dict[str, CompressedTrace]
+    chosen: str = ""
 
 
 def annotate_lead(
@@ -108,11 +110,10 @@ def annotate_lead(
     if not len(sample) and reading.samples < SHORTEST * reading.fs:
         seconds = f"{reading.samples / reading.fs:.3g} s"
         raise UserError(f"{recording.path}: no heartbeat in the {seconds} of lead {reading.lead.name}")
-    notes = doubts(reading, polarity)
-    notes += other_leads_doubts(reading, _leads_read(classifier)) if len(sample) else []
+    chosen, lacks = "", list[str]()
+    if two_passes:
+        classifier, chosen, lacks = network_for(reading, sample, classifier, single, alone)
     if two_passes and len(sample):
-        classifier, why = _network_for(reading, sample, classifier, single)
-        notes += why
         collected.probabilities = _classified(reading, sample, classifier, title)
     classes = np.zeros((0, len(classifier.class_names)), dtype=np.float32)
     beats = AnnotatedRecording(
@@ -129,6 +130,8 @@ def annotate_lead(
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
     beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
+    notes = doubts(reading, polarity)
+    notes += [*other_leads_doubts(reading, leads_read(classifier)), *lacks] if len(sample) else []
     notes += [*nothing_read(beats), *paced_warning(beats)]
     return AnnotatedLead(
         beats,
@@ -140,14 +143,10 @@ def annotate_lead(
         lead_qualities(reading),
         switches(reading),
         classifier.name,
-        _leads_read(classifier),
+        leads_read(classifier),
         collected.shown.finish(),
+        chosen,
     )
-
-
-def _leads_read(classifier: Classifier) -> int:
-    """How many leads a network reads."""
-    return classifier.input_spec.leads if classifier.input_spec else 1
 
 
 def _leads_to_read(
@@ -155,7 +154,7 @@ def _leads_to_read(
 ) -> LeadsSegmenter:
     """The leads that the network reads, and those that beats are looked for in besides; see `annotate_lead`."""
     voting = [position] if alone or live else leads_of_one_heart(recording, position)
-    read = [position] if live else other_leads(recording, position, _leads_read(classifier))
+    read = [position] if live else other_leads(recording, position, leads_read(classifier))
     leads = [*read, *(k for k in voting if k not in read)]
     voters = len(list(takewhile(lambda k: k in voting, leads)))
     one_pass = classifier.input_spec if live else None
@@ -169,29 +168,6 @@ def _classified(reading: LeadsSegmenter, sample: np.ndarray, classifier: Classif
     windows = read_windows(*leads, sample, classifier.input_spec, reading.bad)
     bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
     return [classifier.probabilities(x, features) for x, features in bar]
-
-
-def _network_for(
-    reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, single: Classifier | None
-) -> tuple[Classifier, list[str]]:
-    """The network for the beats at `sample`: `single` where hardly any shows in all leads that the other reads; and a
-    warning where it is another than wanted, or lacks leads."""
-    wanted = _leads_read(classifier)
-    good = good_beats(sample, reading.bad[:wanted], round(EDGE * reading.lead.fs))
-    if wanted == good.shape[1] and good.all(axis=1).mean() >= COMPLETE:
-        return classifier, []
-    shown = "has" if len(reading.positions) < wanted else "shows"
-    why = f"the network reads {wanted} leads, of which the recording {shown} only {_most_at_once(good)}"
-    if single is not None:
-        return single, [f"{why}: the beats are named by {single.name}, which reads one lead"]
-    return classifier, [
-        f"{why}: a lead stands in for another, which costs accuracy; a network trained with --leads 1 does better"
-    ]
-
-
-def _most_at_once(good: np.ndarray) -> int:
-    """How many leads show most of the beats, of good (n, leads); 1 at least."""
-    return max(int(np.median(good.sum(axis=1))), 1)
 
 
 class _Pass:

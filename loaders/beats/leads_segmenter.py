@@ -12,6 +12,7 @@ import numpy as np
 
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.lead_fusion import STEP, FusedChunk, fuse
+from loaders.beats.lead_trust import LeadTrust, trust
 from loaders.beats.segmenter import BLOCK, LeadPolarity, LeadSegmenter, SegmentedChunk, intervals_of
 from loaders.dsp.chunks import Chunk, Chunker, iter_chunks, recorded
 from loaders.dsp.noise import LeadReader, LeadReading
@@ -64,6 +65,7 @@ class LeadsSegmenter(LeadSegmenter):
         self.bad: list[list[BadInterval]] = [[] for _ in positions]
         self.spans: list[ReadSpan] = []
         self._readers = [self._reader, *(LeadReader() for _ in others)]
+        self._trusts = [LeadTrust() for _ in range(voters)]
         self._together: list[tuple[Chunk, LeadReading | None]] = []
         self._fused: FusedChunk | None = None
 
@@ -105,10 +107,19 @@ class LeadsSegmenter(LeadSegmenter):
 
     def _segment(self, together: list[tuple[Chunk, LeadReading | None]]) -> SegmentedChunk:
         """Beats and model inputs of the next chunk of all leads."""
+        together = self._trusted(together)
         self._together = together
         for intervals, (chunk, _) in zip(self.bad, together, strict=True):
             intervals[-1:] = merge_intervals([*intervals[-1:], *intervals_of(chunk)])
         return self.segment(together[0][0])
+
+    def _trusted(self, together: list[tuple[Chunk, LeadReading | None]]) -> list[tuple[Chunk, LeadReading | None]]:
+        """The chunks of all leads, without the noise in which a lead that beats are looked for in is trusted."""
+        chunks, readings = zip(*together[: self.voters], strict=True)
+        if self.given is not None:
+            return together
+        trusted = trust(chunks, readings, self._trusts)
+        return [*zip(trusted, readings, strict=True), *together[self.voters :]]
 
     def _peaks(self, chunk: Chunk) -> tuple[Chunk, np.ndarray, np.ndarray, int, np.ndarray]:
         """See `Segmenter`, of all leads."""

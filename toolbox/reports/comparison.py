@@ -232,12 +232,19 @@ def _obstacle(reference: TestedRun, other: TestedRun) -> str:
         }
         for one in (reference, other)
     )
+    ours["data"], theirs["data"] = (_unnamed_data(one) for one in (reference, other))
     for name, value in ours.items():
         if shown(theirs[name]) != shown(value):  # an edited one may hold a NaN, which nothing equals
             if name == "test records":
                 return "other records test it"
             return f"{name} {shown(theirs[name])}, not {shown(value)}"
     return ""
+
+
+def _unnamed_data(tested: TestedRun) -> str | None:
+    """The data of a run whose test records have no names, which can only be the same as a whole."""
+    data = tested.run.config["data"]
+    return None if (data.get("records") or {}).get("test") else f"{data['source']} ({data['fingerprint'][:8]})"
 
 
 def _differing(entries: Sequence[Entry], ignored: Collection[str]) -> list[str]:
@@ -251,9 +258,15 @@ def _notes(entries: Sequence[Entry]) -> list[str]:
     """Remarks on what may differ beside the flags, and on how much choosing can be trusted."""
     runs = [one.run for entry in entries for one in entry.tested]
     notes = []
-    commits = {(run.config.get("git") or {}).get("commit") for run in runs} - {None}
+    commits: dict[str, list[str]] = {}
+    for run in runs:
+        if commit := (run.config.get("git") or {}).get("commit"):
+            commits.setdefault(str(commit)[:10], []).append(run.title)
     if len(commits) > 1:
-        notes.append(f"the runs are of {len(commits)} commits of the code, which may differ in more than the flags")
+        each = "; ".join(f"{commit}: {', '.join(names)}" for commit, names in commits.items())
+        notes.append(
+            f"the runs are of {len(commits)} commits of the code, which may differ in more than the flags ({each})"
+        )
     if any((run.config.get("git") or {}).get("dirty") for run in runs):
         notes.append("some of the runs are of code that was changed and not committed")
     if entries[0].first.part == "val":

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-SHARED = Path(__file__).parent  # layout.html, macros.html and base.css
+from toolbox.utils.aami import CLASS_COLOURS, DARK_COLOURS
+
+SHARED = Path(__file__).parent  # layout.html, macros.html, base.css and palette.css
 ABSENT = "–"  # stands for a value that does not exist, such as the sensitivity of a class without beats
 
 
@@ -21,6 +23,7 @@ def load_template(path: Path) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals.update(class_colours=CLASS_COLOURS, dark_colours=DARK_COLOURS)  # for palette.css
     return environment.get_template(path.name)
 
 

@@ -170,11 +170,11 @@ def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> 
     raise UserError(f"no version {version} fits {flags or 'these flags'}{have}")
 
 
-def resume_command(run: Run, keys: Iterable[str]) -> str:
-    """The command line that resumes `run`, with as few of the flags `keys` as tell it from the other runs."""
+def naming_words(run: Run, keys: Iterable[str]) -> list[str]:
+    """The flags that name `run`, with as few of the flags `keys` as tell it from the other runs."""
     root = run.path.parents[2]
     runs = list_runs(root)
-    words = [*program_words(), "--resume", "latest", "--version", str(run.version)]
+    words = ["--version", str(run.version)]
     words += [] if root == Path("ecg_data") else ["--root-dir", str(root)]
     wanted: dict[str, Any] = {}
     for key in keys:
@@ -185,7 +185,12 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
         fitting = [other for other in runs if other.version == run.version]
         if all(other.path == run.path or not fits(other, wanted) for other in fitting):
             break
-    return shlex.join(words)
+    return words
+
+
+def resume_command(run: Run, keys: Iterable[str]) -> str:
+    """The command line that resumes `run`, see `naming_words`."""
+    return shlex.join([*program_words(), "--resume", "latest", *naming_words(run, keys)])
 
 
 def flag_words(name: str, value: Any) -> list[str]:
@@ -196,7 +201,7 @@ def flag_words(name: str, value: Any) -> list[str]:
 
 def remove_after(folder: Path, epoch: int) -> None:
     """Remove the files of epochs after `epoch`, which a run that is resumed there will write anew."""
-    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.json", "pred/*_ep*.*")
+    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.*", "pred/*_ep*.*")
     for path in (path for pattern in patterns for path in folder.glob(pattern)):
         digits = path.name.split(".")[0].rpartition("ep" if path.parent != folder else "epoch")[2]
         if digits.isdigit() and int(digits) > epoch:
