@@ -167,6 +167,12 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
     page = (tmp_path / "onnx" / "chest.ecg.html").read_text(encoding="utf-8")
     assert (ROOT / "toolbox" / "holter" / "page_viewer.js").read_text(encoding="utf-8") in page
 
+    ready = run(
+        installed, user, *csv, "--out", str(tmp_path / "ready"), blocked=blocked
+    )  # by a network that came along
+    assert ready.returncode == 0 and " by one-lead, " in ready.stdout, ready.stderr
+    assert len(lines_of(tmp_path / "ready" / "chest.ecg.csv")) == len(beats)
+
     missing = run(installed, user, *flags, *where, blocked=blocked)
     assert missing.returncode == 2
     assert missing.stderr == (
