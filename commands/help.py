@@ -72,7 +72,7 @@ TOPICS = {
             ("--test --seeds 5", "the newest experiment of five seeds"),
         ),
         (),
-        ("test", "seeds", "tensorboard", "device", *CHOICE_OF_RUN),
+        ("test", "adapt", "seeds", "tensorboard", "device", *CHOICE_OF_RUN),
     ),
     "predict": Topic(
         "Annotate recordings: WFDB, EDF and CSV files, folders of them, or lines as they come.",
@@ -81,7 +81,7 @@ TOPICS = {
             ("--predict belt.csv --fs 250 --gain 1000", "a CSV file in microvolts"),
             ("--predict - --fs 250", "lines from standard input, beat by beat"),
         ),
-        ("annotate recordings", "recordings as CSV files"),
+        ("annotate recordings", "recordings as CSV files", "classes by a recording's other beats"),
         ("out", "workers", "device", *CHOICE_OF_RUN),
     ),
     "score": Topic(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from inference.classifier import Classifier, training_warnings
 from inference.load import load_classifier
+from inference.options import ADAPTATIONS
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.signal_recording import SIGNAL, signal_recording
 from loaders.beats.lead_choice import choose_lead_by_signal
@@ -35,6 +36,7 @@ def annotate(
     leads: Sequence[str] | None = None,
     polarity: str = "auto",
     peaks: str = "detect",
+    adapt: str | None = None,
 ) -> pd.DataFrame:
     """Find and classify the beats of a signal or of a recording file.
 
@@ -46,6 +48,8 @@ def annotate(
         leads: the names of a signal's columns; of a table, the columns that are leads.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
         peaks: "detect" finds the R peaks; of a file, also the extension of an annotation file with the beats to take.
+        adapt: "votes" or "smooth" lets classes follow the recording's other beats that are alike, "none" does not.
+            Unless given, as the network was trained to be read.
 
     Returns:
         A row for each beat, in order: "time_s" and "sample" of its R peak, "rr_s" (s since the beat before, NaN where
@@ -66,6 +70,8 @@ def annotate(
         raise UserError(NO_CLASSIFIER)
     if isinstance(classifier, str | os.PathLike):
         classifier = load_classifier(Path(classifier))
+    if adapt not in (None, *ADAPTATIONS):
+        raise UserError(f"adapt={adapt!r}: expected {', '.join(map(repr, ADAPTATIONS))}")
     if polarity not in ("auto", "keep", "invert"):
         raise UserError(f"polarity={polarity!r}: expected 'auto', 'keep' or 'invert'")
     if isinstance(recording, str | os.PathLike):
@@ -76,7 +82,9 @@ def annotate(
             raise UserError(f"peaks={peaks!r}: expected 'detect'; a signal in memory has no annotation file")
     position, warning = _position(source, lead, named=source.kind != SIGNAL or leads is not None)
     try:
-        annotated = annotate_lead(source, position, classifier, peaks=peaks, polarity=polarity, alone=lead is not None)
+        annotated = annotate_lead(
+            source, position, classifier, peaks=peaks, polarity=polarity, alone=lead is not None, adapt=adapt
+        )
     except OSError as error:
         raise UserError(os_error_text(error)) from error
     table = beat_table(annotated)
