@@ -10,6 +10,8 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+from commands.label_options import CONFLICTS as LABEL_CONFLICTS
+from commands.label_options import LABELS, LabelOptions
 from commands.options import CONFLICTS as COMMAND_CONFLICTS
 from commands.options import CommandOptions, CompareOptions, ScoreOptions
 from inference.options import CONFLICTS as PREDICT_CONFLICTS
@@ -26,7 +28,14 @@ from loaders.options import (
 from models.options import CONFLICTS as MODEL_CONFLICTS
 from models.options import ModelOptions
 from toolbox.options import CONFLICTS as TRAINING_CONFLICTS
-from toolbox.options import CriterionOptions, DeviceOptions, OptimizerOptions, SchedulerOptions, TrainingOptions
+from toolbox.options import (
+    CriterionOptions,
+    DeviceOptions,
+    FigureOptions,
+    OptimizerOptions,
+    SchedulerOptions,
+    TrainingOptions,
+)
 from toolbox.runs.folders import versions
 from toolbox.utils import UserError, nearest
 from toolbox.utils.aami import classes_of
@@ -53,6 +62,7 @@ GROUPS: dict[str, type] = {
     "classes by a recording's other beats": AdaptOptions,
     "score annotations, beat by beat (EC57)": ScoreOptions,
     "compare runs": CompareOptions,
+    "name and describe runs": LabelOptions,
     "data": SourceOptions,
     "which rows train, validate and test": SplitOptions,
     "model input of a beat (all but the defaults need raw records)": InputOptions,
@@ -65,6 +75,7 @@ GROUPS: dict[str, type] = {
     "learning rate": SchedulerOptions,
     "loss": CriterionOptions,
     "device": DeviceOptions,
+    "pictures": FigureOptions,
 }
 # Flags that make up a run's name, in its order; that say what to do now; that may change on --resume.
 NAME_FLAGS = with_role("name", *GROUPS.values())
@@ -73,6 +84,7 @@ FREE_FLAGS = with_role("free", *GROUPS.values())
 
 CONFLICTS: tuple[Conflict, ...] = (
     *COMMAND_CONFLICTS,
+    *LABEL_CONFLICTS,
     *PREDICT_CONFLICTS,
     *DATA_CONFLICTS,
     *TRAINING_CONFLICTS,
@@ -118,6 +130,8 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
         try:
             path = find_recipe(given["config"])
             from_file = parse_values(read_config(str(path)), get_parser(Refusing), without=("config",))
+            if path.name == "config.json":  # repeating a run starts another, with a name of its own
+                from_file = {key: value for key, value in from_file.items() if key not in LABELS}
         except UserError as error:
             parser.error(f"--config {given['config']}: {error}")
         for one, other in exclusive_pairs(*GROUPS.values()):
@@ -163,7 +177,7 @@ def check_conflicts(
     """Refuse flags that make no sense together; exits with code 2. `words` are those of the command line itself."""
     changed = frozenset(key for key in args.given if getattr(args, key) != defaults[key])
     continues = bool(args.test or args.resume or args.predict or args.export)
-    starts = not (continues or args.prepare or args.score or args.list or args.compare is not None)
+    starts = not (continues or args.prepare or args.score or args.edit or args.list or args.compare is not None)
     view = Namespace(**vars(args), changed=changed, typed=changed & words, continues=continues, starts=starts)
     for conflict in CONFLICTS:
         if conflict.when(view):

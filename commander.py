@@ -32,6 +32,7 @@ COMMANDS = {
     "stream": "commands.stream:run",
     "score": "commands.score:run",
     "compare": "commands.compare:run",
+    "edit": "commands.edit:run",
     "export": "commands.export:run",
     "prepare": "commands.prepare:run",
     "seeds": "commands.seeds:run",
@@ -39,7 +40,7 @@ COMMANDS = {
     "about": "commands.about:run",
 }
 # Commands that processes of one job share, or may each carry out.
-SHARED = ("predict", "prepare", "score", "help", "about")
+SHARED = ("train", "predict", "prepare", "score", "help", "about")
 
 
 def __getattr__(name: str) -> Any:
@@ -98,7 +99,8 @@ def run_command(argv: list[str]) -> dict[str, Any]:
 
 def command_of(args: Namespace) -> str:
     """The command that the flags ask for: a key of COMMANDS."""
-    asked = [name for name in ("help", "about", "prepare", "score", "export", "predict") if getattr(args, name)]
+    names = ("help", "about", "prepare", "score", "edit", "export", "predict")
+    asked = [name for name in names if getattr(args, name)]
     if args.list or args.compare is not None:
         return "compare"
     if asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from toolbox.losses import mixed_loss
 from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores, waited
 from toolbox.optimizers import learning_rate
 from toolbox.reports.console import batch_bar, epoch_header, epoch_row, print_predictions, stop_line
+from toolbox.reports.null_logger import NullLogger
 from toolbox.reports.run_files import write_val_results
-from toolbox.reports.tensorboard import NullLogger
 from toolbox.runs.checkpoint import LATEST, save_checkpoint, save_epoch
+from toolbox.training.distributed import ALONE
 from toolbox.training.outputs import EpochOutputs, EpochResult
 from toolbox.training.state import TrainContext, TrainingState
 from toolbox.training.step import OptimizerStep
@@ -50,7 +51,7 @@ def run_epoch(
         UserError: while training, a loss or weight is not finite.
     """
     outputs = outputs or EpochOutputs()
-    model, criterion, device = context.model, context.criterion, context.device
+    model, criterion, device, processes = context.model, context.criterion, context.device, context.processes
     first, total = outputs.batches + 1, len(batches)
     training, rate = stepper is not None, 0.0
     model.train(training)
@@ -58,7 +59,8 @@ def run_epoch(
 
     with nullcontext() if training else torch.inference_mode():
         bar = batch_bar(batches, title, total + 1 - first)
-        for number, batch in enumerate(bar, start=first):
+        for number, whole in enumerate(bar, start=first):
+            batch = processes.cut(whole)
             inputs = batch.inputs(device)  # x (B, leads, samples), perhaps features (B, k)
             y = batch.y.to(device, non_blocking=True)  # (B,)
             with torch.autocast(device.type, torch.bfloat16, enabled=context.bf16):
@@ -67,12 +69,13 @@ def run_epoch(
             if stepper is not None:
                 rate = learning_rate(stepper.optimizer)
                 stepper.backward(loss, last=number == total)
-            outputs.add(batch.ids, y, logits, loss, rate)
+            outputs.add(batch.ids, y, logits, loss, rate, len(whole.y))
             bar.show(outputs.losses, outputs.sizes)
             if stepper is not None and stepper.waiting == 0 and after_step is not None and number < total:
                 after_step(outputs)
 
     # Scores are derived once, here: nothing waits for the device in the loop.
+    outputs.merge(processes)
     if stepper is not None:
         outputs.check_finite(model, stepper.accumulate, title)
     ids, y, logits = outputs.joined()  # (n,), (n,), (n, num_classes)
@@ -83,7 +86,8 @@ def run_epoch(
     meters["loss"].update(outputs.mean_loss() if training else criterion(logits, y), len(y))
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), context.class_names)}
     scores["seconds"] = outputs.seconds
-    return EpochResult(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
+    curve = outputs.loss_curve() if training else []
+    return EpochResult(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu(), curve)
 
 
 def train(
@@ -135,7 +139,17 @@ def progressive_samples(epoch: int, epochs: int, first: int) -> int:
 
 @dataclass
 class Training(TrainingState):
-    """A run in training, one epoch after the other; see TrainingState for its attributes."""
+    """A run in training, one epoch after the other; see TrainingState for its other attributes.
+
+    Attributes:
+        after_epoch: called once the scores of an epoch are written.
+        best_result: of the validation of the best epoch, None where another process ran it.
+        within: the loss within the last epoch, see EpochOutputs.loss_curve.
+    """
+
+    after_epoch: Callable[[], object] = lambda: None
+    best_result: EpochResult | None = None
+    within: list[tuple[float, float]] = field(default_factory=list)
 
     def fit(
         self,
@@ -159,31 +173,30 @@ class Training(TrainingState):
         Raises:
             Interrupted: SIGTERM or Ctrl-C came; the training so far is saved.
         """
+        processes = self.context.processes
         with Signals() as signals:
             timer = Timer(minutes)
             print(epoch_header(self.monitor, self.context.class_names), flush=True)
 
             def save_within(outputs: EpochOutputs) -> None:
-                if signals.received or timer.is_due():
+                if processes.any(bool(signals.received) or timer.is_due(), outputs.batches):
                     epoch = f"epoch {self.epoch + 1}"
+                    outputs.merge(processes)
                     outputs.check_finite(self.context.model, self.stepper.accumulate, epoch)
-                    save_checkpoint(folder / LATEST, self.state(outputs))
+                    if processes.first:
+                        save_checkpoint(folder / LATEST, self.state(outputs))
                     timer.start()
+                    signals.received = max(processes.gather(signals.received))
                     signals.check(f"batch {outputs.batches} of {len(self.batches)} in {epoch}")
 
             self.note_stop(epochs, patience)
             while self.epoch < epochs and STOPPED not in self.log.logged:
                 result = self.run_epoch(epochs, save_within)
                 self.note_stop(epochs, patience)
-                predictions = result.predictions()
-                write_val_results(folder, self.epoch, predictions)
-                self.log.to_json(folder / "logger.json")
-                self.log_epoch(epochs, result, board)
-                # Last: once the latest checkpoint says that an epoch is finished, everything else of it is written.
-                save_epoch(folder, self.epoch, self.state(), best=self._is_best())
+                if processes.first:
+                    self.save(folder, epochs, result, board, verbose)
                 timer.start()
-                if verbose:
-                    print_predictions(predictions, self.context.class_names)
+                signals.received = max(processes.gather(signals.received))
                 signals.check(f"epoch {self.epoch}")
             if STOPPED in self.log.logged:
                 print(stop_line(self.log.logged[STOPPED]), flush=True)
@@ -194,6 +207,18 @@ class Training(TrainingState):
         if self.epoch < epochs and 0 < patience <= waited(self.epoch, self.best):
             stop = {"epoch": self.epoch, "epochs": epochs, "patience": patience, "best": self.best}
             self.log.logged[STOPPED] = stop
+
+    def save(self, folder: Path, epochs: int, result: EpochResult, board: NullLogger, verbose: bool) -> None:
+        """Show the last epoch, one of `epochs`, and write all of it in `folder`."""
+        predictions = result.predictions()
+        write_val_results(folder, self.epoch, predictions)
+        self.log.to_json(folder / "logger.json")
+        self.log_epoch(epochs, result, board)
+        self.after_epoch()
+        # Last: once the latest checkpoint says that an epoch is finished, everything else of it is written.
+        save_epoch(folder, self.epoch, self.state(), best=self._is_best())
+        if verbose:
+            print_predictions(predictions, self.context.class_names)
 
     def run_epoch(self, epochs: int, after_step: AfterStep | None = None) -> EpochResult:
         """Train the next one of `epochs` epochs and validate it; the result of the validation."""
@@ -207,6 +232,7 @@ class Training(TrainingState):
         outputs, self.interrupted = self.interrupted, None
         trained = train(self.context, self.batches, self.stepper, title, outputs, after_step)
         self.epoch += 1
+        self.within = trained.losses
         if self.batches.losses is not None:  # --prune chooses rows by their last loss
             likelihood = trained.probabilities.gather(1, trained.labels.unsqueeze(1)).squeeze(1)  # (n,)
             self.batches.record_losses(trained.ids, -likelihood.clamp(min=1e-12).log())
@@ -227,6 +253,7 @@ class Training(TrainingState):
         score = monitored(self.monitor, result.scores, self.epoch)
         if self.best is None or better(self.monitor, score, self.best["score"]):
             self.best = {"epoch": self.epoch, "monitor": self.monitor, "score": score}
+            self.best_result = result
         return result
 
     def log_epoch(self, epochs: int, result: EpochResult, board: NullLogger) -> None:
@@ -236,6 +263,7 @@ class Training(TrainingState):
         left = sum(seconds) / len(trained) * (epochs - self.epoch)
         names, best = self.context.class_names, self._is_best()
         print(epoch_row(self.epoch, epochs, trained[-1], val, self.monitor, names, best, left), flush=True)
+        board.within(self.epoch, self.within)
         board.scalars("train", trained[-1], self.epoch)
         board.scalars("val", val, self.epoch)
         board.learning_rate(trained[-1]["lr"], self.epoch)
@@ -250,7 +278,8 @@ class Training(TrainingState):
             return
         live = {name: value.clone() for name, value in self.context.model.state_dict().items()}
         self.context.model.load_state_dict(self.scored)
-        result = validate(self.context, self.val_batches, f"epoch {self.epoch} again, for its pictures")
+        context = replace(self.context, processes=ALONE)  # only the first of several draws
+        result = validate(context, self.val_batches, f"epoch {self.epoch} again, for its pictures")
         self.context.model.load_state_dict(live)
         self.draw(result, board)
 

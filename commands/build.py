@@ -24,12 +24,14 @@ from models.options import ModelOptions
 from toolbox.logger import Experiment
 from toolbox.losses import get_criterion
 from toolbox.optimizers import get_optimizer
-from toolbox.options import DeviceOptions, TrainingOptions
+from toolbox.options import DeviceOptions, FigureOptions, TrainingOptions
 from toolbox.runs.checkpoint import load_checkpoint, load_weights
 from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run
 from toolbox.runs.pickle_reader import import_weights
 from toolbox.schedulers import get_scheduler
+from toolbox.training.distributed import ALONE, Processes
+from toolbox.training.job_layers import share_layers
 from toolbox.training.step import OptimizerStep, WeightEMA
 from toolbox.utils import UserError, warn
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
@@ -52,6 +54,7 @@ class Options:
     batches: BatchOptions
     balance: BalanceOptions
     device: DeviceOptions
+    figures: FigureOptions
 
     @classmethod
     def of(cls, args: Namespace) -> Options:
@@ -91,6 +94,8 @@ class BuiltRun:
     def training(self) -> Training:
         """The model with its optimizer, schedule, batches and an empty log."""
         options, training, model = self.options.batches, self.options.training, self.context.model
+        processes = self.context.processes
+        self.context.criterion = share_layers(model, self.context.criterion, processes)
         balance, train_rows = self.options.balance, self.data.train
         weights = train_rows.sample_weights(balance.sampler, balance.effective_beta) if balance.sampler else None
         batches = self.batches(
@@ -101,7 +106,7 @@ class BuiltRun:
         steps = (-(-batches.batches_of(batches.rows(first)) // training.accumulate) for first in (True, False))
         schedule = get_scheduler(self.args, optimizer, *steps)
         average = WeightEMA(model, training.ema) if training.ema else None
-        stepper = OptimizerStep(model, optimizer, schedule, training.accumulate, training.clip_grad, average)
+        stepper = OptimizerStep(model, optimizer, schedule, training.accumulate, training.clip_grad, average, processes)
         held_out = self.evaluation_batches(self.data.val)
         rest = training.monitor, options.progressive, training.start_epoch - 1
         return Training(self.context, stepper, batches, held_out, self.empty_log(), *rest)
@@ -161,8 +166,12 @@ def listed(data: Mapping[str, Any], what: str) -> list[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def build(args: Namespace) -> BuiltRun:
-    """Data, model and criterion as the flags describe them; nothing is left on disk but the data's cache."""
+def build(args: Namespace, processes: Processes = ALONE) -> BuiltRun:
+    """Data, model and criterion as the flags describe them; nothing is left on disk but the data's cache.
+
+    Args:
+        processes: that train the model together.
+    """
     options = Options.of(args)
     balance = options.balance
     device = pick_device(options.device.device, options.device.disable_cuda)
@@ -182,7 +191,7 @@ def build(args: Namespace) -> BuiltRun:
     criterion = get_criterion(args, weights, data.train.class_counts())
     if options.device.compile:
         model.compile()  # in place: the state_dict keeps its names
-    context = TrainContext(model.to(device), criterion.to(device), data.train.class_names, device, bf16)
+    context = TrainContext(model.to(device), criterion.to(device), data.train.class_names, device, bf16, processes)
     return BuiltRun(args, options, data, context)
 
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from args import ACTION_FLAGS, FREE_FLAGS
+from commands.index import refresh_index
 from commands.options import CompareOptions
+from commands.runs import find_labelled
 from toolbox.reports.comparison import KAGGLE, ONLY_BY_PATIENT, Comparison, compare_runs, read_tested
 from toolbox.reports.comparison_page import MARK, write_comparison_page
 from toolbox.reports.comparison_tables import as_csv, as_latex, as_text
+from toolbox.reports.runs_index import INDEX
 from toolbox.runs.folders import Run, check_config, fits, list_runs
 from toolbox.utils import UserError, atomic_write, nearest, printable, warn
 from toolbox.utils.options import pick
@@ -48,6 +51,8 @@ def run(args: Namespace) -> dict[str, Any]:
     every = [one for one in list_runs(args.root_dir) if not one.trial and fits(one, wanted) and _is_whole(one)]
     if not every:
         raise UserError(f"no run below {args.root_dir} fits these flags; train one first")
+    if args.given & {"name", "tag"}:
+        every = find_labelled(every, args)
     named = options.compare or [ALL]
     runs = every if ALL in named else find_named(every, named)
     in_order = options.sort is None and len(named) > 1 and ALL not in named
@@ -58,8 +63,12 @@ def run(args: Namespace) -> dict[str, Any]:
         with_beats=not options.list,
     )
     print("\n".join(map(printable, as_text(comparison))))
+    runs_folder = comparison.entries[0].first.run.path.parent
+    if not options.list and not (runs_folder / INDEX).exists():
+        refresh_index(runs_folder)  # the page links it
     files = [] if options.list else write_files(_folder(args.out, comparison), comparison)
     if files:
+        refresh_index(runs_folder)  # it links the page
         print(f"written {', '.join(printable(path) for path in files)}")
     names = [one.run.name for entry in comparison.entries for one in entry.tested]
     return {"runs": names, "refused": dict(comparison.refused), "files": [str(path) for path in files]}
@@ -75,8 +84,8 @@ def _is_whole(run: Run) -> bool:
     return True
 
 
-def find_named(runs: Sequence[Run], named: Sequence[str]) -> list[Run]:
-    """The runs of names, folders, version numbers and patterns, in this order, each once.
+def find_named(runs: Sequence[Run], named: Sequence[str], flag: str = "--compare") -> list[Run]:
+    """The runs of names (of --name, too), folders, version numbers and patterns, in this order, each once.
 
     Raises:
         UserError: one of them names no run.
@@ -85,11 +94,14 @@ def find_named(runs: Sequence[Run], named: Sequence[str]) -> list[Run]:
     for text in named:
         name = Path(text).name or text
         matching = [
-            one for one in runs if fnmatch.fnmatchcase(one.name, name) or (name.isdigit() and one.version == int(name))
+            one
+            for one in runs
+            if text == one.title or fnmatch.fnmatchcase(one.name, name) or fnmatch.fnmatchcase(one.title, name)
         ]
+        matching = matching or [one for one in runs if name.isdigit() and one.version == int(name)]
         if not matching:
-            near = nearest(name, [one.name for one in runs])
-            raise UserError(f"--compare {text}: no run of this name, number or pattern{near}; --list shows the runs")
+            near = nearest(name, [title for one in runs for title in (one.name, one.title)])
+            raise UserError(f"{flag} {text}: no run of this name, number or pattern{near}; --list shows the runs")
         chosen |= {one.path: one for one in matching if one.path not in chosen}
     return list(chosen.values())
 

@@ -45,7 +45,8 @@ TOPICS = {
             ("--config fast --seeds 5", "five seeds, with mean and spread of each score"),
             ("--resume latest --epochs 40", "resume the newest run"),
         ),
-        ("model", "training", "batches", "rare classes", "optimizer", "learning rate", "loss", "device"),
+        ("name and describe runs", "model", "training", "batches", "rare classes", "optimizer", "learning rate",
+         "loss", "device", "pictures"),
         ("dataset", "root_dir", "split", "resume", "version", "pretrained", "import_weights", "short_run", "seeds",
          "verbose", "config"),
     ),
@@ -70,16 +71,18 @@ TOPICS = {
             ("--test", "the newest run, its best epoch"),
             ("--test --resume 10 --model-name cnn1d_3 --version 2", "epoch 10 of another run"),
             ("--test --seeds 5", "the newest experiment of five seeds"),
+            ("--test --figures pdf svg --no-titles", "its pictures for a paper, too"),
         ),
-        (),
+        ("pictures",),
         ("test", "adapt", "seeds", "tensorboard", "device", *CHOICE_OF_RUN),
     ),
     "predict": Topic(
         "Annotate recordings: WFDB, EDF and CSV files, folders of them, or lines as they come.",
         (
-            ("--predict my_recordings/100 night.edf", "with the newest run's best epoch"),
+            ("--predict my_recordings/100 night.edf", "with the network that fits the leads; needs no training"),
             ("--predict belt.csv --fs 250 --gain 1000", "a CSV file in microvolts"),
             ("--predict - --fs 250", "lines from standard input, beat by beat"),
+            ("--predict my_recordings/100 --resume best", "with the best epoch of the newest run"),
         ),
         ("annotate recordings", "recordings as CSV files", "classes by a recording's other beats"),
         ("out", "workers", "device", *CHOICE_OF_RUN),
@@ -95,15 +98,16 @@ TOPICS = {
             ("--compare", "all runs with the best"),
             ("--compare 3 5 --out compared", "run 5 with run 3"),
             ("--list --sort macro_f1", "a table of all runs"),
+            ('--edit 3 --name baseline --tag paper', "name a run, and give it a tag to find it by"),
         ),
-        ("compare runs",),
+        ("compare runs", "name and describe runs"),
         ("out", *CHOICE_OF_RUN),
     ),
     "export": Topic(
         "Write a network as ONNX, checked, with a model card; it annotates without torch.",
         (
             ("--export", "the newest run's best epoch, into its folder export"),
-            ("--predict my_recordings/100 --engine onnx", "annotates with it"),
+            ("--predict my_recordings/100 --resume best --engine onnx", "annotates with it"),
         ),
         (),
         ("export", "model_file", "out", "engine", *CHOICE_OF_RUN),
@@ -158,10 +162,10 @@ def welcome() -> dict[str, Any]:
     """Print what the program does, seven examples, and what to do next."""
     program = " ".join(program_words())
     examples = {
+        "annotate": f"{program} --predict my_recording.csv --fs 250",
         "train": f"{program} --config first",
         "real data": f"{program} --prepare --dataset ecg",
         "test": f"{program} --test",
-        "annotate": f"{program} --predict my_recording.csv --fs 250",
         "score": f"{program} --score {ROOT_DIR}/mitdb --test-annotator ecg",
         "compare": f"{program} --compare",
         "tensorboard": f"tensorboard --logdir {ROOT_DIR}",
@@ -186,7 +190,7 @@ def welcome() -> dict[str, Any]:
 def _next_steps(program: str) -> list[str]:
     runs = list_runs(ROOT_DIR)
     if not runs:
-        return [f"No runs in {ROOT_DIR} yet. Next: the first example; it takes a minute and needs no data."]
+        return [f"No runs in {ROOT_DIR} yet. Next: the first example needs no training, the second no data."]
     newest = runs[-1]
     lines = [f"{len(runs)} run{'s' if len(runs) > 1 else ''} in {ROOT_DIR}; newest: {printable(newest.name)}"]
     lines += [f"  its page     {newest.page}"] if newest.page.is_file() else []
@@ -198,7 +202,7 @@ def _next_flags(newest: Run) -> str:
         return "--resume latest   (its training was interrupted, or is under way)"
     if not any((newest.path / "pred").glob("test_results_ep*.json")):
         return "--test"
-    return "--predict my_recording.csv --fs 250"
+    return "--predict my_recording.csv --fs 250 --resume best"
 
 
 def flags_page() -> str:

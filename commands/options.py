@@ -61,7 +61,11 @@ class CommandOptions:
         common=True,
     )
     pretrained: str | None = option(
-        None, "start from the best weights of a file or another run", metavar="FILE|RUN", exclusive="start", common=True
+        None,
+        "start from the best weights of a file or another run, or from two-lead, one-lead, live",
+        metavar="FILE|RUN|NAME",
+        exclusive="start",
+        common=True,
     )
     import_weights: str | None = option(
         None,

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from commands.options import ScoreOptions, imports_weights
-from commands.runs import find_run, single_lead_run
+from commands.runs import find_run, names_run, single_lead_run
 from inference import load
-from inference.classifier import Classifier
+from inference.classifier import Classifier, short_limits, training_warnings
 from inference.corrections import find_corrections
 from inference.files import AnnotateOptions
 from inference.many import annotate_files
-from inference.options import CsvOptions, PredictOptions
+from inference.options import LIVE, ONE_LEAD, TWO_LEAD, CsvOptions, PredictOptions
 from loaders.io.discovery import find_recordings
 from loaders.io.recording import CsvFormat
 from toolbox.options import DeviceOptions
+from toolbox.runs.folders import Run, list_runs
+from toolbox.utils import UserError, note
 from toolbox.utils.options import pick
 
 
@@ -42,7 +44,8 @@ def csv_format(args: Namespace) -> CsvFormat:
 
 
 def load_classifier(args: Namespace) -> Classifier:
-    """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given).
+    """The network of --model-file, or of the run that the flags and --resume mean (its best epoch unless given); where
+    no flag names one, a network that comes with the program. A line on stderr says which, and its limits.
 
     Raises:
         UserError: there is none, or it has to know a whole recording and is to read one that comes live.
@@ -52,19 +55,48 @@ def load_classifier(args: Namespace) -> Classifier:
         from commands.imported import imported_classifier  # needs torch
 
         return imported_classifier(args, _device(args))
-    source = options.model_file or find_run(args).path
+    source = options.model_file or default_network(args) or own_run(args).path
     classifier = load.load_classifier(source, _device(args), args.resume, options.engine)
     if classifier.input_spec and _is_live(args):
         classifier.input_spec.check_live(classifier.name)
+    say_limits(args, classifier)
     return classifier
 
 
+def own_run(args: Namespace) -> Run:
+    """The run that the flags name; UserError where there is none, with what annotates without."""
+    try:
+        return find_run(args)
+    except UserError as error:
+        raise UserError(f"{error}; without flags of a run, a network that comes with the program annotates") from error
+
+
+def default_network(args: Namespace) -> str:
+    """The name of the network that comes with the program, for recordings or for streams; "" where a run is named."""
+    if args.model_file or names_run(args):
+        return ""
+    return LIVE if _is_live(args) else TWO_LEAD
+
+
+def say_limits(args: Namespace, classifier: Classifier) -> None:
+    """Say in one line which network it is and what it learned from, unless its warnings do; where none was named, also
+    which runs there are."""
+    default = default_network(args)
+    if not training_warnings(classifier) and (limits := short_limits(classifier)):
+        note(limits if not default else f"{limits}; --model-file takes another network")
+    runs = [run for run in list_runs(args.root_dir) if not run.trial] if default else []
+    if runs:
+        note(f"no flag names one of the {len(runs)} runs in {args.root_dir}: --resume best takes {runs[-1].name}")
+
+
 def load_single(args: Namespace, classifier: Classifier) -> Classifier | None:
-    """The network for recordings of one lead, where that of a run, the `classifier`, reads several: the best epoch of
-    the newest run of the same dataset that reads one; None where there is none, or none is needed."""
+    """The network for recordings of one lead, where the `classifier` reads several: of a run the best epoch of the
+    newest run of the same dataset that reads one; None where there is none, or none is needed."""
     several = classifier.input_spec is not None and classifier.input_spec.leads > 1
     if args.model_file or imports_weights(args) or _is_live(args) or not several:
         return None
+    if default_network(args):
+        return load.load_classifier(ONE_LEAD, _device(args), "", args.engine)
     run = single_lead_run(args, find_run(args, quiet=True).options["dataset"])
     return None if run is None else load.load_classifier(run.path, _device(args), "", args.engine)
 

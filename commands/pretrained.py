@@ -6,6 +6,9 @@ from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 
+from inference.options import PRETRAINED
+from inference.pretrained import CHECKPOINT, is_pretrained
+from inference.pretrained import pretrained_file as checked_file
 from loaders.options import InputOptions
 from models.options import ModelOptions
 from toolbox.runs.checkpoint import BEST, load_checkpoint
@@ -15,18 +18,23 @@ from toolbox.utils.options import spelling
 
 
 def pretrained_file(name: str, root: str) -> Path:
-    """The checkpoint that --pretrained names: a file, a run's folder, or a run by its name.
+    """The checkpoint that --pretrained names: a network that comes with the program, a file, a run's folder, or a run
+    by its name.
 
     Raises:
         UserError: there is no such thing; the message lists the runs.
     """
+    if is_pretrained(name):
+        return checked_file(name, CHECKPOINT)
     path = Path(name)
     if not path.exists():
         runs = list_runs(root)
         named = [run.path for run in runs if run.name == name]
         if not named:
             names = ", ".join(run.name for run in runs) or "none yet"
-            raise UserError(f"--pretrained {name}: no such file, folder or run; runs: {names}")
+            raise UserError(
+                f"--pretrained {name}: no such file, folder or run; runs: {names}; networks: {', '.join(PRETRAINED)}"
+            )
         path = named[-1]
     return path / BEST if path.is_dir() else path
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import fields
 
-from args import FREE_FLAGS, GROUPS, NAME_FLAGS, stored_options
+from args import ACTION_FLAGS, FREE_FLAGS, GROUPS, LABELS, NAME_FLAGS, stored_options
 from toolbox.export.onnx_file import FOLDER, MODEL
 from toolbox.runs.folders import (
     Run,
     check_config,
     checkpoint_name,
     fits,
+    labelled,
     list_runs,
     runs_without_config,
     select,
@@ -20,7 +21,14 @@ from toolbox.runs.predecessor import advice, old_runs
 from toolbox.utils import UserError, note, warn
 from toolbox.utils.options import default_of
 
+CHOOSING = ("root_dir", "resume", "version")  # flags that say which run is meant, though none of them belongs to one
 DEFAULTS = {one.name: default_of(one) for options in GROUPS.values() for one in fields(options)}
+
+
+def names_run(args: Namespace) -> bool:
+    """Check whether a flag was given that tells runs apart or says where they are, by the command line or --config."""
+    of_runs = args.given - {*ACTION_FLAGS, *FREE_FLAGS}
+    return bool(of_runs or args.given & {*CHOOSING})
 
 
 def open_run(args: Namespace) -> tuple[Namespace, Run]:
@@ -41,7 +49,7 @@ def merge_run_options(args: Namespace, run: Run) -> Namespace:
     """
     merged = Namespace(**vars(args))
     for key, value in run.options.items():
-        if key not in args.given:
+        if key not in args.given or key in LABELS:  # those have chosen the run
             setattr(merged, key, value)
         elif key not in FREE_FLAGS and getattr(args, key) != value:
             raise UserError(
@@ -64,6 +72,8 @@ def find_run(args: Namespace, quiet: bool = False) -> Run:
         if folder not in old and not quiet:
             warn(f"{folder} is passed over: its config.json is missing or damaged")
     runs = list_runs(args.root_dir)
+    if args.given & {"name", "tag"}:
+        runs = find_labelled(runs, args)
     fitting = [run for run in runs if fits(run, wanted) and (version is None or run.version == version)]
     meant = of_default_flags(fitting, wanted) if args.version is not None else fitting
     ready = [run for run in meant if not run.trial and (run.path / needed_file(args)).is_file()]
@@ -77,6 +87,22 @@ def find_run(args: Namespace, quiet: bool = False) -> Run:
         note(f"run {run.name}{_of_how_many(run, fitting, meant, args)}")
     check_config(run)
     return Run(run.path, {**run.config, "options": stored_options(run.options, run.path / "config.json")})
+
+
+def find_labelled(runs: list[Run], args: Namespace) -> list[Run]:
+    """Those of the runs that have the --name and the tags of --tag.
+
+    Raises:
+        UserError: none has; the message names those that there are.
+    """
+    chosen = labelled(runs, args.name, args.tag)
+    if not chosen:
+        words = [f"--name {args.name!r}"] * bool(args.name) + [f"--tag {' '.join(args.tag)}"] * bool(args.tag)
+        names = sorted({run.title for run in runs if run.title != run.name})
+        tags = sorted({tag for run in runs for tag in run.tags})
+        have = f"names: {', '.join(names) or 'none'}; tags: {' '.join(tags) or 'none'}"
+        raise UserError(f"no run below {args.root_dir} has {' and '.join(words)}; there are {have}")
+    return chosen
 
 
 def single_lead_run(args: Namespace, dataset: str) -> Run | None:

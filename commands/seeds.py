@@ -20,10 +20,11 @@ from commands import test, train
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options
 from toolbox.logger import Experiment
+from toolbox.reports.seed_tables import as_latex
 from toolbox.runs.claim import claim_file
-from toolbox.runs.folders import Run, by_age, list_runs
+from toolbox.runs.folders import Run, by_age, labelled, list_runs
 from toolbox.runs.provenance import git_state
-from toolbox.utils import UserError, outliving_readers, printable, read_json, write_json
+from toolbox.utils import UserError, atomic_write, outliving_readers, printable, read_json, write_json
 from toolbox.utils.program import program_words
 from toolbox.utils.signals import Interrupted
 
@@ -73,7 +74,10 @@ def run_seeds(args: Namespace) -> dict[str, Any]:
         write_json(path, state)
     print(f"{printable(state['name'])}, mean +- standard deviation of {len(seeds)} seeds, {part}:")
     print("\n".join(table(state[part])))
-    print(f"written {printable(path)}")
+    latex = path.with_suffix(".tex")
+    with atomic_write(latex, "w") as handle:
+        handle.write(as_latex(state, part))
+    print(f"written {printable(path)} and {printable(latex.name)}")
     return {"experiment": str(path), **state}
 
 
@@ -129,6 +133,7 @@ def newest_experiment(args: Namespace) -> Path:
         try:
             state = read_json(path)
             fits = all(state["options"].get(key) == value for key, value in wanted.items())
+            fits = fits and bool(labelled([Run(path, state)], args.name, args.tag))
             if fits and len(state["seeds"]) == args.seeds:
                 version = int(path.stem.rpartition("_")[2])
                 fitting.append(

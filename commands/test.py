@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,21 @@ import numpy as np
 from args import FREE_FLAGS, database_names
 from commands.adapted import adapted_outcome
 from commands.build import build
+from commands.guide import guide_to
 from commands.imported import imported_run
+from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
+from commands.trackers import check_trackers, final_scores, hyperparameters, open_board, score_names
+from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.patients import UNKNOWN_WARNING
 from toolbox.logger import Experiment
-from toolbox.reports.run_files import write_test_results
+from toolbox.options import FigureOptions
+from toolbox.reports.run_files import write_pictures, write_test_results
 from toolbox.reports.run_page import write_page
 from toolbox.reports.score_lines import as_lines, other_scores
 from toolbox.reports.score_tables import patient_results, write_patient_results
 from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
-from toolbox.reports.tensorboard import get_board
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
@@ -57,8 +62,9 @@ def test_import(args: Namespace) -> dict[str, Any]:
         folder = Path(args.out)
         folder.mkdir(parents=True, exist_ok=True)
         probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-        write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names)
-        write_patient_results(folder, results, outcome)
+        style = built.options.figures
+        write_test_results(folder, 0, outcome.scores, outcome.predictions(), probabilities, labels, names, style)
+        write_patient_results(folder, results, outcome, style)
         print(f"written {folder / 'pred'}", flush=True)
     for warning in built.data.warnings:
         note(warning)
@@ -77,6 +83,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     if not state["log"]["logged"]["val"]:
         raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
     folder = results_folder(run, args.test_on)
+    check_trackers(args)
     built = build(args)
     built.load_model(state, run)
     data, names, epoch = built.data, built.context.class_names, state["epoch"]
@@ -94,12 +101,16 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     print_scores(f"{printable(run.name)}\nepoch {epoch}, test scores:", outcome, patients)
     folder.mkdir(parents=True, exist_ok=True)
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names)
-    write_scored_beats(folder, epoch, ScoredBeats(outcome.ids.numpy(), labels, probabilities, origin, names))
-    write_patient_results(folder, patients, outcome)
+    style = built.options.figures
+    path = write_test_results(folder, epoch, scores, outcome.predictions(), probabilities, labels, names, style)
+    write_scored_beats(folder, epoch, ScoredBeats.of(outcome, origin, names))
+    write_patient_results(folder, patients, outcome, style)
     written = [path.parent]
     if folder == run.path:
-        written.append(show_test(run, args.tensorboard, epoch, outcome, names, state["best"]))
+        write_wrong_beats(built, folder, "test", epoch, outcome)
+        if args.given & {one.name for one in fields(FigureOptions)}:  # the curves of training as well
+            write_pictures(run.path, Experiment.from_json(run.path / "logger.json").logged, style)
+        written.append(show_test(run, args, epoch, outcome, names, state["best"]))
     for warning in data.warnings:
         note(warning)
     print("\n".join(f"{what} {printable(each)}" for what, each in zip(("written", "report:"), written, strict=False)))
@@ -126,13 +137,16 @@ def results_folder(run: Run, test_on: list[str]) -> Path:
 
 
 def show_test(
-    run: Run, tensorboard: bool, epoch: int, outcome: EpochResult, names: tuple[str, ...], best: dict[str, Any] | None
+    run: Run, args: Namespace, epoch: int, outcome: EpochResult, names: tuple[str, ...], best: dict[str, Any] | None
 ) -> Path:
-    """Add the test scores to the run's TensorBoard files and to its page; the page."""
-    board = get_board(run.path / "tensorboard", tensorboard, None)  # the curves may reach beyond this epoch
+    """Add the test scores to what its trackers show and to its page; the page."""
+    board = open_board(args, run, None)  # the curves may reach beyond this epoch
     board.scalars("test", outcome.scores, epoch)
+    board.hparams(hyperparameters(run), final_scores(run, outcome.scores, "test_"), score_names(run))
     confusion = np.array(outcome.scores["confusion"])
     board.pictures("test", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, epoch)
     board.close()
     log = Experiment.from_json(run.path / "logger.json")  # all epochs; the checkpoint holds those up to its own
-    return write_page(run, log.logged, best)
+    page = write_page(run, log.to_dict(), best, guide_to(run))
+    refresh_index(run.path.parent)
+    return page

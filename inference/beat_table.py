@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from inference.classifier import Classifier, training_warnings
-from inference.load import load_classifier
+from inference.classifier import Classifier, training_limits, training_warnings
+from inference.corrections import Corrections, find_corrections, read_corrections
+from inference.load import default_networks, load_classifier
 from inference.options import ADAPTATIONS
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.signal_recording import SIGNAL, signal_recording
@@ -19,12 +21,8 @@ from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.discovery import find_recordings
 from loaders.io.open import TABLES, open_recording
 from loaders.io.recording import CsvFormat, Recording, suffix_of
+from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.utils import UserError, os_error_text, printable
-
-NO_CLASSIFIER = (
-    "classifier is missing: annotate(signal, fs, classifier=load_classifier(RUN)), where RUN is the folder of a "
-    "trained run, a checkpoint or an .onnx file"
-)
 
 
 def annotate(
@@ -37,39 +35,49 @@ def annotate(
     polarity: str = "auto",
     peaks: str = "detect",
     adapt: str | None = None,
+    corrections: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    start: datetime | time | str | None = None,
 ) -> pd.DataFrame:
     """Find and classify the beats of a signal or of a recording file.
 
     Args:
         recording: (samples,) or (samples, leads) in mV, NaN where samples are missing; or the path of a recording.
         fs: samples per second; files but for some tables (CSV, .npy, .mat) state their own.
-        classifier: what `load_classifier` gives, or what it takes.
+        classifier: what `load_classifier` gives, or what it takes. Unless given, the network "two-lead" that comes with
+            the program, or "one-lead" where a recording shows one lead, as --predict does.
         lead: the lead to annotate, by its name or its position from 0. Unless given, MLII or II, else the first.
         leads: the names of a signal's columns; of a table, the columns that are leads.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
         peaks: "detect" finds the R peaks; of a file, also the extension of an annotation file with the beats to take.
         adapt: "votes" or "smooth" lets classes follow the recording's other beats that are alike, "none" does not.
             Unless given, as the network was trained to be read.
+        corrections: lists of a person's changes, as a recording's page saves them: files, of a recording file also
+            folders of them. The table and all that is drawn from it are of the corrected beats.
+        start: when the recording began, instead of what the file says: date and time, or the time of day alone; as text
+            "2020-03-02T22:15" or "22:15".
 
     Returns:
         A row for each beat, in order: "time_s" and "sample" of its R peak, "rr_s" (s since the beat before, NaN where
         no interval leads to it), "class" (N, S, V, F or Q after AAMI EC57; A for abnormal), "symbol" (the WFDB
         annotation code) and the probability of each class, "p_N" and so on. Its attrs hold "recording", "lead", "leads"
         (those that the network read, and the share of each that holds a signal), "fs", "unit", "inverted",
-        "classifier", "warnings" and "skipped", a list of (start, stop, why) in s.
+        "classifier", "limits" (of its training), "warnings", "skipped", a list of (start, stop, why) in s, and as the
+        JSON of --predict has them "episodes" (rhythms and stretches without beats), "start" and "hours".
 
     Raises:
-        UserError: the signal cannot be annotated: too short, no beats, too few leads for the network, a rate below
-            50 Hz; the file cannot be read; or there is no network.
+        UserError: the signal cannot be annotated: too short, a rate below 50 Hz; the file cannot be read; corrections
+            do not fit; the start is no time; or there is no network.
 
     Example:
+        table = annotate(signal, 360)
         table = annotate(signal, 360, "ecg_data/synthetic/runs/NAME")
         print(table["class"].value_counts())
     """
+    single = None
     if classifier is None:
-        raise UserError(NO_CLASSIFIER)
+        classifier, single = default_networks()
     if isinstance(classifier, str | os.PathLike):
-        classifier = load_classifier(Path(classifier))
+        classifier = load_classifier(os.fspath(classifier))
     if adapt not in (None, *ADAPTATIONS):
         raise UserError(f"adapt={adapt!r}: expected {', '.join(map(repr, ADAPTATIONS))}")
     if polarity not in ("auto", "keep", "invert"):
@@ -80,16 +88,29 @@ def annotate(
         source = signal_recording(recording, fs, leads)
         if peaks != "detect":
             raise UserError(f"peaks={peaks!r}: expected 'detect'; a signal in memory has no annotation file")
+    lists, began = _corrections(corrections, source), source.start if start is None else _start(start)
     position, warning = _position(source, lead, named=source.kind != SIGNAL or leads is not None)
     try:
         annotated = annotate_lead(
-            source, position, classifier, peaks=peaks, polarity=polarity, alone=lead is not None, adapt=adapt
+            source,
+            position,
+            classifier,
+            peaks=peaks,
+            polarity=polarity,
+            corrections=lists,
+            single=single,
+            alone=lead is not None,
+            adapt=adapt,
         )
     except OSError as error:
         raise UserError(os_error_text(error)) from error
     table = beat_table(annotated)
-    notes = [*training_warnings(classifier), *([warning] if warning else []), *source.notes, *annotated.warnings]
-    table.attrs |= {"recording": source.name, "classifier": annotated.network, "warnings": notes}
+    numbers = report_numbers(ReportedBeats.of(annotated.beats, began))
+    table.attrs |= {key: numbers[key] for key in ("start", "hours")}
+    network = single if single is not None and annotated.network == single.name else classifier
+    notes = [*training_warnings(network), *([warning] if warning else []), *source.notes, *annotated.warnings]
+    table.attrs |= {"recording": source.name, "classifier": annotated.network, "limits": training_limits(network)}
+    table.attrs["warnings"] = notes
     for text in notes:
         warnings.warn(printable(f"{source.name}: {text}"), stacklevel=2)
     return table
@@ -117,8 +138,29 @@ def beat_table(annotated: AnnotatedLead) -> pd.DataFrame:
         "unit": annotated.unit,
         "inverted": annotated.inverted,
         "skipped": skipped,
+        "episodes": [episode.to_dict() for episode in beats.episodes],
     }
     return table
+
+
+def _corrections(arguments: Any, recording: Recording) -> tuple[Corrections, ...]:
+    """The lists of changes that were given; of a signal, which has no name, those of any recording."""
+    several = [arguments] if isinstance(arguments, str | os.PathLike) else arguments
+    paths = [os.fspath(one) for one in several]
+    if recording.kind == SIGNAL:
+        return tuple(read_corrections(Path(path)) for path in paths)
+    return find_corrections(paths, [recording.name]).get(recording.name, ())
+
+
+def _start(start: datetime | time | str) -> datetime | time:
+    """When a recording began, of what was given."""
+    if not isinstance(start, str):
+        return start
+    kind = datetime if "-" in start else time
+    try:
+        return kind.fromisoformat(start)
+    except ValueError as error:
+        raise UserError(f'start={start!r}: expected "2020-03-02T22:15:00", or the time of day, "22:15:00"') from error
 
 
 def _open_file(path: Path, fs: float | None, leads: Sequence[str] | None) -> Recording:

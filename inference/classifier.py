@@ -14,8 +14,9 @@ from toolbox.utils.aami import CLASS_SETS
 
 MADE_UP = "the network was trained on synthetic recordings: its classes say nothing about people"
 KAGGLE_LIMITS = (
-    "The network learned single beats of Kaggle's dataset, of one lead and 47 people; on other people and leads most "
-    "beats that it calls S, and many that it calls V, are not."
+    "The network learned single beats of Kaggle's dataset, of one lead and 47 people. It is not shown the beat before, "
+    "and so cannot know that a beat came early, which makes it S; on other people and leads most beats that it calls "
+    "S, and many that it calls V, are not."
 )
 
 
@@ -40,8 +41,10 @@ class Classifier(Protocol):
         name: of the network, for people.
         input_spec: the windows and features that it reads; None for Kaggle's rows.
 
-    One may also say what it was trained on, by an attribute `dataset`; how it scales features, by `scaling`, see
-    `Scaling`; and how its answers are to be adapted to a recording, by `adapt`, one of inference.options.ADAPTATIONS.
+    One may also say what it was trained on, by an attribute `dataset`, and the limits of that, by `limits`. Those that
+    come with the program have their name there as `pretrained`. How a
+    network scales features is its `scaling`, and how its answers are adapted to a recording its `adapt`, see
+    inference.options.ADAPTATIONS.
     """
 
     class_names: tuple[str, ...]
@@ -78,6 +81,11 @@ def adaptation_of(classifier: Classifier, wanted: str | None = None) -> str:
     return method
 
 
+def pretrained_name(classifier: Classifier) -> str:
+    """The name of a network that comes with the program; "" for any other."""
+    return str(getattr(classifier, "pretrained", ""))
+
+
 def training_warnings(classifier: Classifier) -> list[str]:
     """Warnings for the reader of a recording's annotations: classes of a network that never saw a person's beat."""
     return [MADE_UP] if dataset_of(classifier).startswith("synthetic") else []
@@ -87,7 +95,14 @@ def training_limits(classifier: Classifier) -> str:
     """The limits of its training, for the top of a page; "" where the page knows better by the run's name."""
     if training_warnings(classifier):
         return f"{MADE_UP[0].upper()}{MADE_UP[1:]}."
+    if limits := str(getattr(classifier, "limits", "")):
+        return limits
     return KAGGLE_LIMITS if classifier.input_spec is None else ""
+
+
+def short_limits(classifier: Classifier) -> str:
+    """The limits of its training in one line, for the terminal."""
+    return str(getattr(classifier, "in_short", "")) or training_limits(classifier)
 
 
 def check_class_names(names: Sequence[str], path: str | Path) -> None:

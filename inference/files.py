@@ -9,12 +9,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference.classifier import MADE_UP, Classifier, adaptation_of, dataset_of, training_limits, training_warnings
+from inference.classifier import (
+    MADE_UP,
+    Classifier,
+    adaptation_of,
+    dataset_of,
+    pretrained_name,
+    training_limits,
+    training_warnings,
+)
 from inference.corrections import Corrections, correction_text, describe_corrections
 from inference.hours_table import write_hours
 from inference.outputs import EPISODES, HOURS, REMEDY, Outputs
 from inference.recording import AnnotatedLead, annotate_lead
-from inference.shown_leads import shown_leads
 from loaders.beats.lead_choice import choose_lead_by_signal
 from loaders.io.annotations import write_beats, write_rows, write_table
 from loaders.io.discovery import Item
@@ -26,11 +33,10 @@ from toolbox.holter.numbers import ReportedBeats, report_numbers
 from toolbox.holter.page import NOTE, write_page
 from toolbox.holter.strip_figure import draw_strips
 from toolbox.holter.strips import select_strips
-from toolbox.holter.trace import CompressedTrace
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 7  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 10  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
 NOTHING_READ = "no heartbeat could be read"  # the text in an annotation file without beats
 FIRST_FREE = 2  # sample behind marks of a rhythm at the start; wfdb takes texts at 0 for remarks on the file
@@ -113,6 +119,7 @@ def annotate_file(
             warnings = [*training_warnings(network), *([warning] if warning else [])]
             summary = summarize(recording, annotated, options, warnings)
             summary["model"] |= {"dataset": dataset_of(network), "limits": training_limits(network)}
+            summary["model"] |= {"pretrained": pretrained_name(network), "chosen": annotated.chosen}
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
             files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
@@ -197,24 +204,17 @@ def _write_files(
         "Leads": ", ".join(one.name for one in recording.leads),
         "Signal": ", ".join(_shares(summary)),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
-        "Model": summary["model"]["name"],
+        "Model": "; ".join(part for part in (summary["model"]["name"], summary["model"]["chosen"]) if part),
         **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
     shown = {**summary, "warnings": [text for text in summary["warnings"] if text != MADE_UP]}  # it is among the limits
-    write_page(outputs.file("html"), shown, details, beats, _leads_of_page(recording, annotated), marks)
+    write_page(outputs.file("html"), shown, details, beats, annotated.shown, marks)
     if outputs.file("png").name in summary["outputs"]:
         windows = select_strips(beats.trace.seconds, beats.marks, beats.episodes)
         title = f"{recording.name}, {annotated.lead}: 25 mm/s, 10 mm/{annotated.unit}"
         figure = draw_strips(beats.trace, beats.marks, windows, title, NOTE, annotated.unit)
         save_plot(figure, outputs.file("png"), PICTURE_DPI)
-
-
-def _leads_of_page(recording: Recording, annotated: AnnotatedLead) -> dict[str, CompressedTrace]:
-    """The leads beside the annotated one; that one, too, where the trace shows another that was read in its place."""
-    names = [lead.name for lead in annotated.leads if lead.name != annotated.lead or annotated.switches]
-    in_millivolts = annotated.unit == "mV" or not annotated.qrs_height
-    return shown_leads(recording, names, 1.0 if in_millivolts else 1 / abs(annotated.qrs_height))
 
 
 def _switch_marks(annotated: AnnotatedLead) -> list[tuple[int, str, str]]:

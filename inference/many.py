@@ -89,7 +89,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     """Print a line on an annotated recording, and its warnings on stderr."""
     rate = summary["rate_per_min"]["mean"]
     names = [lead["name"] for lead in read_leads(summary)]
-    parts = [f"lead{'s' * (len(names) > 1)} {' and '.join(names)}"]
+    network = f" by {name}" if (name := summary["model"].get("pretrained")) else ""
+    parts = [f"lead{'s' * (len(names) > 1)} {' and '.join(names)}{network}"]
     count = summary["beats"]["all"]
     parts += [f"{count} beats", *([f"{rate:.0f}/min"] if rate else [])]
     shares = {letter: share for letter, share in summary["burden"].items() if letter in ("S", "V", "A") and count}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
+TWO_LEAD, ONE_LEAD, LIVE = PRETRAINED = ("two-lead", "one-lead", "live")  # networks that come with the program
 ADAPTATIONS = ("none", "votes", "smooth")
 
 
@@ -31,10 +32,17 @@ class PredictOptions:
         common=True,
     )
     model_file: str | None = option(
-        None, "checkpoint or .onnx to annotate with, else best of a run", metavar="FILE", role="action", common=True
+        None,
+        "two-lead, one-lead or live, which come with the program, or a checkpoint or .onnx; else what fits the leads",
+        metavar="NAME|FILE",
+        role="action",
+        common=True,
     )
     engine: str = option(
-        "auto", "auto: onnx for a --model-file *.onnx", choices=("auto", "torch", "onnx"), role="action"
+        "auto",
+        "auto: onnx for a --model-file *.onnx, or without torch",
+        choices=("auto", "torch", "onnx"),
+        role="action",
     )
     lead: str | None = option(
         None, "lead to annotate; MLII or II unless given, else the first", metavar="NAME", role="action"
@@ -136,6 +144,10 @@ CONFLICTS = (
     Conflict(
         lambda args: (args.model_file or "").endswith(".onnx") and (args.export or args.engine == "torch"),
         "--model-file {model_file}: expected a checkpoint; --engine onnx annotates with .onnx files",
+    ),
+    Conflict(
+        lambda args: args.export and args.model_file in PRETRAINED,
+        "--model-file {model_file} comes as ONNX, too: pretrained/{model_file}.onnx; leave out --export",
     ),
     Conflict(
         lambda args: args.model_file and not (args.predict or args.export),

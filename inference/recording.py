@@ -15,11 +15,13 @@ from inference.adapt import adapted, squashed
 from inference.classifier import Classifier, adaptation_of, scaling_of
 from inference.corrections import Corrections, apply_corrections
 from inference.lead_notes import LeadQuality, doubts, lead_qualities, nothing_read, other_leads_doubts, switches
+from inference.network_choice import leads_read, network_for
+from inference.shown_leads import ShownLeads
 from inference.signal_recording import SHORTEST
 from loaders.beats.lead_choice import leads_of_one_heart
 from loaders.beats.leads_segmenter import LeadsSegmenter
-from loaders.beats.segmenter import EDGE, SegmentedChunk
-from loaders.beats.window_segmenter import good_beats, read_windows
+from loaders.beats.segmenter import SegmentedChunk
+from loaders.beats.window_segmenter import read_windows
 from loaders.dsp.pacing import PacingReader
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.dsp.resample import MITBIH_FS
@@ -31,7 +33,6 @@ from toolbox.holter.trace import CompressedTrace
 from toolbox.utils import UserError, printable
 
 T = TypeVar("T")
-COMPLETE = 0.1  # share of the beats that all leads of a network show; with less, it is no network for the recording
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class AnnotatedLead:
         switches: (start, stop, name) in samples: stretches in which beats were taken from another lead than this one.
         network: the name of the network that named the beats.
         network_leads: how many of the leads it reads.
+        shown: for pictures, the signal of each lead but this one; of this one, too, where there are switches.
+        chosen: of two networks that come with the program, why this one.
     """
 
     beats: AnnotatedRecording
@@ -62,6 +65,8 @@ class AnnotatedLead:
     switches: list[tuple[int, int, str]]
     network: str
     network_leads: int
+    shown: dict[str, CompressedTrace]
+    chosen: str = ""
 
 
 def annotate_lead(
@@ -101,18 +106,18 @@ def annotate_lead(
     two_passes = classifier.input_spec is not None and not live
     reading = _leads_to_read(recording, position, classifier, peaks, polarity, live, alone)
     title = printable(recording.name) if show_progress and sys.stderr.isatty() else ""
-    collected = _Pass(None if two_passes else classifier, reading.lead.fs)
+    names = [recording.leads[position].name for position in reading.positions]
+    collected = _Pass(None if two_passes else classifier, reading.lead.fs, names)
     for chunk in _with_bar(reading, title, "s", recording.seconds, lambda chunk: len(chunk.shown) / MITBIH_FS):
         collected.add(chunk, reading)
     sample = collected.joined_samples()
     if not len(sample) and reading.samples < SHORTEST * reading.fs:
         seconds = f"{reading.samples / reading.fs:.3g} s"
         raise UserError(f"{recording.path}: no heartbeat in the {seconds} of lead {reading.lead.name}")
-    notes = doubts(reading, polarity)
-    notes += other_leads_doubts(reading, _leads_read(classifier)) if len(sample) else []
+    chosen, lacks = "", list[str]()
+    if two_passes:
+        classifier, chosen, lacks = network_for(reading, sample, classifier, single, alone)
     if two_passes and len(sample):
-        classifier, why = _network_for(reading, sample, classifier, single)
-        notes += why
         collected.probabilities = _classified(reading, sample, classifier, adaptation_of(classifier, adapt), title)
     classes = np.zeros((0, len(classifier.class_names)), dtype=np.float32)
     beats = AnnotatedRecording(
@@ -129,6 +134,8 @@ def annotate_lead(
     for changes in corrections:  # before anything is concluded from the beats
         beats = apply_corrections(beats, changes)
     beats = with_rhythms(beats, np.isin(beats.sample, sample[collected.pacing.paced(len(sample))]))
+    notes = doubts(reading, polarity)
+    notes += [*other_leads_doubts(reading, leads_read(classifier)), *lacks] if len(sample) else []
     notes += [*nothing_read(beats), *paced_warning(beats)]
     return AnnotatedLead(
         beats,
@@ -140,13 +147,10 @@ def annotate_lead(
         lead_qualities(reading),
         switches(reading),
         classifier.name,
-        _leads_read(classifier),
+        leads_read(classifier),
+        collected.shown.finish(),
+        chosen,
     )
-
-
-def _leads_read(classifier: Classifier) -> int:
-    """How many leads a network reads."""
-    return classifier.input_spec.leads if classifier.input_spec else 1
 
 
 def _leads_to_read(
@@ -154,7 +158,7 @@ def _leads_to_read(
 ) -> LeadsSegmenter:
     """The leads that the network reads, and those that beats are looked for in besides; see `annotate_lead`."""
     voting = [position] if alone or live else leads_of_one_heart(recording, position)
-    read = [position] if live else other_leads(recording, position, _leads_read(classifier))
+    read = [position] if live else other_leads(recording, position, leads_read(classifier))
     leads = [*read, *(k for k in voting if k not in read)]
     voters = len(list(takewhile(lambda k: k in voting, leads)))
     one_pass = classifier.input_spec if live else None
@@ -180,33 +184,10 @@ def _classified(
     return [adapted(probabilities, features, classifier.class_names, adapt)]
 
 
-def _network_for(
-    reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, single: Classifier | None
-) -> tuple[Classifier, list[str]]:
-    """The network for the beats at `sample`: `single` where hardly any shows in all leads that the other reads; and a
-    warning where it is another than wanted, or lacks leads."""
-    wanted = _leads_read(classifier)
-    good = good_beats(sample, reading.bad[:wanted], round(EDGE * reading.lead.fs))
-    if wanted == good.shape[1] and good.all(axis=1).mean() >= COMPLETE:
-        return classifier, []
-    shown = "has" if len(reading.positions) < wanted else "shows"
-    why = f"the network reads {wanted} leads, of which the recording {shown} only {_most_at_once(good)}"
-    if single is not None:
-        return single, [f"{why}: the beats are named by {single.name}, which reads one lead"]
-    return classifier, [
-        f"{why}: a lead stands in for another, which costs accuracy; a network trained with --leads 1 does better"
-    ]
-
-
-def _most_at_once(good: np.ndarray) -> int:
-    """How many leads show most of the beats, of good (n, leads); 1 at least."""
-    return max(int(np.median(good.sum(axis=1))), 1)
-
-
 class _Pass:
     """Beats, trace and skipped intervals of a lead, chunk by chunk; a classifier classifies the beats at once."""
 
-    def __init__(self, classifier: Classifier | None, fs: float) -> None:
+    def __init__(self, classifier: Classifier | None, fs: float, leads: Sequence[str]) -> None:
         self.classifier = classifier
         self.samples: list[np.ndarray] = []
         self.begins: list[np.ndarray] = []
@@ -215,6 +196,7 @@ class _Pass:
         self.doubt: list[np.ndarray] = []
         self.trace = CompressedTrace()
         self.pacing = PacingReader(fs)
+        self.shown = ShownLeads(leads, self.trace)
         self._trace_scale = 0.0
 
     def joined_samples(self) -> np.ndarray:
@@ -225,6 +207,7 @@ class _Pass:
         """Take the next chunk."""
         self._trace_scale = self._trace_scale or _trace_scale(reading)
         self.pacing.add(chunk.shown, chunk.sample * (MITBIH_FS / reading.fs) - self.trace.samples)
+        self.shown.add([signal * self._trace_scale for signal in reading.shown], reading.switched)
         self.trace.add(chunk.shown * self._trace_scale)
         self.skipped += chunk.skipped
         self.doubt.append(chunk.doubt)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from inference.classifier import Classifier
+from inference.load import load_classifier
+from inference.options import LIVE
 from loaders.beats.segmenter import Segmenter
 from loaders.dsp.chunks import Chunk, Chunker
 from loaders.io.recording import HIGHEST_RATE, LOWEST_RATE
@@ -66,7 +69,8 @@ class Stream:
     `--predict --live` gives exactly these beats for a recording, to be scored.
 
     Args:
-        classifier: the network, see `load_classifier`; of Kaggle's rows or of windows.
+        classifier: the network, of Kaggle's rows or of windows: what `load_classifier` gives, or what it takes. Unless
+            given, the network "live" that comes with the program.
         fs: samples per second, 50 to 20,000.
         gain: samples per mV: 1000 for microvolts.
         polarity: "keep", or "invert" for a lead that is upside down.
@@ -81,7 +85,7 @@ class Stream:
             has to know a whole recording.
 
     Example:
-        stream = Stream(load_classifier("model.onnx"), fs=250)
+        stream = Stream(fs=250)
         for block in source:
             for beat in stream.push(block):
                 print(beat.time, beat.letter)
@@ -89,15 +93,19 @@ class Stream:
     """
 
     def __init__(
-        self, classifier: Classifier, fs: float, gain: float = 1.0, polarity: str = "keep",
-        low: float = -np.inf, high: float = np.inf,
+        self, classifier: Classifier | str | os.PathLike[str] | None = None, fs: float | None = None, gain: float = 1.0,
+        polarity: str = "keep", low: float = -np.inf, high: float = np.inf,
     ) -> None:  # fmt: skip
+        if fs is None:
+            raise UserError("fs is missing: the samples per second that are pushed")
         if not LOWEST_RATE <= fs <= HIGHEST_RATE:
             raise UserError(f"fs={fs}: expected samples per second, {LOWEST_RATE:g} to {HIGHEST_RATE:g} for an ECG")
         if not (np.isfinite(gain) and gain > 0):
             raise UserError(f"gain={gain}: expected the samples' units per 1 mV, a number above 0")
         if polarity not in ("keep", "invert"):
             raise UserError(f"polarity={polarity!r}: expected 'keep' or 'invert'; a stream cannot know before it ends")
+        if classifier is None or isinstance(classifier, str | os.PathLike):
+            classifier = load_classifier(LIVE if classifier is None else os.fspath(classifier))
         if classifier.input_spec is not None:
             classifier.input_spec.check_live(classifier.name)
         self.classifier = classifier

@@ -32,8 +32,10 @@ SAMPLERS = (*SAMPLINGS, "patients")
 SPLITS = ("kaggle", "interpatient", "interpatient_strict", "kfold", "databases")
 CONTEXTS = ("kaggle", "window")
 BASELINES = ("highpass", "median")
-FEATURE_NAMES = ("rr", "rr_past", "rhythm", "pattern", "shape", "tempo", "qrs", "pwave", "past", "tempo_past")
-SPLICE_NAMES = ("atrial", "block", "fibrillation", "noisy")
+FEATURE_NAMES = (
+    "rr", "rr_past", "rhythm", "pattern", "shape", "tempo", "qrs", "pwave", "form", "past", "tempo_past",
+)  # fmt: skip
+SPLICE_NAMES = ("atrial", "symmetric", "block", "fibrillation", "noisy", "lead")
 # How far each augmentation goes unless its size is given, and the sizes of "strong".
 SIZES = {
     "amplitude": 0.2, "stretch": 0.1, "shift": 0.02, "wander": 0.1, "noise": 0.02, "invert": 0.1, "droplead": 0.1,

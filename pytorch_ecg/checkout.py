@@ -19,7 +19,7 @@ from typing import Any
 
 PACKAGE = "pytorch_ecg"
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("commands", "inference", "loaders", "models", "toolbox", "recipes")
+FOLDERS = ("commands", "inference", "loaders", "models", "toolbox", "recipes", "pretrained")
 FILES = ("args.py", "commander.py", "trainer.py")
 TOP_LEVEL = {*FOLDERS, *(Path(name).stem for name in FILES)}
 REGISTERED = re.compile(r"([A-Za-z_]\w*)(\.\w+)*:\w+")  # "package.module:function", as the name tables hold

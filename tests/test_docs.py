@@ -164,5 +164,5 @@ def test_the_examples_of_adding_things_run(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     lines = (tmp_path / "night.ecg.csv").read_text(encoding="utf-8").splitlines()
     assert 25 <= len([line for line in lines if not line.startswith("# ")]) <= 32
-    (run,) = (tmp_path / "ecg_data" / "ecg" / "runs").iterdir()
+    (run,) = (tmp_path / "ecg_data" / "ecg" / "runs").glob("*/")
     assert run.name == "ecg_mynet_opadam_StepLR_lr0.01_nll_bs128_oncudb_1"

@@ -140,7 +140,7 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
     flags = ["--config", "first", *SMALL, "--epochs", "1"]  # recipes/first.yaml of the package
     trained = run(installed, user, *flags, *where)
     assert trained.returncode == 0, trained.stderr
-    (folder,) = (tmp_path / "data" / "synthetic" / "runs").iterdir()
+    (folder,) = (tmp_path / "data" / "synthetic" / "runs").glob("*/")
     config = yaml.safe_load((folder / "config.json").read_text(encoding="utf-8"))
     assert config["git"] == {"commit": None, "dirty": None}
     tested = run(installed, user, "--test", "--resume", "best", *where)
@@ -166,6 +166,12 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
     assert 40 < len(beats) < 150 and [line.split(",")[:4] for line in beats] == [line.split(",")[:4] for line in again]
     page = (tmp_path / "onnx" / "chest.ecg.html").read_text(encoding="utf-8")
     assert (ROOT / "toolbox" / "holter" / "page_viewer.js").read_text(encoding="utf-8") in page
+
+    ready = run(
+        installed, user, *csv, "--out", str(tmp_path / "ready"), blocked=blocked
+    )  # by a network that came along
+    assert ready.returncode == 0 and " by one-lead, " in ready.stdout, ready.stderr
+    assert len(lines_of(tmp_path / "ready" / "chest.ecg.csv")) == len(beats)
 
     missing = run(installed, user, *flags, *where, blocked=blocked)
     assert missing.returncode == 2
@@ -273,13 +279,15 @@ def pinned(file: str) -> dict[str, str]:
 
 def test_the_pinned_versions_lie_in_the_ranges() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
-    ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"], *extras["formats"]])
-    pins = pinned("requirements.txt") | pinned("requirements-onnx.txt") | pinned("requirements-formats.txt")
+    ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"]])
+    ranges |= names_of([*extras["formats"], *extras["explain"], *extras["trackers"]])
+    kinds = ("", "-onnx", "-formats", "-explain", "-trackers")
+    pins = {name: version for kind in kinds for name, version in pinned(f"requirements{kind}.txt").items()}
     assert ranges.keys() == pins.keys()
     for name, requirement in ranges.items():
         assert requirement.specifier and "==" not in str(requirement.specifier), f"{name} is pinned"
         assert pins[name] in requirement.specifier, name
-    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx", "formats", "completion"}
+    assert names_of(extras["all"])["pytorch-ecg"].extras == {"train", "onnx", "formats", "explain", "completion"}
 
 
 def test_the_extras_of_the_message_are_those_of_pyproject() -> None:

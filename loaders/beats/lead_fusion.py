@@ -126,7 +126,7 @@ def fused_peaks(readings: Sequence[LeadReading], good: np.ndarray, lead: np.ndar
     maxima, _ = scipy.signal.find_peaks(np.pad(likelihood, 1), height=THRESHOLD, distance=round(REFRACTORY * STEPS))
     steps = maxima - 1
     near = (steps * STEP + STEP // 2).astype(np.float64)
-    places = [_nearest(reading.peaks, near) for reading in readings]  # of each lead (n,) samples, -1 where too far
+    places = [nearest_peaks(reading.peaks, near) for reading in readings]  # of each lead (n,) samples, -1 where too far
     at = np.full(len(steps), -1, dtype=np.int64)
     for k in range(len(readings)):
         usable = (places[k] >= 0) & good[k, steps]
@@ -134,7 +134,7 @@ def fused_peaks(readings: Sequence[LeadReading], good: np.ndarray, lead: np.ndar
     return _apart(np.unique(at[at >= 0]))
 
 
-def _nearest(peaks: np.ndarray, near: np.ndarray) -> np.ndarray:
+def nearest_peaks(peaks: np.ndarray, near: np.ndarray) -> np.ndarray:
     """(n,) the one of `peaks` next to each of `near` (n,), -1 where it is more than TOGETHER away."""
     if not len(peaks):
         return np.full(len(near), -1, dtype=np.int64)

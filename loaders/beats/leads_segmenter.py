@@ -12,8 +12,9 @@ import numpy as np
 
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.lead_fusion import STEP, FusedChunk, fuse
+from loaders.beats.lead_trust import LeadTrust, trust
 from loaders.beats.segmenter import BLOCK, LeadPolarity, LeadSegmenter, SegmentedChunk, intervals_of
-from loaders.dsp.chunks import Chunk, Chunker, iter_chunks
+from loaders.dsp.chunks import Chunk, Chunker, iter_chunks, recorded
 from loaders.dsp.noise import LeadReader, LeadReading
 from loaders.dsp.quality import BadInterval, beside, covered, merge_intervals
 from loaders.io.recording import Recording
@@ -64,6 +65,7 @@ class LeadsSegmenter(LeadSegmenter):
         self.bad: list[list[BadInterval]] = [[] for _ in positions]
         self.spans: list[ReadSpan] = []
         self._readers = [self._reader, *(LeadReader() for _ in others)]
+        self._trusts = [LeadTrust() for _ in range(voters)]
         self._together: list[tuple[Chunk, LeadReading | None]] = []
         self._fused: FusedChunk | None = None
 
@@ -84,6 +86,17 @@ class LeadsSegmenter(LeadSegmenter):
                 coming = [pool.submit(next, stream, None) for stream in streams]
                 yield self._segment([first, *others])
 
+    @property
+    def shown(self) -> list[np.ndarray]:
+        """(m,) of each lead: the signal of the last chunk at 360 Hz as it was recorded, NaN where there is none."""
+        first = self._together[0][0]
+        return [recorded(replace(chunk, start=first.start, stop=first.stop)) for chunk, _ in self._together]
+
+    @property
+    def switched(self) -> bool:
+        """Whether another lead than the first was read in a part of the last chunk."""
+        return self._fused is not None and bool(self._fused.lead.any())
+
     def _read(self, number: int) -> Iterator[tuple[Chunk, LeadReading | None]]:
         """The chunks of a lead with all of their bad intervals, and what was read of each unless beats are given."""
         lead, reader = self.recording.leads[self.positions[number]], self._readers[number]
@@ -94,10 +107,19 @@ class LeadsSegmenter(LeadSegmenter):
 
     def _segment(self, together: list[tuple[Chunk, LeadReading | None]]) -> SegmentedChunk:
         """Beats and model inputs of the next chunk of all leads."""
+        together = self._trusted(together)
         self._together = together
         for intervals, (chunk, _) in zip(self.bad, together, strict=True):
             intervals[-1:] = merge_intervals([*intervals[-1:], *intervals_of(chunk)])
         return self.segment(together[0][0])
+
+    def _trusted(self, together: list[tuple[Chunk, LeadReading | None]]) -> list[tuple[Chunk, LeadReading | None]]:
+        """The chunks of all leads, without the noise in which a lead that beats are looked for in is trusted."""
+        chunks, readings = zip(*together[: self.voters], strict=True)
+        if self.given is not None:
+            return together
+        trusted = trust(chunks, readings, self._trusts)
+        return [*zip(trusted, readings, strict=True), *together[self.voters :]]
 
     def _peaks(self, chunk: Chunk) -> tuple[Chunk, np.ndarray, np.ndarray, int, np.ndarray]:
         """See `Segmenter`, of all leads."""

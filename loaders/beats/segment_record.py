@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from loaders.beats.input_spec import InputSpec
-from loaders.beats.spliced import EVERY, splices
+from loaders.beats.spliced import LEAD, splices
 from loaders.beats.table import Beats, kaggle_beats, labels_of
 from loaders.beats.windows import prepared, scaled
 from loaders.dsp.resample import positions
@@ -37,19 +37,22 @@ def rows_of(record: Record, spec: InputSpec, classes: Mapping[str, int] = DE_CHA
         beats.time = times
         if not spec.features:
             return beats
-    signal = prepared(record, spec.leads, spec.rate, spec.highpass, spec.baseline)
+    kinds = dict(spec.spliced)
+    channels = max(spec.leads, len(record.leads)) if LEAD in kinds else spec.leads
+    every_lead = prepared(record, channels, spec.rate, spec.highpass, spec.baseline)
+    signal = every_lead[:, : spec.leads]
     at = positions(sample, record.fs, spec.rate, len(signal))
     if spec.context == "kaggle":
         beats.features = spec.numbers(scaled(signal, at, spec.rate), at, times)
         return beats
     x, features = spec.values(signal, at, times)
     parts = [_beats(x, features, labels, record.symbol[chosen], record.name, record.patient, sample, times)]
-    for patient in splices(record, signal, at, labels, spec.rate, dict(spec.spliced)):
+    for patient in splices(record, every_lead, at, labels, spec.rate, kinds, spec.leads):
         times = patient.at / spec.rate
         x, features = spec.values(patient.signal, patient.at, times)
         symbols = CLASS_SYMBOLS[patient.labels]
         whole = _beats(x, features, patient.labels, symbols, patient.name, record.patient, patient.at, times)
-        parts.append(whole.take(np.arange(0, len(patient.labels), EVERY)))
+        parts.append(whole.take(np.arange(0, len(patient.labels), patient.every)))
     return Beats.join(parts)
 
 

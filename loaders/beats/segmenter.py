@@ -198,8 +198,9 @@ class Segmenter:
         where new ones begin, and the doubt of its seconds."""
         if self.given is not None:
             return chunk, *self._given_peaks(chunk), np.zeros(0)
-        at, _, doubt, noise = self._reader.read(chunk)
-        return replace(chunk, bad=beside(noise, chunk.bad)), at, *self._placed(chunk, at), doubt
+        reading = self._reader.read(chunk)
+        placed = self._placed(chunk, reading.peaks)
+        return replace(chunk, bad=beside(reading.noise, chunk.bad)), reading.peaks, *placed, reading.doubt
 
     def _given_peaks(self, chunk: Chunk) -> tuple[np.ndarray, np.ndarray, int]:
         """The given R peaks of a chunk, in its samples and in the recording's, and where those of the chunk begin."""

@@ -5,8 +5,10 @@ Trained on few patients, a network takes for a law what they have in common by c
 of patient here is a case that medicine knows and DS1 lacks:
 
 - atrial: runs of S beats with few N among them, or long paroxysms of both;
+- symmetric: runs of S and runs of N whose lengths are drawn alike, 1 to 50 beats;
 - block: AV block; all beats are N, and RR intervals of one and of two cycles alternate, with Wenckebach's shortening;
 - fibrillation: all beats are N, irregular, without P waves, with fibrillation waves of 4.5 to 8 Hz;
+- lead: the whole record as other leads would show it; then the other kinds are shown so, too, in turn;
 - noisy: a few minutes of the record as they are, with bursts of muscle and electrode noise in one lead or in both.
 
 A patient is made of the beats of one record; where that record does not train, neither do its synthetic patients.
@@ -21,13 +23,24 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from loaders.beats.lead_views import other_lead
+from loaders.beats.splice_rhythms import (
+    BEATS,
+    Rhythm,
+    atrial_rhythm,
+    block_rhythm,
+    fibrillation_rhythm,
+    symmetric_rhythm,
+)
 from loaders.beats.windows import cut_windows
 from loaders.io.wfdb_record import Record
 
 MARK = "+"  # between the record's name and the kind, in the name of a spliced record
-BEATS = 400  # of a spliced recording
 CLASSES = (0, 1)  # that it consists of: N and S
+ATRIAL = ("atrial", "symmetric")  # kinds that are made of S beats
 EVERY = 10  # of its beats becomes a row: more of them would make a rare class common
+LEAD = "lead"  # the kind that is the record itself, by other leads
+LEAD_EVERY = 3  # of its beats becomes a row
 FEWEST_NORMAL, FEWEST_ATRIAL = 50, 10  # beats that a record must have to be spliced from
 AHEAD = (0.28, 0.45)  # s, and share of the RR interval before: how much of the signal before the R peak is a beat's
 SHORTEST = 0.16  # s from an R peak to the next beat's beginning
@@ -35,64 +48,29 @@ JOIN = 30 / 360  # s over which the step at a joint is evened out
 EDGE = 2.2  # s at the ends of a record; beats there are not taken
 SMOOTH = {"gap": 3 / 360, "frequency": 200 / 360, "amplitude": 400 / 360}  # s, standard deviations of Gaussian filters
 P_WAVE = (0.28, 0.055)  # s before the R peak
-Rhythm = list[tuple[int, float]]  # class and RR interval in s, beat by beat
 Joined = tuple[np.ndarray, np.ndarray, np.ndarray]  # signal (samples, leads), R peaks (n,), labels (n,)
 
 
 @dataclass(frozen=True)
 class Spliced:
-    """The recording of a synthetic patient: signal (samples, leads), R peaks at (n,), labels (n,) and its name."""
+    """The recording of a synthetic patient: signal (samples, leads), R peaks at (n,), labels (n,) and its name; each
+    `every`-th of its beats becomes a row."""
 
     name: str
     signal: np.ndarray
     at: np.ndarray
     labels: np.ndarray
-
-
-def atrial_rhythm(rng: np.random.Generator) -> Rhythm:
-    """Runs of S: in a quarter of the patients paroxysms of 8 to 50 beats, in the others short runs that outnumber N."""
-    usual = np.exp(rng.uniform(np.log(0.5), np.log(2.0)))  # s, of sinus beats
-    fast = np.clip(usual * rng.uniform(0.4, 0.8), 0.33, 1.2)
-    if rng.random() < 0.25:
-        run = np.exp(rng.uniform(np.log(8), np.log(50)))
-        between = run * rng.uniform(0.2, 1.0)
-    else:
-        run = rng.uniform(1.0, 7.0)
-        between = rng.uniform(0, 0.6) * min(run, 3) / 2
-    pause, (jitter, jitter_fast) = rng.uniform(1.0, 1.5), rng.uniform(0.02, 0.07, size=2)
-    beats: Rhythm = []
-    while len(beats) < BEATS:
-        for k in range(1 + rng.poisson(between)):
-            beats.append((0, usual * (pause if k == 0 and beats else 1) * np.exp(jitter * rng.normal())))
-        coupling = rng.uniform(0.9, 1.1)
-        for k in range(1 + rng.poisson(run)):
-            beats.append((1, fast * (coupling if k == 0 else 1) * np.exp(jitter_fast * rng.normal())))
-    return beats[:BEATS]
-
-
-def block_rhythm(rng: np.random.Generator) -> Rhythm:
-    """Runs of conducted beats, then one that fails: an interval of about two cycles."""
-    cycle, run, jitter = np.exp(rng.uniform(np.log(0.6), np.log(1.1))), rng.uniform(1, 8), rng.uniform(0.01, 0.05)
-    pause = rng.choice([2.0, 2.0, rng.uniform(1.5, 2.2)])
-    wenckebach, regular = rng.random() < 0.4, rng.random() < 0.5
-    beats: Rhythm = []
-    while len(beats) < BEATS:
-        beats.append((0, cycle * pause * np.exp(jitter * rng.normal())))
-        for k in range(1 + (int(run) if regular else rng.poisson(run))):
-            shortening = 1.15 - 0.05 * min(k, 4) if wenckebach else 1.0
-            beats.append((0, cycle * shortening * np.exp(jitter * rng.normal())))
-    return beats[:BEATS]
-
-
-def fibrillation_rhythm(rng: np.random.Generator) -> Rhythm:
-    """Intervals that are independent of each other, log-normal."""
-    cycle, spread = np.exp(rng.uniform(np.log(0.5), np.log(1.1))), rng.uniform(0.13, 0.30)
-    return [(0, max(0.33, cycle * np.exp(spread * rng.normal()))) for _ in range(BEATS)]
+    every: int = 1
 
 
 def atrial(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Joined:
     """Runs of S beats."""
     return join(signal, at, labels, atrial_rhythm(rng), rate, rng)
+
+
+def symmetric(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Joined:
+    """Runs of S and of N that are drawn alike."""
+    return join(signal, at, labels, symmetric_rhythm(rng), rate, rng)
 
 
 def block(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Joined:
@@ -138,11 +116,18 @@ def noisy(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, r
     return noised, peaks, labels[part]
 
 
+def whole(signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, rng: np.random.Generator) -> Joined:
+    """The record as it is."""
+    return signal, at, labels
+
+
 SPLICES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.random.Generator], Joined]] = {
     "atrial": atrial,
+    "symmetric": symmetric,
     "block": block,
     "fibrillation": fibrillation,
     "noisy": noisy,
+    LEAD: whole,
 }
 
 
@@ -165,27 +150,36 @@ def bursts(rng: np.random.Generator, samples: int, rate: float) -> np.ndarray:
     return scipy.ndimage.uniform_filter1d(envelope, max(round(0.5 * rate), 1))
 
 
-def splices(record: Record, signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, kinds: dict[str, int]
-            ) -> Iterator[Spliced]:  # fmt: skip
+def splices(
+    record: Record, signal: np.ndarray, at: np.ndarray, labels: np.ndarray, rate: float, kinds: dict[str, int],
+    leads: int,
+) -> Iterator[Spliced]:  # fmt: skip
     """The synthetic patients made of `record`.
 
     Args:
-        signal: (samples, leads) of it, cleaned, at `rate` Hz.
+        signal: (samples, channels) of it, cleaned, at `rate` Hz.
         at, labels: (n,) its beats.
         kinds: number of patients of each kind; none of a kind that the record has too few beats for, or where it
             fibrillates itself.
+        leads: of the patients: the first channels, but where other leads are among the kinds.
     """
     fibrillates = any(text.startswith(("(AFIB", "(AFL")) for text in record.aux)
     if (labels == 0).sum() < FEWEST_NORMAL:
         return
     for kind, count in kinds.items():
-        if kind in ("atrial", "fibrillation") and fibrillates:
+        if kind in (*ATRIAL, "fibrillation") and fibrillates:
             continue
-        if kind == "atrial" and (labels == 1).sum() < FEWEST_ATRIAL:
+        if kind in ATRIAL and (labels == 1).sum() < FEWEST_ATRIAL:
             continue
         for number in range(count):
             rng = np.random.default_rng([zlib.crc32(f"{record.name} {kind}".encode()), number])
-            yield Spliced(f"{record.name}{MARK}{kind}{number}", *SPLICES[kind](signal, at, labels, rate, rng))
+            shown, peaks, classes = SPLICES[kind](signal, at, labels, rate, rng)
+            if kind == LEAD:
+                shown = other_lead(shown, peaks, rate, leads, number, rng)
+            elif LEAD in kinds and number % 3:
+                shown = other_lead(shown, peaks, rate, leads, number - 1, rng)
+            every = LEAD_EVERY if kind == LEAD else EVERY
+            yield Spliced(f"{record.name}{MARK}{kind}{number}", shown[:, :leads], peaks, classes, every)
 
 
 def is_spliced(names: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ def read_windows(
     """
     fs = recording.leads[leads[0]].fs
     good = good_beats(sample, bad or [[] for _ in leads], round(EDGE * fs))
-    needed = max(spec.leads, 1 + _last_stand_in(good, spec.leads))
+    needed = _channels_needed(good, spec.leads)
     leads, good = leads[:needed], good[:, :needed]
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
     length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
@@ -57,6 +57,7 @@ def read_windows(
 
     def values(together: tuple[Chunk, ...], near: slice, inside: slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Those `inside` of the beats `near`, which are all in these chunks and their context."""
+        together = together[: _channels_needed(good[near], spec.leads)]
         chunk, size = together[0], min(len(each.signal) for each in together)
         turned = [-1.0 if inverted and k == 0 else 1.0 for k in range(len(together))]
         # One after the other: cleaning takes many times the memory of a lead.
@@ -66,7 +67,7 @@ def read_windows(
         ]
         signal = np.concatenate(each_clean, axis=1)
         at = positions((sample[near] - chunk.first) / chunk.step, MITBIH_FS, spec.rate, len(signal))
-        x, features = values_of_good_leads(spec, signal, at, sample[near] / fs, good[near])
+        x, features = values_of_good_leads(spec, signal, at, sample[near] / fs, good[near, : len(together)])
         return x[inside], None if features is None else features[inside]
 
     done = 0
@@ -102,7 +103,8 @@ def good_beats(sample: np.ndarray, bad: Sequence[Sequence[BadInterval]], edge: i
     return good
 
 
-def _last_stand_in(good: np.ndarray, read: int) -> int:
-    """The greatest number of a lead that stands in for one of the `read` first, by good (n, leads); -1 for none."""
+def _channels_needed(good: np.ndarray, read: int) -> int:
+    """How many channels, from the first on, show the leads that are `read` and what stands in for them, by good
+    (n, channels)."""
     lacking = ~good[:, :read].all(axis=1) & good.any(axis=1)
-    return int(good[lacking].argmax(axis=1).max()) if lacking.any() else -1
+    return max(read, 1 + int(good[lacking].argmax(axis=1).max())) if lacking.any() else read

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from loaders.dsp.filters import clean
+from loaders.dsp.medians import median
 from loaders.io.wfdb_record import Record
 from toolbox.utils import UserError
 
@@ -42,7 +43,8 @@ def cut_windows(signal: np.ndarray, at: np.ndarray, before: int, after: int) -> 
     x = np.zeros((len(at), signal.shape[1], width), dtype=signal.dtype)
     inside = (start >= 0) & (start + width <= len(signal))
     if inside.any():
-        x[inside] = np.lib.stride_tricks.sliding_window_view(signal, width, axis=0)[start[inside]]
+        every = np.lib.stride_tricks.sliding_window_view(signal.T, width, axis=1)  # (leads, samples - width + 1, width)
+        x[inside] = np.moveaxis(every[:, start[inside]], 0, 1)
     for beat in np.flatnonzero(~inside):
         low, high = max(start[beat], 0), min(start[beat] + width, len(signal))
         if low < high:
@@ -54,11 +56,11 @@ def scaled(signal: np.ndarray, at: np.ndarray, rate: float) -> np.ndarray:
     """`signal` less its median, in units of the recording's typical beat: the median over the beats at `at` of the
     range (max - min) within 0.1 s of the R peak, lead by lead."""
     reach = max(round(QRS * rate), 1)
-    signal = signal - np.median(signal, axis=0)
+    signal = signal - median(signal, axis=0)
     if not len(at):
         return signal
-    size = np.median(np.ptp(cut_windows(signal, at, reach, reach + 1), axis=2), axis=0)  # (leads,)
-    return signal / np.where(size > 0, size, 1)
+    size = median(np.ptp(cut_windows(signal, at, reach, reach + 1), axis=2), axis=0)  # (leads,)
+    return np.asfortranarray(signal / np.where(size > 0, size, 1))  # lead by lead in memory, as beats are cut
 
 
 def windows(signal: np.ndarray, at: np.ndarray, before: int, after: int, standardized: bool) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,13 @@ def describe_row(data: Data) -> dict[str, Any]:
     """
     spec = InputSpec().to_plain()
     spec.update((key, value) for key, value in data.facts.get("recipe", {}).items() if key in spec)
-    row: dict[str, Any] = {"kind": spec["context"], **data.train.shape(), "lead": FIRST_LEAD}
-    if names := data.facts.get("features"):
+    return row_of(spec, data.train.shape(), data.facts.get("features", []))
+
+
+def row_of(spec: Mapping[str, Any], shape: Mapping[str, int], names: Sequence[str]) -> dict[str, Any]:
+    """The row of `describe_row`, by its spec in plain values, its shape, and the names of the features beside it."""
+    row: dict[str, Any] = {"kind": spec["context"], **shape, "lead": FIRST_LEAD}
+    if names:
         row["feature_names"] = list(names)
     if spec["context"] == "kaggle":
         numbers = {"fs": MITBIH_FS / DECIMATION, "signal_fs": MITBIH_FS, "decimate": DECIMATION, "tail": TAIL}
@@ -102,4 +108,4 @@ def describe_row(data: Data) -> dict[str, Any]:
         )
         return {**row, **numbers, "steps": steps}
     steps = "the window of signal around the R peak that loaders/beats/input_spec.py cuts, and the features beside it"
-    return {**row, "fs": float(spec["rate"]), "recipe": spec, "steps": steps}
+    return {**row, "fs": float(spec["rate"]), "recipe": dict(spec), "steps": steps}

@@ -20,6 +20,7 @@ STEPS = RATE // STRIDE  # the network's answers a second
 FILTER = 31  # taps of the low-pass
 CUTOFF = 35.0  # Hz, below the mains
 HEIGHTS = 16  # s of the past whose median height is the unit of the signal
+FIRST = 4  # s at the start whose median height it is there
 FLOOR = 0.02  # mV: lower than this no heart beats, and noise is not blown up
 DILATIONS = (1, 2, 4, 8)
 SMOOTH = (0.25, 0.5, 0.25)
@@ -59,11 +60,27 @@ def _unit(slow: np.ndarray) -> np.ndarray:
     """(m,) the local height of beats, in mV."""
     seconds = -(-len(slow) // RATE)
     height = np.abs(np.pad(slow, (0, seconds * RATE - len(slow)))).reshape(seconds, RATE).max(axis=1)
-    before = np.array([np.median(height[: max(k, 4)]) for k in range(min(HEIGHTS, seconds + 1))])
-    if seconds >= HEIGHTS:
-        past = np.lib.stride_tricks.sliding_window_view(height, HEIGHTS)
-        before = np.append(before, np.median(past, axis=1))
+    if (height < FLOOR).any():
+        before = _median_of_moving(height)
+    else:
+        before = np.array([np.median(height[: max(k, FIRST)]) for k in range(min(HEIGHTS, seconds + 1))])
+        if seconds >= HEIGHTS:
+            past = np.lib.stride_tricks.sliding_window_view(height, HEIGHTS)
+            before = np.append(before, np.median(past, axis=1))
     return np.interp(np.arange(len(slow)) / RATE, np.arange(seconds + 1), np.maximum(before, FLOOR))
+
+
+def _median_of_moving(height: np.ndarray) -> np.ndarray:
+    """(n + 1,) the median of those of the HEIGHTS of `height` (n,) before each second that reach FLOOR, of the FIRST
+    that come where they are fewer: a lead that was off for a while has beats as high as before, not as high as nothing.
+    """
+    moving, edges = np.flatnonzero(height >= FLOOR), np.arange(len(height) + 1)
+    values = height[moving]
+    starts, stops = np.searchsorted(moving, edges - HEIGHTS), np.searchsorted(moving, edges)
+    stops = np.minimum(np.maximum(stops, starts + FIRST), len(values))
+    spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
+    medians = {(a, b): float(np.median(values[a:b])) if b > a else FLOOR for a, b in set(spans)}
+    return np.array([medians[span] for span in spans])
 
 
 @cache
@@ -96,8 +113,11 @@ def _first(x: np.ndarray, kernel: np.ndarray, steps: int) -> np.ndarray:
     out = np.empty((steps, kernel.shape[1]), dtype=np.float32)
     for a in range(0, steps, BLOCK):
         e = min(a + BLOCK, steps)
-        answer = np.abs(windows[a * STRIDE : e * STRIDE] @ kernel)
-        answer.reshape(e - a, STRIDE, -1).max(axis=1, out=out[a:e])
+        answer = windows[a * STRIDE : e * STRIDE] @ kernel
+        np.abs(answer, out=answer)
+        highest = answer[::STRIDE]
+        for k in range(1, STRIDE):  # a maximum over so short an axis takes ten times as long
+            highest = np.maximum(highest, answer[k::STRIDE], out=out[a:e])
     return out
 
 
@@ -107,9 +127,12 @@ def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, dilation: in
     out = np.empty((len(x), len(bias)), dtype=np.float32)
     for a in range(0, len(x), BLOCK):
         e = min(a + BLOCK, len(x))
-        total = bias + padded[a:e] @ kernel[0]
+        total = padded[a:e] @ kernel[0]
+        total += bias
+        part = np.empty_like(total)
         for tap in range(1, len(kernel)):
-            total += padded[a + tap * dilation : e + tap * dilation] @ kernel[tap]
+            np.matmul(padded[a + tap * dilation : e + tap * dilation], kernel[tap], out=part)
+            total += part
         np.maximum(total, 0, out=out[a:e])
     return out
 

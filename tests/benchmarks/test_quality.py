@@ -29,5 +29,10 @@ def test_noise_is_added_from_minute_5_on_and_shut_down_there() -> None:
     assert 10 * np.log10(qrs_power(clean, record) / within) == pytest.approx(-6, abs=0.3)
     peaks, shut = read(signal, 360.0)
     assert len(shut) == 480 and shut[305:415].mean() > 0.95 and len(peaks) > 400
-    bad, bad_shut, _, _, beats, missed, extra, closed, seconds = measure(record, signal).tolist()
+    counts, are_bad = measure(record, signal)
+    bad, bad_shut, _, _, beats, missed, extra, closed, seconds, by_noise, noise_shut = counts.tolist()
     assert bad_shut / bad > 0.9 and closed > 110 and seconds == 180 and missed + extra < 0.02 * beats
+    assert are_bad.sum() == bad == by_noise and noise_shut == bad_shut
+    first = np.flatnonzero(are_bad)[:3]
+    again = measure(record, signal, np.isin(np.arange(len(are_bad)), first))[0].tolist()
+    assert again[:9] == counts.tolist()[:9] and again[9] == bad - 3 and again[10] >= bad_shut - 3

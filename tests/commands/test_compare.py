@@ -17,7 +17,7 @@ BEATS = 30  # of each patient: ten of each class
 LABELS = np.tile(np.repeat(np.arange(3), 10), PATIENTS)
 
 
-def make_run(root: Path, name: str, wrong: list[int], tested: bool = True, **options: object) -> Path:
+def make_run(root: Path, name: str, wrong: list[int], /, tested: bool = True, **options: object) -> Path:
     """A run whose network calls so many of each patient's V beats N; with its beats, as --test keeps them."""
     folder = root / "ecg" / "runs" / name
     (folder / "pred").mkdir(parents=True)
@@ -204,3 +204,29 @@ def test_files_of_others_are_kept(tmp_path: Path, capsys, monkeypatch):
 def test_mistakes_are_one_line(tmp_path: Path, capsys, monkeypatch, words: list[str], message: str):
     make_run(tmp_path, "ecg_mlp_1", [1] * 6)
     assert message in refused(capsys, monkeypatch, *words, "--root-dir", str(tmp_path))
+
+
+def test_commits_are_named_and_other_data_without_record_names_are_refused(tmp_path: Path, capsys):
+    for version in (1, 2, 3):
+        folder = make_run(tmp_path, f"ecg_mlp_{version}", [1] * 6, lr=version / 10)
+        config = json.loads((folder / "config.json").read_text())
+        config["git"]["commit"] = f"{min(version, 2)}" * 40
+        config["data"] = {"fingerprint": "ab" * 20 if version < 3 else "cd" * 20, "source": "Kaggle's files"}
+        (folder / "config.json").write_text(json.dumps(config))
+    result = compare(tmp_path, "1", "2", "3")
+    assert result["refused"] == {"ecg_mlp_3": "data Kaggle's files (cdcdcdcd), not Kaggle's files (abababab)"}
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the runs are of 2 commits of the code" in text and "(1111111111: ecg_mlp_1; 2222222222: ecg_mlp_2)" in text
+
+
+def test_the_page_shows_every_class_every_record_and_the_band_of_seeds(tmp_path: Path):
+    make_run(tmp_path, "ecg_mlp_1", [5] * 6, lr=0.1)
+    for seed in (1, 2):
+        make_run(tmp_path, f"ecg_mlp_{seed + 1}", [seed] * 6, seed=seed)
+    html = Path(compare(tmp_path)["files"][0]).read_text()
+    assert html.count("<polygon") == 2 and html.count("<polyline") == 4  # of the two seeds; loss and j-kappa
+    titles = re.findall(r"<td>([NSV] (?:Se|\+P|F1))</td>", html)
+    assert titles == [f"{letter} {kind}" for letter in "NSV" for kind in ("Se", "+P", "F1")]
+    assert html.count('class="dots"') == PATIENTS
+    # 16.67 % of the first's beats are wrong, 3.33 % of the entry's; a sixth of 90 and a thirtieth of 95 per cent
+    assert '<circle cx="23.0"' in html and '<circle cx="95.0"' in html

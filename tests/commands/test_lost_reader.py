@@ -31,7 +31,7 @@ def run_without_reader(root: Path, words: list[str], streams: str) -> int:
 @pytest.mark.parametrize("streams", ["output", "both"])
 def test_a_training_goes_on_and_is_saved(tmp_path: Path, streams: str) -> None:
     assert run_without_reader(tmp_path, [*FLAGS, "--epochs", "2", "--verbose"], streams) == 0
-    (run,) = tmp_path.glob("synthetic/runs/*")
+    (run,) = tmp_path.glob("synthetic/runs/*/")
     assert [entry["epoch"] for entry in read_json(run / "logger.json")["logged"]["val"]] == [1, 2]
     assert (run / "report.html").is_file()
     assert run_without_reader(tmp_path, ["--test"], streams) == 0

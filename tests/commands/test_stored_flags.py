@@ -27,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_of(root: Path) -> Path:
-    (path,) = root.glob("synthetic/runs/*")
+    (path,) = root.glob("synthetic/runs/*/")
     return path
 
 

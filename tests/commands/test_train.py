@@ -19,7 +19,7 @@ def test_it_says_at_its_start_what_it_works_on_and_has_a_line_for_each_epoch(
     result = commander.main([*FLAGS, *where, "--epochs", "2", "--precision", "fp32"])
     lines = capsys.readouterr().out.splitlines()
     facts = dict(line.split(maxsplit=1) for line in lines[:4])
-    assert facts["run"] == result["run"] and facts["page"] == f"{result['run']}/report.html, at the end"
+    assert facts["run"] == result["run"] and facts["page"] == f"{result['run']}/report.html, after each epoch"
     assert facts["model"] == "cnn1d_3, 4,773 weights"
     assert facts["device"].startswith("cpu, ") and facts["device"].endswith(", fp32")
     config = read_json(f"{result['run']}/config.json")

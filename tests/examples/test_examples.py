@@ -30,7 +30,7 @@ def test_annotate_signal(workplace: Path) -> None:
     table = annotate(workplace / "100.hea", classifier=network)
     assert [line.split()[2] for line in lines] == table["class"].tolist()
     assert last.startswith(f"{len(table)} beats, ") and "%" in last
-    (checkpoint,) = workplace.glob("ecg_data/*/runs/*")
+    (checkpoint,) = workplace.glob("ecg_data/*/runs/*/")
     assert run("annotate_signal", checkpoint, workplace / "100")[-1].startswith(f"{len(table)} beats, ")
     assert len(run("annotate_signal", network, workplace / "belt.csv", "250")) > 50
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from datetime import time
 from pathlib import Path
 
 import edfio
@@ -20,7 +22,7 @@ from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat
 from loaders.io.wfdb_record import Record
 from tests.made import GAIN, Rule, small_record, write_format
-from toolbox.utils import UserError
+from toolbox.utils import UserError, read_json
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +144,6 @@ def test_beats_of_an_annotation_file(header: Path, record: Record) -> None:
         (lambda x: x, {"lead": 2}, "lead=2: expected a position from 0 to 1"),
         (lambda x: x, {"polarity": "up"}, "polarity='up': expected 'auto', 'keep' or 'invert'"),
         (lambda x: x, {"peaks": "atr"}, "peaks='atr': expected 'detect'"),
-        (lambda x: x, {"classifier": None}, r"classifier is missing: annotate\(signal, fs, classifier="),
         (lambda x: x, {"classifier": "no/run"}, "no checkpoint no/run"),
     ],
 )
@@ -186,3 +187,47 @@ def test_how_long_a_recording_is(header: Path, signal: np.ndarray, tmp_path: Pat
     assert open_recording(tmp_path / "r.edf", CsvFormat()).seconds == 30
     (tmp_path / "r.csv").write_text("1\n2\n")
     assert open_recording(tmp_path / "r.csv", CsvFormat(360.0)).seconds is None
+
+
+def test_the_clock_and_the_episodes_of_a_recording(header: Path, signal: np.ndarray) -> None:
+    summary = annotate_file(Item(header), Rule(), AnnotateOptions(annotator="clock"))
+    own = annotate(header, classifier=Rule())
+    assert (
+        own.attrs["start"] is None and own.attrs["hours"] == summary["hours"] and summary["hours"][0]["clock"] is None
+    )
+    listed = read_json(header.with_suffix(".clock.json"))["episodes"]
+    assert own.attrs["episodes"] == listed and listed
+    night = annotate(header, classifier=Rule(), start="2020-03-02T22:15")
+    assert (night.attrs["start"], night.attrs["hours"][0]["clock"]) == ("2020-03-02T22:15:00", "2020-03-02T22:15:00")
+    day = annotate(signal, 360, Rule(), start=time(6, 30))
+    assert (day.attrs["start"], day.attrs["hours"][0]["clock"]) == ("06:30:00", "06:30:00")
+    for wrong in ("half past six", "2020-13-02T22:15", "25:00"):
+        with pytest.raises(UserError, match=f"start='{wrong}': expected \"2020-03-02T22:15:00\""):
+            annotate(signal, 360, Rule(), start=wrong)
+
+
+def test_corrections_of_a_person(header: Path, signal: np.ndarray, tmp_path: Path) -> None:
+    table = annotate(header, classifier=Rule())
+    at = table["sample"].tolist()
+    changes = [
+        {"action": "name", "sample": at[2], "to": "F"}, {"action": "delete", "sample": at[4]},
+        {"action": "insert", "sample": (at[6] + at[7]) // 2, "to": "V"},
+    ]  # fmt: skip
+    content = {"format": 1, "recording": "r", "fs": 360, "samples": len(signal), "annotator": "ecg", "changes": changes}
+    file = tmp_path / "r.corrections.json"
+    file.write_text(json.dumps(content))
+    expected = [*at[:4], *at[5:7], (at[6] + at[7]) // 2, *at[7:]]
+    for source in (
+        {"recording": header, "corrections": file}, {"recording": header, "corrections": [tmp_path]},
+        {"recording": signal, "fs": 360, "corrections": [str(file)]},
+    ):  # fmt: skip
+        corrected = annotate(classifier=Rule(), **source)
+        assert corrected["sample"].tolist() == expected
+        assert corrected["class"][2] == "F" and corrected["class"][6] == "V" and np.isnan(corrected["p_N"][6])
+    with pytest.raises(
+        UserError, match=r"r\.corrections\.json: corrections of 32400 samples at 360 Hz, recording r has 21600"
+    ):
+        annotate(signal[: 360 * 60], 360, Rule(), corrections=file)
+    file.write_text(json.dumps({**content, "recording": "another"}))
+    with pytest.raises(UserError, match="corrections of recording another, which is not among those to annotate"):
+        annotate(header, classifier=Rule(), corrections=file)

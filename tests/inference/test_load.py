@@ -25,7 +25,7 @@ ROWS = np.random.default_rng(0).random((7, 187), dtype=np.float32)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run with an export."""
-    (folder,) = exported(tmp_path_factory.mktemp("root")).glob("synthetic/runs/*")
+    (folder,) = exported(tmp_path_factory.mktemp("root")).glob("synthetic/runs/*/")
     return folder
 
 

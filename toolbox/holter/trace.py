@@ -54,6 +54,12 @@ class CompressedTrace:
                 whole = whole[PART_SECONDS * INPUT_FS :]
             self._held = [whole]
 
+    def copy(self) -> CompressedTrace:
+        """One of its own that goes on from here."""
+        other = CompressedTrace()
+        other.parts, other.step, other.samples, other._held = [*self.parts], self.step, self.samples, [*self._held]
+        return other
+
     def finish(self) -> CompressedTrace:
         """Compress the rest of the signal."""
         if sum(map(len, self._held)):

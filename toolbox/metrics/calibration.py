@@ -20,7 +20,11 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS)
     Args:
         probabilities: (n, C); labels: (n,).
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    return binned(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins)
+
+
+def binned(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> dict[str, np.ndarray]:
+    """The same of any probability (n,) of something that came true or not, `right` (n,): of a single class, say."""
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # a bin holds its upper edge
     rows = np.bincount(bin_of, minlength=bins)
     with np.errstate(invalid="ignore"):

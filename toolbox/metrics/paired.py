@@ -34,6 +34,8 @@ def paired_differences(
     beats of a patient are not independent and both networks find the same patients hard. p is twice the share of draws
     on the far side of 0, each tail with one draw added, so that it is never 0.
 
+    A score of a class whose beats are all of one patient has no interval: nothing is known of other patients.
+
     Args:
         first, second: (P, C, C) confusion counts of each patient, the same patients in the same order.
         names: of the classes.
@@ -50,13 +52,28 @@ def paired_differences(
         value = float(whole[1][name] - whole[0][name])
         draws = drawn[1][name] - drawn[0][name]
         draws = draws[np.isfinite(draws)]
-        if patients < 2 or not len(draws) or not np.isfinite(value):
+        if _carriers(name, first + second, names) < 2 or not len(draws) or not np.isfinite(value):
             differences[name] = Difference(value if np.isfinite(value) else None, None, None, None)
             continue
         low, high = np.percentile(draws, tails).tolist()
         tail = min((draws <= 0).sum(), (draws >= 0).sum())
         differences[name] = Difference(value, low, high, min(1.0, 2 * (int(tail) + 1) / (len(draws) + 1)))
     return differences
+
+
+def _carriers(score: str, counts: np.ndarray, names: Sequence[str]) -> int:
+    """How many patients have beats that a score is made of: all, or for a class those that have beats of it, or with
+    +P and F1 beats called so.
+
+    Args:
+        counts: (P, C, C) of both networks.
+    """
+    kind, _, name = score.partition(" ")
+    if name not in names:
+        return len(counts)
+    k = list(names).index(name)
+    called = 0 if kind == "Se" else counts[:, :, k].sum(axis=1)
+    return int((counts[:, k, :].sum(axis=1) + called > 0).sum())
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -82,7 +82,8 @@ class Entry:
     @property
     def title(self) -> str:
         """The network, and how many seeds there are."""
-        model = str(self.first.run.options.get("model_name", "?"))
+        titles = {one.run.title for one in self.tested if one.run.title != one.run.name}
+        model = titles.pop() if len(titles) == 1 else str(self.first.run.options.get("model_name", "?"))
         return model if len(self.tested) == 1 else f"{model} ({len(self.tested)} seeds)"
 
     def values(self, key: str) -> list[float]:
@@ -153,10 +154,14 @@ def read_tested(run: Run) -> TestedRun:
         return TestedRun(run, "test", test["epoch"], test, logged)
     if not logged["val"]:
         return TestedRun(run, "", 0, {}, logged)
-    monitor = str(run.options.get("monitor", "macro_f1"))
-    last = logged["val"][-1]
-    best = last if monitor == "last" else max(logged["val"], key=lambda entry: _monitored(entry, monitor))
+    best = best_validation(logged, str(run.options.get("monitor", "macro_f1")))
     return TestedRun(run, "val", best["epoch"], best, logged)
+
+
+def best_validation(logged: Mapping[str, Any], monitor: str) -> Mapping[str, Any]:
+    """The validation scores of the best epoch by `monitor`; there must be one."""
+    last: Mapping[str, Any] = logged["val"][-1]
+    return last if monitor == "last" else max(logged["val"], key=lambda entry: _monitored(entry, monitor))
 
 
 def _monitored(entry: Mapping[str, Any], monitor: str) -> float:
@@ -227,12 +232,19 @@ def _obstacle(reference: TestedRun, other: TestedRun) -> str:
         }
         for one in (reference, other)
     )
+    ours["data"], theirs["data"] = (_unnamed_data(one) for one in (reference, other))
     for name, value in ours.items():
         if shown(theirs[name]) != shown(value):  # an edited one may hold a NaN, which nothing equals
             if name == "test records":
                 return "other records test it"
             return f"{name} {shown(theirs[name])}, not {shown(value)}"
     return ""
+
+
+def _unnamed_data(tested: TestedRun) -> str | None:
+    """The data of a run whose test records have no names, which can only be the same as a whole."""
+    data = tested.run.config["data"]
+    return None if (data.get("records") or {}).get("test") else f"{data['source']} ({data['fingerprint'][:8]})"
 
 
 def _differing(entries: Sequence[Entry], ignored: Collection[str]) -> list[str]:
@@ -246,9 +258,15 @@ def _notes(entries: Sequence[Entry]) -> list[str]:
     """Remarks on what may differ beside the flags, and on how much choosing can be trusted."""
     runs = [one.run for entry in entries for one in entry.tested]
     notes = []
-    commits = {(run.config.get("git") or {}).get("commit") for run in runs} - {None}
+    commits: dict[str, list[str]] = {}
+    for run in runs:
+        if commit := (run.config.get("git") or {}).get("commit"):
+            commits.setdefault(str(commit)[:10], []).append(run.title)
     if len(commits) > 1:
-        notes.append(f"the runs are of {len(commits)} commits of the code, which may differ in more than the flags")
+        each = "; ".join(f"{commit}: {', '.join(names)}" for commit, names in commits.items())
+        notes.append(
+            f"the runs are of {len(commits)} commits of the code, which may differ in more than the flags ({each})"
+        )
     if any((run.config.get("git") or {}).get("dirty") for run in runs):
         notes.append("some of the runs are of code that was changed and not committed")
     if entries[0].first.part == "val":

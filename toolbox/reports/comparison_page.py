@@ -14,6 +14,7 @@ from toolbox.reports.comparison_tables import class_differences, p_value, with_s
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT, load_template, script_digest
 from toolbox.reports.paired_beats import Pair
+from toolbox.reports.runs_index import INDEX
 from toolbox.utils import atomic_write, printable
 from toolbox.utils.options import spelling
 
@@ -35,6 +36,7 @@ def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Pat
         table=_table(comparison, path.parent),
         curves=[drawing for key in ("loss", comparison.columns[-1]) if (drawing := _curves(comparison, key))],
         pairs=[_pair(comparison, k, pair) for k, pair in comparison.pairs.items()],
+        index=_link(comparison.entries[0].first.run.path.parent / INDEX, path.parent),
         script=script,
         script_sha256=script_digest(script),
     )
@@ -46,7 +48,8 @@ def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Pat
 def _table(comparison: Comparison, folder: Path) -> dict[str, Any]:
     """The head and the rows of the table of entries."""
     flags = [spelling(name) for name in comparison.differing]
-    head = ["#", "Network", *(LABELS[key] for key in comparison.columns), *flags, "Epoch", "Time", "Runs"]
+    head = [("#", False), ("Network", True), *((LABELS[key], False) for key in comparison.columns)]
+    head += [*((flag, True) for flag in flags), ("Epoch", False), ("Time", False), ("Runs", False)]
     rows = []
     for k, entry in enumerate(comparison.entries, start=1):
         seconds = sum(one.seconds for one in entry.tested) / len(entry.tested)
@@ -55,7 +58,7 @@ def _table(comparison: Comparison, folder: Path) -> dict[str, Any]:
         cells += [(value, "") for value in comparison.flags(entry).values()]
         cells += [(str(entry.first.epoch), entry.first.epoch), (duration(seconds), seconds)]
         runs = [(f"seed {one.run.options.get('seed')}", _link(one.run.page, folder)) for one in entry.tested]
-        rows.append({"cells": cells, "runs": runs, "colour": COLOURS[(k - 1) % len(COLOURS)]})
+        rows.append({"cells": cells, "runs": runs, "colour": _colour(k - 1)})
     return {"head": head, "rows": rows}
 
 
@@ -70,31 +73,49 @@ def _link(page: Path, folder: Path) -> str:
 
 
 def _curves(comparison: Comparison, key: str) -> dict[str, Any] | None:
-    """The validation curves of the first run of each entry, as the points of an SVG drawing."""
+    """The validation curve of each entry as the points of an SVG drawing; of several seeds the mean, and the band
+    between the lowest and the highest."""
     series = []
     for k, entry in enumerate(comparison.entries[:MOST_CURVES]):
-        logged = entry.first.logged["val"]
-        values = [(row["epoch"], row.get(key)) for row in logged if row.get(key) is not None]
-        if values:
-            series.append((k, np.array(values, dtype=float)))
+        by_epoch: dict[int, list[float]] = {}
+        for row in (row for one in entry.tested for row in one.logged["val"]):
+            value = row.get(key)
+            if value is not None and np.isfinite(value):
+                by_epoch.setdefault(row["epoch"], []).append(value)
+        rows = [(epoch, min(each), float(np.mean(each)), max(each)) for epoch, each in sorted(by_epoch.items())]
+        if rows:
+            series.append((k, np.array(rows, dtype=float)))  # (epochs, 4)
     if not series:
         return None
     every = np.concatenate([points for _, points in series])
-    low, high = every.min(axis=0), every.max(axis=0)
-    span = np.where(high > low, high - low, 1.0)
+    first, last = every[:, 0].min(), every[:, 0].max()
+    low, high = every[:, 1].min(), every[:, 3].max()
     lines = []
     for k, points in series:
-        at = (points - low) / span
-        x, y = LEFT + at[:, 0] * (WIDTH - LEFT - 10), 10 + (1 - at[:, 1]) * (HEIGHT - BELOW - 20)
+        x = LEFT + (points[:, 0] - first) / ((last - first) or 1.0) * (WIDTH - LEFT - 10)
+        y = 10 + (1 - (points[:, 1:] - low) / ((high - low) or 1.0)) * (HEIGHT - BELOW - 20)  # (epochs, 3)
+        around = _points(np.concatenate([x, x[::-1]]), np.concatenate([y[:, 0], y[::-1, 2]]))
         lines.append({
-            "points": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
-            "colour": COLOURS[k % len(COLOURS)],
+            "points": _points(x, y[:, 1]),
+            "band": around if len(comparison.entries[k].tested) > 1 else "",
+            "colour": _colour(k),
             "dash": DASHES[k // len(COLOURS) % len(DASHES)],
             "name": f"{k + 1} {comparison.entries[k].title}",
         })  # fmt: skip
     title = "Validation loss" if key == "loss" else f"Validation {LABELS[key]}"
-    ends = {"left": f"{low[0]:.0f}", "right": f"{high[0]:.0f}", "low": f"{low[1]:.4g}", "high": f"{high[1]:.4g}"}
+    ends = {"left": f"{first:.0f}", "right": f"{last:.0f}", "low": f"{low:.4g}", "high": f"{high:.4g}"}
     return {"title": title, "lines": lines, **ends, "width": WIDTH, "height": HEIGHT, "margin": LEFT}
+
+
+def _points(x: np.ndarray, y: np.ndarray) -> str:
+    """Points (n,) and (n,) as SVG has them."""
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+def _colour(k: int) -> str:
+    """The colour of entry `k`; black is the text's, so that it is seen in the dark."""
+    colour = COLOURS[k % len(COLOURS)]
+    return "currentColor" if colour == "#000000" else colour
 
 
 def _pair(comparison: Comparison, k: int, pair: Pair) -> dict[str, Any]:
@@ -109,12 +130,17 @@ def _pair(comparison: Comparison, k: int, pair: Pair) -> dict[str, Any]:
             (title, text, p_value(pair.corrected[key]) if key in pair.corrected else "")
             for key, title, text in class_differences(pair.differences)
         ],
-        "records": [
-            (name, beats, f"{100 * a:.2f}", f"{100 * b:.2f}", f"{100 * (b - a):+.2f}") for name, beats, a, b in records
-        ],
+        "records": [_record(*one, most=max(max(a, b) for _, _, a, b in records)) for one in records],
         "only": (f"{pair.only_reference:,}", f"{pair.only_entry:,}", p_value(pair.mcnemar)),
         "beats": [(*one[:1], _clock(one.time), *one[2:]) for one in pair.beats],
     }
+
+
+def _record(name: str, beats: int, first: float, entry: float, most: float) -> dict[str, Any]:
+    """A record's row: its texts, and where the two dots of its bar stand, in per cent of the greatest share."""
+    places = [f"{5 + 90 * share / (most or 1.0):.1f}" for share in (first, entry)]
+    cells = (name, beats, f"{100 * first:.2f}", f"{100 * entry:.2f}", f"{100 * (entry - first):+.2f}")
+    return {"cells": cells, "places": places}
 
 
 def _clock(seconds: float | None) -> str:

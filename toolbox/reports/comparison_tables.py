@@ -12,12 +12,12 @@ from toolbox.metrics.paired import Difference
 from toolbox.reports.comparison import LABELS, Comparison, Entry
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT
+from toolbox.reports.latex import NEEDS, escaped, latex_table
 from toolbox.utils import printable
-from toolbox.utils.aami import SUPRAVENTRICULAR, VENTRICULAR
+from toolbox.utils.aami import LETTERS
 
 PLAIN = ("kappa", "j_kappa")  # scores that are no per cent
 MAIN = {"j_kappa": "j_kappa", "macro_f1": "macro_f1"}  # a column's key -> the score of its paired difference
-FLAGS_WIDTH = 40  # of the differing flags, in the terminal
 
 
 def number(key: str, value: float | None, missing: str = "-") -> str:
@@ -35,12 +35,14 @@ def with_spread(key: str, entry: Entry, missing: str = "-", sign: str = "+-") ->
 
 
 def interval(key: str, difference: Difference) -> str:
-    """A difference with its interval: "+0.014 [-0.006, +0.040]"."""
+    """A difference with its interval: "+0.014 [-0.006, +0.040]"; a remark where there is none, or all draws agree."""
     scale, digits = (1, 3) if key in PLAIN else (100, 2)
     parts = [None if value is None else f"{scale * value:+.{digits}f}" for value in difference[:3]]
     if parts[0] is None:
         return ABSENT
-    return parts[0] if parts[1] is None else f"{parts[0]} [{parts[1]}, {parts[2]}]"
+    if parts[1] is None or difference.low == difference.high:
+        return f"{parts[0]} ({'no interval' if parts[1] is None else 'the same in every draw'})"
+    return f"{parts[0]} [{parts[1]}, {parts[2]}]"
 
 
 def p_value(p: float | None) -> str:
@@ -87,8 +89,10 @@ def _described(comparison: Comparison, entry: Entry, number_of_entry: int) -> li
     """The differing flags of an entry and the names of its runs."""
     flags = "  ".join(f"{name.replace('_', '-')}={value}" for name, value in comparison.flags(entry).items())
     names = ", ".join(one.run.name for one in entry.tested)
-    parts = [*([printable(flags)] if flags else []), printable(names)]
-    return [line for part in parts for line in _wrapped(f"{number_of_entry}: {part}")]
+    tags = " ".join(dict.fromkeys(tag for one in entry.tested for tag in one.run.tags))
+    remarks = "; ".join(dict.fromkeys(one.run.remark for one in entry.tested if one.run.remark))
+    parts = [flags, names, f"tags: {tags}" if tags else "", f"note: {remarks}" if remarks else ""]
+    return [line for part in parts if part for line in _wrapped(f"{number_of_entry}: {printable(part)}")]
 
 
 def _differences(comparison: Comparison) -> Iterator[str]:
@@ -118,6 +122,7 @@ def as_csv(comparison: Comparison) -> str:
         for one in entry.tested:
             row: dict[str, Any] = {"entry": k, "run": one.run.name, "model": one.run.options.get("model_name")}
             row |= {"seed": one.run.options.get("seed"), "scores of": one.part, "epoch": one.epoch}
+            row |= {"name": one.run.title, "tags": " ".join(one.run.tags), "note": one.run.remark}
             row |= {
                 "seconds": round(one.seconds, 1),
                 **{f"--{key}": value for key, value in comparison.flags(entry).items()},
@@ -129,40 +134,29 @@ def as_csv(comparison: Comparison) -> str:
 def as_latex(comparison: Comparison) -> str:
     r"""A table for a paper, with the rules of booktabs: \usepackage{booktabs}."""
     columns = comparison.columns
-    flags = [_escaped(name.replace("_", "-")) for name in comparison.differing]
+    flags = [escaped(name.replace("_", "-")) for name in comparison.differing]
     part = "test beats" if comparison.entries[0].first.part == "test" else "validation beats"
-    heads = [*flags, *(f"{_latex_label(key)}" for key in columns)]
-    lines = [
-        "% needs \\usepackage{booktabs}; scores in per cent but for kappas, +- standard deviation over seeds",
-        r"\begin{table}",
-        rf"\caption{{Scores on the {part}.}}",
-        r"\label{tab:comparison}",
-        rf"\begin{{tabular}}{{l{'l' * len(flags)}{'r' * len(columns)}}}",
-        r"\toprule",
-        " & ".join(["Network", *heads]) + r" \\",
-        r"\midrule",
-    ]
+    rows = []
     for entry in comparison.entries:
-        cells = [_escaped(entry.title), *map(_escaped, comparison.flags(entry).values())]
-        cells += [f"${with_spread(key, entry, '-', chr(92) + 'pm')}$" for key in columns]
-        lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+        cells = [escaped(entry.title), *map(escaped, comparison.flags(entry).values())]
+        rows.append(cells + [f"${with_spread(key, entry, '-', chr(92) + 'pm')}$" for key in columns])
+    heads = ["Network", *flags, *map(_latex_label, columns)]
+    kinds = f"l{'l' * len(flags)}{'r' * len(columns)}"
+    return f"{NEEDS}; scores in per cent but for kappas, +- standard deviation over seeds\n" + latex_table(
+        f"Scores on the {part}.", "comparison", kinds, heads, rows
+    )
 
 
 def _latex_label(key: str) -> str:
     plain = {"kappa": r"$\kappa$", "j_kappa": r"$j$-$\kappa$"}
-    return plain.get(key, rf"{_escaped(LABELS[key])} (\%)")
-
-
-def _escaped(text: str) -> str:
-    """A text for LaTeX."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(special.get(char, f"\\{char}" if char in "&%$#_{}" else char) for char in printable(text))
+    return plain.get(key, rf"{escaped(LABELS[key])} (\%)")
 
 
 def class_differences(differences: Mapping[str, Difference]) -> list[tuple[str, str, str]]:
-    """Keys, names and differences of the scores that a page shows: overall, then of S and V."""
+    """Keys, names and differences of the scores that a page shows: overall, then of each class."""
     shown = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}
-    for name, letter in ((SUPRAVENTRICULAR, "S"), (VENTRICULAR, "V")):
-        shown |= {f"{kind} {name}": f"{letter} {kind}" for kind in ("Se", "+P", "F1")}
+    for key in differences:
+        kind, _, name = key.partition(" ")
+        if kind in ("Se", "+P", "F1"):
+            shown[key] = f"{LETTERS.get(name, name)} {kind}"
     return [(key, title, interval(key, differences[key])) for key, title in shown.items() if key in differences]

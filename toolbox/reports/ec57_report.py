@@ -10,27 +10,36 @@ from typing import Any
 from toolbox.metrics.ec57 import LETTERS, OTHER
 from toolbox.metrics.ec57_scores import ratio
 from toolbox.reports.episode_report import episode_lines, measure_lines
+from toolbox.reports.latex import NEEDS, escaped, latex_table
 from toolbox.utils import UserError, atomic_write, printable, read_json, write_json
 
+TEX_START = f"{NEEDS}; written by --score"
 COLUMNS = [("QRS", "Se"), ("QRS", "+P"), *((group, name) for group in ("VEB", "SVEB") for name in ("Se", "+P", "FPR"))]
 
 
-def result_files(path: str | Path) -> tuple[Path, Path]:
-    """PATH.json and PATH.txt; an ending of either kind in `path` is taken off first.
+def result_files(path: str | Path) -> tuple[Path, Path, Path]:
+    """PATH.json, PATH.txt and PATH.tex; an ending of these kinds in `path` is taken off first.
 
     Raises:
         UserError: one of them is there, and not as `write` wrote it: the text is the report of the numbers.
     """
     path = Path(path)
-    path = path.with_suffix("") if path.suffix in (".json", ".txt") else path
-    as_json, as_text = (path.with_name(path.name + ending) for ending in (".json", ".txt"))
+    path = path.with_suffix("") if path.suffix in (".json", ".txt", ".tex") else path
+    as_json, as_text, as_tex = (path.with_name(path.name + ending) for ending in (".json", ".txt", ".tex"))
     there = [file for file in (as_json, as_text) if os.path.lexists(file)]
     if there and not _are_own(as_json, as_text):
         raise UserError(
             f"{there[0]} is not as --score wrote it: it was changed since, or is another's, and is kept; take another "
             "--out, or delete it"
         )
-    return as_json, as_text
+    if os.path.lexists(as_tex) and not _begins_as_ours(as_tex):
+        raise UserError(f"{as_tex} is not of --score, and is kept; take another --out, or delete it")
+    return as_json, as_text, as_tex
+
+
+def _begins_as_ours(path: Path) -> bool:
+    plain = path.is_file() and not path.is_symlink()
+    return plain and path.read_text(encoding="utf-8", errors="replace").startswith(TEX_START)
 
 
 def _are_own(as_json: Path, as_text: Path) -> bool:
@@ -47,17 +56,35 @@ def _are_own(as_json: Path, as_text: Path) -> bool:
 
 
 def write(path: str | Path, result: dict[str, Any]) -> list[Path]:
-    """Write `result` as PATH.json and its report as PATH.txt.
+    """Write `result` as PATH.json, its report as PATH.txt and the scores by record as PATH.tex.
 
     Raises:
         UserError: see `result_files`.
     """
-    as_json, as_text = result_files(path)
+    as_json, as_text, as_tex = result_files(path)
     as_json.parent.mkdir(parents=True, exist_ok=True)
     write_json(as_json, result)
     with atomic_write(as_text, "w") as handle:
         handle.write(report(result) + "\n")
-    return [as_json, as_text]
+    with atomic_write(as_tex, "w") as handle:
+        handle.write(as_latex(result))
+    return [as_json, as_text, as_tex]
+
+
+def as_latex(result: dict[str, Any]) -> str:
+    """A LaTeX table of EC57's scores in per cent of each record, below them gross and average."""
+    head = ["Record", *(escaped(f"{group} {name} (%)") for group, name in COLUMNS)]
+    rows = [[escaped(name), *_latex_cells(entry)] for name, entry in result["records"].items()]
+    foot = [[of, *_latex_cells(result[of])] for of in ("gross", "average")]
+    sides = f"{escaped(result['test_annotator'])} with {escaped(result['ref_annotator'])}"
+    settings = f"from {result['score_start']:g} s, match window {result['match_window']:g} s"
+    caption = f"Beat-by-beat comparison (ANSI/AAMI EC57) of {sides}, {settings}."
+    return f"{TEX_START}\n" + latex_table(caption, "EC57 by record", "l" + "r" * len(COLUMNS), head, rows, foot)
+
+
+def _latex_cells(entry: dict[str, Any]) -> list[str]:
+    cells = [_percent(entry["scores"][group][score], score).strip() for group, score in COLUMNS]
+    return ["--" if cell == "-" else cell for cell in cells]
 
 
 def report(result: dict[str, Any]) -> str:

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolbox.options import FigureOptions
 from toolbox.plotter import plot_confusion_matrix, plot_history, plot_roc_curve, save_plot
 from toolbox.utils import write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+PLAIN = FigureOptions()  # PNG alone, with titles
+
+
+def save_figures(figure: Figure, stem: Path, style: FigureOptions = PLAIN) -> Path:
+    """Write `figure` as STEM.png and in the other formats of `style`; return the path of the PNG file."""
+    if not style.titles:
+        for axes in figure.axes:
+            axes.set_title("")
+    for kind in dict.fromkeys((*style.figures, "png")):
+        save_plot(figure, stem.with_name(f"{stem.name}.{kind}"), style.dpi)
+    return stem.with_name(f"{stem.name}.png")
 
 
 def write_val_results(folder: Path, epoch: int, results: dict[str, list[int]]) -> Path:
@@ -27,6 +44,7 @@ def write_test_results(
     probabilities: np.ndarray,
     labels: np.ndarray,
     class_names: tuple[str, ...],
+    style: FigureOptions = PLAIN,
 ) -> Path:
     """Write scores, predictions, confusion matrices and ROC curves to pred/; return the path of the scores."""
     pred = folder / "pred"
@@ -35,13 +53,17 @@ def write_test_results(
     write_json(path, {"epoch": epoch, **scores})
     write_json(pred / f"test_results_list_ep{epoch}.json", results, indent=None)
     confusion = np.array(scores["confusion"])
-    save_plot(plot_confusion_matrix(confusion, class_names), pred / f"cm_ep{epoch}.png")
-    save_plot(plot_confusion_matrix(confusion, class_names, normalize=True), pred / f"norm_cm_ep{epoch}.png")
-    save_plot(plot_roc_curve(probabilities, labels, class_names), pred / f"roc_ep{epoch}.png")
+    figures = {
+        "cm": plot_confusion_matrix(confusion, class_names),
+        "norm_cm": plot_confusion_matrix(confusion, class_names, normalize=True),
+        "roc": plot_roc_curve(probabilities, labels, class_names),
+    }
+    for name, figure in figures.items():
+        save_figures(figure, pred / f"{name}_ep{epoch}", style)
     return path
 
 
-def write_pictures(folder: Path, logged: dict[str, Any]) -> list[Path]:
+def write_pictures(folder: Path, logged: dict[str, Any], style: FigureOptions = PLAIN) -> list[Path]:
     """Write the curves of loss, accuracy and learning rate to pics/."""
     (folder / "pics").mkdir(exist_ok=True)
-    return [save_plot(figure, folder / "pics" / f"{name}.png") for name, figure in plot_history(logged).items()]
+    return [save_figures(figure, folder / "pics" / name, style) for name, figure in plot_history(logged).items()]

@@ -1,116 +1,208 @@
-"""The run as one HTML page: scores, tables, pictures, flags. It loads no script and no other file."""
+"""The run as one HTML page: what to quote, tables, curves, wrong beats, flags. It loads no other file."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolbox.logger import NUMBER
 from toolbox.logger import SCORES as SCORES_SHAPE
-from toolbox.reports.html import ABSENT, load_template
+from toolbox.metrics.patients import OVERALL
+from toolbox.reports.html import load_template, script_digest
+from toolbox.reports.run_curves import history_charts, ranking_charts, reliability_charts
+from toolbox.reports.run_facts import (
+    Guide,
+    best_name,
+    described,
+    flags,
+    held_name,
+    labels_of,
+    pairs,
+    progress,
+    title_of,
+)
+from toolbox.reports.run_scores import all_scores, by_record, of_databases, of_epoch, of_map, per_cent, quoted, show
+from toolbox.reports.score_text import ALIKE_NOTE
+from toolbox.reports.scored_beats import ScoredBeats, read_scored_beats
+from toolbox.reports.wrong_beats import examples_path, read_examples, shown
 from toolbox.runs.folders import Run
 from toolbox.utils import UserError, atomic_write, read_json, schema_error
 from toolbox.utils.errors import warn
 
 TEMPLATE = Path(__file__).with_name("run_page.html")
-SCORES = {  # name in the scores -> heading
-    "acc1": "Accuracy",
-    "acc_class": "Mean sensitivity",
-    "macro_f1": "Macro F1",
-    "AUROC": "AUROC",
-    "mAP": "mAP",
-    "meanIoU": "Mean IoU",
-    "fwavacc": "Frequency-weighted IoU",
-    "kappa": "Cohen's kappa",
-    "j_kappa": "j-kappa",
+FIGURE = {"value": NUMBER, "low": NUMBER, "high": NUMBER}
+RESULTS = {  # the parts of scores_epN.json that are read
+    "classes": [str],
+    "intervals": (str, type(None)),
+    "maps": {
+        str: {
+            "confusion": [[int]],
+            **dict.fromkeys(OVERALL, FIGURE),
+            "per_class": {str: {"Se": FIGURE, "+P": FIGURE, "F1": FIGURE, "beats": int}},
+            "without?": {str: dict.fromkeys(OVERALL, NUMBER)},
+            "ec57?": {"gross": dict, "average": dict, "records": {str: {"confusion": [[int]]}}},
+        }
+    },
+    "calibration?": dict,
 }
-HEADLINE = ("acc1", "acc_class", "macro_f1", "AUROC")
+SCRIPTS = ("sort_tables.js", "run_page.js")
 EPOCH_COLUMNS = [  # (split, score, heading)
     ("train", "lr", "Learning rate"),
     ("train", "loss", "Training loss"),
     ("train", "acc1", "Training accuracy"),
-    ("val", "loss", "Validation loss"),
-    ("val", "acc1", "Validation accuracy"),
+    ("val", "loss", "{held} loss"),
+    ("val", "acc1", "{held} accuracy"),
     ("val", "acc_class", "Mean sensitivity"),
     ("val", "macro_f1", "Macro F1"),
+    ("val", "j_kappa", "j-kappa"),
     ("train", "seconds", "Seconds"),
 ]
-CAPTIONS = {
-    "cm": "Confusion matrix",
+CAPTIONS = {  # of pictures of tests that kept no probabilities
     "norm_cm": "Confusion matrix, per cent of each true class",
     "roc": "ROC curve",
     "reliability": "Reliability: what a probability is worth",
-    "pr": "Precision-recall curve",
-    "loss": "Loss",
-    "accuracy": "Accuracy and macro F1",
-    "learning_rate": "Learning rate",
 }
 
 
-def _percent(fraction: float | None) -> str:
-    return ABSENT if fraction is None else f"{100 * fraction:.2f}%"
+@dataclass(frozen=True)
+class RunReport:
+    """All that is on a run's page; parts that do not exist yet are left out.
+
+    Attributes:
+        config: the content of config.json.
+        log: the content of logger.json.
+        best: scores of the epoch that is kept (fractions in [0, 1]; None for a score that does not exist).
+        test: scores on the test rows.
+        results: scores_epN.json of the same test.
+        beats: those that were scored, of the test or else of validation.
+        examples: of beats called wrong, see wrong_beats.FILE.
+        links: record -> address of its annotated page.
+        pictures: PNG files, where there are no `beats` to draw from.
+        guide: commands and defaults.
+        warnings: shown at the top together with `config["warnings"]`.
+    """
+
+    config: Mapping[str, Any]
+    log: Mapping[str, Any] = field(default_factory=dict)
+    best: Mapping[str, Any] | None = None
+    test: Mapping[str, Any] | None = None
+    results: Mapping[str, Any] | None = None
+    beats: ScoredBeats | None = None
+    examples: Mapping[str, Any] | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+    pictures: Sequence[Path] = ()
+    guide: Guide = field(default_factory=Guide)
+    warnings: Sequence[str] = ()
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The run's flags."""
+        return self.config.get("options", {})
+
+    def splits(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The rows that were scored, with the epoch, and their scores; the test is the last."""
+        held = f"{held_name(self.options)}, {best_name(self.options)}"
+        named = [(held, self.best), ("Test, epoch", self.test)]
+        return [(f"{title} {s['epoch']}" if "epoch" in s else title.split(",")[0], s) for title, s in named if s]
 
 
-def _show(score: str, value: float | None) -> str:
-    """A score as text: per cent if it is a fraction."""
-    if value is None:
-        return ABSENT
-    formats = {"loss": "{:.4f}", "lr": "{:.3g}", "seconds": "{:,.1f}", "kappa": "{:.3f}", "j_kappa": "{:.3f}"}
-    return formats[score].format(value) if score in formats else _percent(value)
+def write_report(path: str | Path, report: RunReport) -> Path:
+    """Write the run's page to `path`, atomically."""
+    config, options, splits = report.config, report.options, report.splits()
+    script = "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    git = {f"git {key}": value for key, value in (config.get("git") or {}).items()}
+    title, name = title_of(config)
+    changed, unchanged = flags(options, report.guide.defaults)
+    page = load_template(TEMPLATE).render(
+        title=title,
+        name=name,
+        labels=labels_of(options),
+        index=report.guide.index,
+        described=described(config, report.log),
+        state=progress(config, report.log.get("logged", {}), report.test),
+        notes=list(dict.fromkeys([*config.get("warnings", ()), *report.warnings])),
+        **_scores(report, splits),
+        **_curves(report),
+        examples=_examples(report),
+        epochs=_epochs(report),
+        commands=report.guide.commands,
+        changed=changed,
+        unchanged=unchanged,
+        settings={
+            "Data": pairs(config.get("data")),
+            "Versions": pairs({**config.get("versions", {}), **git}),
+            "Machine": pairs(config.get("hardware")),
+        },
+        alike=ALIKE_NOTE,
+        script=script,
+        script_sha256=script_digest(script),
+    )
+    with atomic_write(path) as handle:
+        handle.write(page.encode(errors="replace"))  # a folder's name may hold bytes that are no characters
+    return Path(path)
 
 
-def _state(config: Mapping[str, Any], logged: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:
-    """One line on how far the run has come."""
-    done = max((row["epoch"] for row in logged.get("train", ())), default=0)
-    epochs = config.get("options", {}).get("epochs")
-    trained = f"epochs trained: {done}" + (f" of {epochs}" if epochs else "")
-    parts = [config.get("state"), trained, "tested" if test else "not tested yet"]
-    if config.get("started"):
-        parts.append(f"started {config['started']}")
-    return " · ".join(str(part) for part in parts if part)
-
-
-def _scores(splits: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any] | None:
-    """Cards of the last split's scores (test, once there is one), and every score of every split in a table."""
-    if not splits:
-        return None
-    title, last = splits[-1]
-    columns = [key for key in ("loss", *SCORES) if any(scores.get(key) is not None for _, scores in splits)]
+def _scores(report: RunReport, splits: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """What to quote, all scores, the label maps, the records and databases."""
+    results, names = report.results, report.config.get("class_names", ())
+    by_patient = (report.options.get("split") or "kaggle") != "kaggle"
+    top = {"title": splits[-1][0], "cards": quoted(splits[-1][1], results, by_patient)} if splits else {}
+    if splits:
+        top["intervals"] = f"Intervals: {results['intervals']}" if results and results["intervals"] else ""
+    plain = [of_epoch(title, scores, names) for title, scores in splits[::-1]][1 if results else 0 :]
+    for k, one in enumerate(plain):
+        one["folded"] = bool(results) or k > 0
     return {
-        "title": title,
-        "cards": [(_show(key, last.get(key)), SCORES[key]) for key in HEADLINE],
-        "head": ["", *(SCORES.get(key, key.capitalize()) for key in columns)],
-        "rows": [[name, *(_show(key, scores.get(key)) for key in columns)] for name, scores in splits],
+        "quoted": top,
+        "scores": all_scores(splits),
+        "maps": [of_map(name, each, results["classes"]) for name, each in results["maps"].items()] if results else [],
+        "plain": [one for one in plain if one["classes"] or one["confusion"]],
+        "records": by_record(results) if results else None,
+        "databases": of_databases(results) if results else None,
     }
 
 
-def _classes(title: str, scores: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
-    """The scores of each class and the confusion matrix of a split."""
-    per_class = []
-    for name, of_class in (scores.get("per_class") or {}).items():
-        support = of_class.get("support")
-        beats = ABSENT if support is None else f"{int(support):,}"
-        per_class.append([name, *(_percent(of_class.get(key)) for key in ("Se", "+P", "F1")), beats])
-    counts = scores.get("confusion") or []
-    names = [*map(str, class_names), *map(str, range(len(class_names), len(counts)))]
-    confusion = [(name, _confusion_cells(row)) for name, row in zip(names, counts, strict=False)]
-    return {"title": title, "per_class": per_class, "names": names, "confusion": confusion}
+def _curves(report: RunReport) -> dict[str, Any]:
+    """The charts, or the pictures that stand for them."""
+    charts = history_charts(report.log.get("logged", {}), held_name(report.options).lower())
+    calibrated = (report.results or {}).get("calibration") or {}
+    text = ""
+    if calibrated.get("temperature") is not None:
+        text = (
+            f"Expected error {per_cent(calibrated['ece'])}; {per_cent(calibrated['ece_tempered'])} with logits divided "
+            f"by {calibrated['temperature']:.2f}, the temperature that fits validation best."
+        )
+    return {
+        "charts": [*charts, *(ranking_charts(report.beats) if report.beats else [])],
+        "reliability": reliability_charts(report.beats) if report.beats else [],
+        "calibration": text,
+        "pictures": [_picture(Path(picture)) for picture in report.pictures],
+    }
 
 
-def _confusion_cells(counts: Sequence[int]) -> list[dict[str, str]]:
-    """A true class's row of the confusion matrix: counts, their share of the row, and how dark that is drawn."""
-    total = sum(counts)
-    shares = [count / total if total else 0.0 for count in counts]
-    return [
-        {
-            "count": f"{int(count):,}",
-            "share": f"{100 * share:.1f}%" if total else ABSENT,
-            "opacity": f"{0.5 * share:.3f}",
-        }
-        for count, share in zip(counts, shares, strict=True)
-    ]
+def _examples(report: RunReport) -> dict[str, Any] | None:
+    """The beats called wrong, for the template; None where none were looked for."""
+    content = report.examples
+    if not content or not content["examples"]:
+        return None
+    cards = shown(content["examples"], report.links)
+    records = any(one["record"] for one in cards)
+    return {
+        "wrong": f"{content['wrong']:,}",
+        "rows": f"{content['rows']:,}",
+        "part": "test" if report.test else held_name(report.options).lower(),
+        "method": content.get("method", ""),
+        "reason": content.get("reason", ""),
+        "unit": any((one.get("strip") or {}).get("unit") for one in content["examples"]),
+        "command": report.guide.records if records else "",
+        "groups": [
+            ("Called wrong with most confidence", [one for one in cards if one["kind"] == "surest"]),
+            ("Others called wrong, at random", [one for one in cards if one["kind"] == "random"]),
+        ],
+    }
 
 
 def _picture(path: Path) -> dict[str, str]:
@@ -121,8 +213,9 @@ def _picture(path: Path) -> dict[str, str]:
     return {"caption": caption, "file": path.name, "png": png}
 
 
-def _epochs(logged: Mapping[str, Any], best: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The table of the epochs, and which of its rows is the best epoch (-1: none)."""
+def _epochs(report: RunReport) -> dict[str, Any]:
+    """The table of the epochs, and which of its rows is the epoch that is kept (-1: none)."""
+    logged, best, held = report.log.get("logged", {}), report.best, held_name(report.options)
     by_split = {split: {row["epoch"]: row for row in logged.get(split, ())} for split in ("train", "val")}
     epochs = sorted({*by_split["train"], *by_split["val"]})
 
@@ -131,79 +224,54 @@ def _epochs(logged: Mapping[str, Any], best: Mapping[str, Any] | None) -> dict[s
 
     columns = [column for column in EPOCH_COLUMNS if any(value(epoch, *column[:2]) is not None for epoch in epochs)]
     return {
-        "head": ["Epoch", *(heading for _, _, heading in columns)],
+        "head": ["Epoch", *(heading.format(held=held) for _, _, heading in columns)],
         "rows": [
-            [epoch, *(_show(score, value(epoch, split, score)) for split, score, _ in columns)] for epoch in epochs
+            [epoch, *(show(score, value(epoch, split, score)) for split, score, _ in columns)] for epoch in epochs
         ],
         "best": epochs.index(best["epoch"]) if best and best.get("epoch") in epochs else -1,
     }
 
 
-def _pairs(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Names and values; nested values as JSON."""
-
-    def plain(value: Any) -> str:
-        if isinstance(value, Mapping | list | tuple):
-            return json.dumps(value, ensure_ascii=False, default=str)
-        return ABSENT if value in (None, "") else str(value)
-
-    return [(name, plain(value)) for name, value in (values or {}).items()]
-
-
-def write_report(
-    path: str | Path,
-    config: Mapping[str, Any],
-    logged: Mapping[str, Any],
-    best: Mapping[str, Any] | None,
-    test: Mapping[str, Any] | None,
-    pictures: Sequence[Path],
-    warnings: Sequence[str] = (),
-) -> Path:
-    """Write the run's page to `path`, atomically. Parts that do not exist yet are left out.
+def write_page(run: Run, log: Mapping[str, Any], best: Mapping[str, Any] | None, guide: Guide) -> Path:
+    """Write report.html of a run from its files, with its newest test.
 
     Args:
-        path: the page.
-        config: name, class_names, options (the flags), versions, git, data, started; warnings, state if any.
-        logged: one dict of scores per epoch, under "train" and "val".
-        best: scores of the best validation epoch (fractions in [0, 1]; None for a score that does not exist).
-        test: scores on the test split.
-        pictures: PNG files to put into the page.
-        warnings: shown at the top together with `config["warnings"]`.
+        log: the content of logger.json.
+        best: {"epoch"} of the epoch that is kept, None before the first.
     """
-    named = [("Validation", "best epoch", best), ("Test", "epoch", test)]
-    splits = [(f"{split}, {word} {s['epoch']}" if "epoch" in s else split, s) for split, word, s in named if s]
-    class_names = config.get("class_names", ())
-    classes = [_classes(title, scores, class_names) for title, scores in splits[::-1]]
-    flags = {"--" + str(name).replace("_", "-"): value for name, value in config.get("options", {}).items()}
-    git = {f"git {key}": value for key, value in (config.get("git") or {}).items()}
-    page = load_template(TEMPLATE).render(
-        title=config.get("name", "run"),
-        state=_state(config, logged, test),
-        notes=list(dict.fromkeys([*config.get("warnings", ()), *warnings])),
-        scores=_scores(splits),
-        classes=[split for split in classes if split["per_class"] or split["confusion"]],
-        pictures=[_picture(Path(picture)) for picture in pictures],
-        epochs=_epochs(logged, best),
-        settings={
-            "Flags": _pairs(flags),
-            "Data": _pairs(config.get("data")),
-            "Versions": _pairs({**config.get("versions", {}), **git}),
-        },
-    )
-    with atomic_write(path) as handle:
-        handle.write(page.encode(errors="replace"))  # a folder's name may hold bytes that are no characters
-    return Path(path)
-
-
-def write_page(run: Run, logged: dict[str, Any], best: dict[str, Any] | None) -> Path:
-    """Write report.html, with the newest test of the run."""
     test = newest_test(run.path)
-    pictures = sorted((run.path / "pics").glob("*.png"))
-    if test is not None:
-        pictures += [run.path / "pred" / f"{kind}_ep{test['epoch']}.png" for kind in ("norm_cm", "roc")]
-        pictures += sorted((run.path / "pred").glob(f"reliability_ep{test['epoch']}.png"))  # older runs have none
-    at_best = next((entry for entry in logged["val"] if best and entry["epoch"] == best["epoch"]), None)
-    return write_report(run.path / "report.html", run.config, logged, at_best, test, pictures)
+    part, epoch = ("test", test["epoch"]) if test else ("val", best["epoch"] if best else 0)
+    try:
+        beats = read_scored_beats(run.path, epoch, part)
+    except UserError as error:
+        beats = None
+        warn(f"the page goes without their curves: {error}")
+    pictures: list[Path] = []
+    if test and beats is None:  # tested by an older version
+        kinds = ("norm_cm", "roc", "reliability")
+        pictures = [path for kind in kinds if (path := run.path / "pred" / f"{kind}_ep{epoch}.png").is_file()]
+    examples = read_examples(examples_path(run.path, part, epoch))
+    at_best = next((entry for entry in log["logged"]["val"] if best and entry["epoch"] == best["epoch"]), None)
+    report = RunReport(
+        run.config, log, at_best, test, _results(run.path, epoch) if test else None, beats, examples,
+        guide.pages(examples), pictures, guide,
+    )  # fmt: skip
+    return write_report(run.page, report)
+
+
+def _results(folder: Path, epoch: int) -> dict[str, Any] | None:
+    """The scores with intervals of a test; None where there are none, or where they cannot be read."""
+    path = folder / "pred" / f"scores_ep{epoch}.json"
+    if not path.is_file():
+        return None
+    try:
+        results = read_json(path)
+        if not (problem := schema_error(results, RESULTS, "it")):
+            return results
+    except UserError as error:
+        problem = str(error)
+    warn(f"{path} is passed over: {problem}")
+    return None
 
 
 def newest_test(folder: Path) -> dict[str, Any] | None:

@@ -9,8 +9,10 @@ import numpy as np
 
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
 from toolbox.metrics.patients import EC57_MAP, OVERALL, most_decisive_record
+from toolbox.metrics.proportions import Share, shares
 from toolbox.reports.console import overall_scores, percent, wrapped
 from toolbox.reports.score_names import FRACTIONS, NAMES
+from toolbox.reports.score_text import ALIKE, score_text
 from toolbox.utils.aami import LETTERS
 
 KINDS = ("Se", "+P", "F1")
@@ -43,11 +45,13 @@ def map_lines(results: Mapping[str, Any]) -> list[str]:
         lines.append(f"{results['patients']} {unit}; in brackets {results['intervals']}")
     printed: set[str] = set()
     for name, result in results["maps"].items():
-        rows = _class_rows(result["per_class"])
+        rows = _class_rows(result["per_class"], shares(result, results["classes"]))
         new = {of: row for of, row in rows.items() if row not in printed}
         same = [LETTERS.get(of, of) for of in rows if of not in new]
         lines += ["", f"labels by {name}{'; ' + ', '.join(same) + ' as above' if same else ''}"]
         lines += [_class_header(result["per_class"]), *new.values()]
+        if any("*" in row for row in new.values()):
+            lines.append(f"* {ALIKE}; in brackets 95 % over beats (Wilson), a floor")
         header, *counts = _confusion_lines(result["confusion"], results["classes"])
         lines += ["", header, *(row for row in counts if row not in printed)]
         printed |= {*rows.values(), *counts}
@@ -61,17 +65,9 @@ def map_lines(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _interval(figure: Mapping[str, float | None], times: float, digits: int) -> str:
-    low, high = figure["low"], figure["high"]
-    return "" if low is None or high is None else f" [{times * low:.{digits}f}, {times * high:.{digits}f}]"
-
-
 def _shown(key: str, figure: Mapping[str, float | None]) -> str:
     """A score over all classes with its name and interval."""
-    value = figure["value"]
-    if key in FRACTIONS:
-        return f"{NAMES[key]} {'-' if value is None else f'{value:.3f}'}{_interval(figure, 1, 3)}"
-    return f"{NAMES[key]} {percent(value)}{_interval(figure, 100, 1)}"
+    return f"{NAMES[key]} {score_text(key, figure).joined(unit='' if key in FRACTIONS else ' %')}"
 
 
 def _width(per_class: Mapping[str, Any]) -> int:
@@ -91,14 +87,22 @@ def _class_header(per_class: Mapping[str, Any]) -> str:
     return f"{'in %':{len(label)}}{''.join(f' {kind:>{width}}' for kind in KINDS)} {'beats':>7}"
 
 
-def _class_rows(per_class: Mapping[str, Any]) -> dict[str, str]:
+def _class_rows(per_class: Mapping[str, Any], counts: Mapping[tuple[str, str], Share]) -> dict[str, str]:
     """A row of each class: sensitivity, positive predictivity and F1 in per cent, with intervals, and its beats."""
     labels, width = _labels(per_class), _width(per_class)
     rows = {}
     for of, each in per_class.items():
-        cells = "".join(f" {_number(each[kind]['value']) + _interval(each[kind], 100, 1):>{width}}" for kind in KINDS)
+        cells = "".join(f" {_counted(kind, each[kind], counts.get((of, kind))):>{width}}" for kind in KINDS)
         rows[of] = f"{labels[of]}{cells} {each['beats']:7d}"
     return rows
+
+
+def _counted(kind: str, figure: Mapping[str, float | None], share: Share | None) -> str:
+    """A score of a class; so many of so many beats, if there is room, where its interval says nothing of patients."""
+    text = score_text(kind, figure, share)
+    if len(text.joined()) > WITH_INTERVAL:
+        text = text._replace(value=_number(figure["value"]))
+    return text.joined()
 
 
 def _number(score: float | None) -> str:

@@ -12,13 +12,19 @@ import pandas as pd
 from toolbox.metrics.calibration import reliability, tempered
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
 from toolbox.metrics.patients import OVERALL, calibration, database_scores, patient_scores
-from toolbox.plotter import plot_reliability, save_plot
+from toolbox.metrics.proportions import Share, shares
+from toolbox.options import FigureOptions
+from toolbox.plotter import plot_reliability
+from toolbox.reports.latex import NEEDS, escaped, latex_table
+from toolbox.reports.run_files import PLAIN, save_figures
+from toolbox.reports.score_text import ALIKE, score_text
 from toolbox.training.outputs import EpochResult
 from toolbox.utils import atomic_write, write_json
 
 LABELS = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}
 PER_CENT = ("accuracy", "macro_f1")
 KINDS = ("Se", "+P", "F1")
+DAGGER = r"$^\dagger$"  # marks intervals that say nothing about patients
 
 
 def patient_results(
@@ -52,27 +58,33 @@ def patient_results(
     return results
 
 
-def write_patient_results(folder: Path, results: Mapping[str, Any], outcome: EpochResult) -> None:
-    """Write pred/scores_epN.json, .csv and .tex, and pred/reliability_epN.png.
+def write_patient_results(
+    folder: Path, results: Mapping[str, Any], outcome: EpochResult, style: FigureOptions = PLAIN
+) -> None:
+    """Write pred/scores_epN.json, .csv and .tex, pred/records_epN.tex, and pred/reliability_epN.png.
 
     Args:
         folder: of the run.
         results: of `patient_results`.
         outcome: result of the test beats.
+        style: of the picture.
     """
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
     epoch = results["epoch"]
     pred = folder / "pred"
     pred.mkdir(exist_ok=True)
     write_json(pred / f"scores_ep{epoch}.json", results)
-    for extension, text in (("csv", as_csv(results)), ("tex", as_latex(results))):
-        with atomic_write(pred / f"scores_ep{epoch}.{extension}", "w") as handle:
-            handle.write(text)
+    texts = {"scores.csv": as_csv(results), "scores.tex": as_latex(results), "records.tex": records_as_latex(results)}
+    for name, text in texts.items():
+        stem, _, extension = name.partition(".")
+        if text:
+            with atomic_write(pred / f"{stem}_ep{epoch}.{extension}", "w") as handle:
+                handle.write(text)
     curves = {"as it is": reliability(probabilities, labels)}
     temperature = results["calibration"]["temperature"]
     if temperature is not None:
         curves[f"temperature {temperature:.2f}"] = reliability(tempered(probabilities, temperature), labels)
-    save_plot(plot_reliability(curves), pred / f"reliability_ep{epoch}.png")
+    save_figures(plot_reliability(curves), pred / f"reliability_ep{epoch}", style)
 
 
 def rows(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None, float | None, float | None]]:
@@ -111,33 +123,62 @@ def as_csv(results: Mapping[str, Any]) -> str:
 
 def as_latex(results: Mapping[str, Any]) -> str:
     """LaTeX tables of each label map: the classes in per cent with intervals, overall scores, the confusion matrix."""
-    lines = []
+    intervals = results["intervals"] or "no intervals"
+    tables = []
     for name, result in results["maps"].items():
-        lines += [f"% {name}; {results['intervals'] or 'no intervals'}", r"\begin{tabular}{lrrrr}", r"\hline"]
-        lines += [r"Class & Se (\%) & +P (\%) & F1 (\%) & Beats \\", r"\hline"]
-        for of, each in result["per_class"].items():
-            cells = [_latex(each[kind], 100, 1) for kind in KINDS]
-            lines.append(f"{of} & {' & '.join(cells)} & {each['beats']} \\\\")
+        parts = shares(result, results["classes"])
+        rows = [
+            [escaped(of), *(_latex(kind, each[kind], parts.get((of, kind))) for kind in KINDS), str(each["beats"])]
+            for of, each in result["per_class"].items()
+        ]
         shown = [
-            f"{LABELS[key]} {_latex(result[key], 100, 1)}\\,\\%"
+            f"{LABELS[key]} {_latex(key, result[key], parts.get(('all', key)))}\\,\\%"
             if key in PER_CENT
-            else f"{LABELS[key].replace('kappa', '$' + chr(92) + 'kappa$')} {_latex(result[key], 1, 3)}"
+            else f"{LABELS[key].replace('kappa', '$' + chr(92) + 'kappa$')} {_latex(key, result[key])}"
             for key in OVERALL
             if result[key]["value"] is not None
         ]
-        lines += [r"\hline", rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}} \\", r"\hline", r"\end{tabular}", ""]
-        columns, called = "r" * len(results["classes"]), " & ".join(name[0] for name in results["classes"])
-        lines += [rf"\begin{{tabular}}{{l{columns}}}", r"\hline", rf"True, in columns called & {called} \\", r"\hline"]
-        for of, counts in zip(results["classes"], result["confusion"], strict=True):
-            lines.append(f"{of} & {' & '.join(map(str, counts))} \\\\")
-        lines += [r"\hline", r"\end{tabular}", ""]
-    return "\n".join(lines)
+        caption = f"Scores by class, labels by {escaped(name)}" + (
+            f"; in brackets {escaped(intervals)}." * bool(results["intervals"]) or "."
+        )
+        foot = [[rf"\multicolumn{{5}}{{l}}{{{', '.join(shown)}}}"]]
+        if any(DAGGER in cell for cell in [*shown, *(cell for row in rows for cell in row)]):
+            foot.append([rf"\multicolumn{{5}}{{l}}{{{DAGGER} {ALIKE}; intervals over beats (Wilson)}}"])
+        head = ["Class", r"Se (\%)", r"+P (\%)", r"F1 (\%)", "Beats"]
+        tables.append(latex_table(caption, f"classes {name}", "lrrrr", head, rows, foot, f"{name}; {intervals}"))
+        counts = [
+            [escaped(of), *map(str, row)] for of, row in zip(results["classes"], result["confusion"], strict=True)
+        ]
+        head = ["True, in columns called", *(escaped(of[0]) for of in results["classes"])]
+        caption = f"Beats by true and called class, labels by {escaped(name)}."
+        tables.append(latex_table(caption, f"confusion {name}", "l" + "r" * len(counts), head, counts))
+    return "\n".join([NEEDS, *tables])
 
 
-def _latex(figure: Mapping[str, float | None], times: float, digits: int) -> str:
+def records_as_latex(results: Mapping[str, Any]) -> str:
+    """A LaTeX table of EC57's scores of each record, below them gross and average; "" where no record is named."""
+    tables = []
+    for name, result in results["maps"].items():
+        ec57 = result.get("ec57") or {}
+        if not ec57.get("records"):
+            continue
+        rows = [
+            [escaped(record), str(int(np.sum(each["confusion"]))), *_ec57_cells(each)]
+            for record, each in ec57["records"].items()
+        ]
+        foot = [[of, "", *_ec57_cells(ec57[of])] for of in ("gross", "average") if of in ec57]
+        head = ["Record", "Beats", *(rf"{escaped(key)} (\%)" for key in ECTOPIC_SCORES)]
+        caption = f"Scores of ANSI/AAMI EC57 by record, labels by {escaped(name)}."
+        tables.append(latex_table(caption, f"records {name}", "lr" + "r" * len(ECTOPIC_SCORES), head, rows, foot))
+    return "\n".join([NEEDS, *tables]) if tables else ""
+
+
+def _ec57_cells(scores: Mapping[str, float | None]) -> list[str]:
+    return ["--" if (value := scores[key]) is None else f"{100 * value:.2f}" for key in ECTOPIC_SCORES]
+
+
+def _latex(key: str, figure: Mapping[str, float | None], share: Share | None = None) -> str:
+    """A score with its interval; so many of so many beats, marked, where that over patients says nothing."""
     if figure["value"] is None:
         return "--"
-    text = f"{times * figure['value']:.{digits}f}"
-    if figure["low"] is None or figure["high"] is None:
-        return text
-    return f"{text} [{times * figure['low']:.{digits}f}, {times * figure['high']:.{digits}f}]"
+    return score_text(key, figure, share, digits=1).joined(DAGGER)

@@ -1,4 +1,4 @@
-"""The test beats of a run with their probabilities, kept beside its scores, so that anybody can compare and redraw."""
+"""The beats that a run was scored on, with their probabilities, kept so that anybody can compare and redraw."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toolbox.training.outputs import EpochResult
 from toolbox.utils import UserError, atomic_write
 
 ORIGIN = ("record", "patient", "symbol")  # strings of each beat, "" where a CSV file does not name them
@@ -33,18 +34,24 @@ class ScoredBeats:
     origin: Mapping[str, np.ndarray]
     names: tuple[str, ...]
 
+    @classmethod
+    def of(cls, outcome: EpochResult, origin: Mapping[str, np.ndarray], names: tuple[str, ...]) -> ScoredBeats:
+        """The beats of an epoch's result."""
+        return cls(outcome.ids.numpy(), outcome.labels.numpy(), outcome.probabilities.numpy(), origin, names)
+
     @property
     def called(self) -> np.ndarray:
         """(n,) the likeliest class of each beat."""
         return self.probabilities.argmax(axis=1)
 
 
-def beats_path(folder: Path, epoch: int) -> Path:
-    """The file of the test beats of an epoch: pred/test_beats_epN.npz, which NumPy alone reads."""
-    return folder / "pred" / f"test_beats_ep{epoch}.npz"
+def beats_path(folder: Path, epoch: int, part: str = "test") -> Path:
+    """The file of the beats of an epoch, which NumPy alone reads: pred/test_beats_epN.npz, or, where `part` is "val",
+    res/val_beats_epN.npz."""
+    return folder / ("pred" if part == "test" else "res") / f"{part}_beats_ep{epoch}.npz"
 
 
-def write_scored_beats(folder: Path, epoch: int, beats: ScoredBeats) -> Path:
+def write_scored_beats(folder: Path, epoch: int, beats: ScoredBeats, part: str = "test") -> Path:
     """Write the file of `beats_path`, about 10 bytes a beat; return its path."""
     arrays: dict[str, Any] = {
         "ids": beats.ids,
@@ -52,20 +59,20 @@ def write_scored_beats(folder: Path, epoch: int, beats: ScoredBeats) -> Path:
         "probabilities": beats.probabilities,
         **beats.origin,
     }
-    path = beats_path(folder, epoch)
+    path = beats_path(folder, epoch, part)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as handle:
         np.savez_compressed(handle, names=np.array(beats.names), **arrays)
     return path
 
 
-def read_scored_beats(folder: Path, epoch: int) -> ScoredBeats | None:
-    """The test beats of an epoch, in the order of their ids; None where an older version tested and kept none.
+def read_scored_beats(folder: Path, epoch: int, part: str = "test") -> ScoredBeats | None:
+    """The beats of an epoch, in the order of their ids; None where an older version tested and kept none.
 
     Raises:
         UserError: the file is damaged.
     """
-    path = beats_path(folder, epoch)
+    path = beats_path(folder, epoch, part)
     if not path.is_file():
         return None
     try:

@@ -20,3 +20,4 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+document.documentElement.dataset.ready = "yes";

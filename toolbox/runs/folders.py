@@ -40,6 +40,26 @@ class Run:
         return self.path.name
 
     @property
+    def title(self) -> str:
+        """The name that --name gave it; else the folder's."""
+        return self._label("name") or self.name
+
+    @property
+    def tags(self) -> list[str]:
+        """The words that --tag gave it."""
+        tags = self.options.get("tag")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+    @property
+    def remark(self) -> str:
+        """The remark that --note gave it, "" for none."""
+        return self._label("note")
+
+    def _label(self, key: str) -> str:
+        value = self.options.get(key)  # an edited file may hold anything
+        return value if isinstance(value, str) else ""
+
+    @property
     def page(self) -> Path:
         """Its report, written at the end of training and by --test."""
         return self.path / "report.html"
@@ -150,11 +170,11 @@ def select(runs: Iterable[Run], wanted: dict[str, Any], version: int | None) -> 
     raise UserError(f"no version {version} fits {flags or 'these flags'}{have}")
 
 
-def resume_command(run: Run, keys: Iterable[str]) -> str:
-    """The command line that resumes `run`, with as few of the flags `keys` as tell it from the other runs."""
+def naming_words(run: Run, keys: Iterable[str]) -> list[str]:
+    """The flags that name `run`, with as few of the flags `keys` as tell it from the other runs."""
     root = run.path.parents[2]
     runs = list_runs(root)
-    words = [*program_words(), "--resume", "latest", "--version", str(run.version)]
+    words = ["--version", str(run.version)]
     words += [] if root == Path("ecg_data") else ["--root-dir", str(root)]
     wanted: dict[str, Any] = {}
     for key in keys:
@@ -165,7 +185,12 @@ def resume_command(run: Run, keys: Iterable[str]) -> str:
         fitting = [other for other in runs if other.version == run.version]
         if all(other.path == run.path or not fits(other, wanted) for other in fitting):
             break
-    return shlex.join(words)
+    return words
+
+
+def resume_command(run: Run, keys: Iterable[str]) -> str:
+    """The command line that resumes `run`, see `naming_words`."""
+    return shlex.join([*program_words(), "--resume", "latest", *naming_words(run, keys)])
 
 
 def flag_words(name: str, value: Any) -> list[str]:
@@ -176,7 +201,7 @@ def flag_words(name: str, value: Any) -> list[str]:
 
 def remove_after(folder: Path, epoch: int) -> None:
     """Remove the files of epochs after `epoch`, which a run that is resumed there will write anew."""
-    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.json", "pred/*_ep*.*")
+    patterns = ("checkpoint_epoch*.pth.tar", "res/*_ep*.*", "pred/*_ep*.*")
     for path in (path for pattern in patterns for path in folder.glob(pattern)):
         digits = path.name.split(".")[0].rpartition("ep" if path.parent != folder else "epoch")[2]
         if digits.isdigit() and int(digits) > epoch:
@@ -192,6 +217,12 @@ def remove_leftovers(folder: Path) -> None:
 def fits(run: Run, wanted: dict[str, Any]) -> bool:
     """Whether the flags of a run equal those `wanted`; flags that are newer than the run were empty."""
     return all(run.options.get(key, value if not value else None) == value for key, value in wanted.items())
+
+
+def labelled(runs: Iterable[Run], title: str | None, tags: Iterable[str]) -> list[Run]:
+    """Those of the runs that have this name of --name, if one is given, and all of these tags."""
+    wanted = set(tags)
+    return [run for run in runs if (not title or run.title == title) and wanted <= set(run.tags)]
 
 
 def _names(runs: list[Run]) -> str:

@@ -7,12 +7,13 @@ stops the run before it is saved.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
+from toolbox.training.distributed import Processes
 from toolbox.utils import UserError
 
 ROWS = ("ids", "labels", "outputs")  # the names of the tensors of rows in a checkpoint
@@ -35,13 +36,15 @@ class EpochOutputs:
         self.labels: list[Tensor] = []
         self.outputs: list[Tensor] = []
         self.losses: list[Tensor] = []
-        self.sizes: list[int] = []  # rows of each batch
+        self.sizes: list[int] = []  # rows of each batch, over all processes
         self.rates: list[float] = []  # learning rate of the step that each batch belongs to
+        self.merged = 0  # batches at the start whose rows and losses are those of all processes
         self._begun = time.perf_counter()
         if state is not None:
             self.sizes, self.rates = list(state["sizes"]), list(state["rates"])
             self.ids, self.labels, self.outputs = ([state[name].to(device)] for name in ROWS)
             self.losses = list(state["losses"].to(device).unbind())
+            self.merged = len(self.sizes)
             self._begun -= state["seconds"]
             rows, batches = sum(self.sizes), len(self.sizes)
             if not (len(self.losses) == len(self.rates) == batches > 0 and min(self.sizes) > 0):
@@ -59,19 +62,48 @@ class EpochOutputs:
         """Time spent in the epoch, s; pauses between two processes are not counted."""
         return time.perf_counter() - self._begun
 
-    def add(self, ids: Tensor, labels: Tensor, outputs: Tensor, loss: Tensor, rate: float = 0.0) -> None:
-        """Add a batch."""
+    def add(
+        self, ids: Tensor, labels: Tensor, outputs: Tensor, loss: Tensor, rate: float = 0.0, rows: int | None = None
+    ) -> None:
+        """Add a batch, or this process's part of one of `rows`."""
         self.ids.append(ids)
         self.labels.append(labels)
         self.outputs.append(outputs.detach())
         self.losses.append(loss.detach())
-        self.sizes.append(len(labels))
+        self.sizes.append(len(labels) if rows is None else rows)
         self.rates.append(rate)
 
     def joined(self) -> tuple[Tensor, Tensor, Tensor]:
         """Ids, labels and logits of all rows so far, in the order of the batches."""
         ids = torch.cat([part.to(self.ids[-1].device) for part in self.ids])
         return ids, torch.cat(self.labels), torch.cat(self.outputs)
+
+    def merge(self, processes: Processes) -> None:
+        """Exchange rows and losses, so that all that was added is as one process alone would have added it."""
+        if processes.size == 1 or self.merged == self.batches:
+            return
+        sizes, before = self.sizes[self.merged :], sum(self.sizes[: self.merged])
+        parts = [processes.part(size) for size in sizes]
+        counts = torch.tensor([part.stop - part.start for part in parts])
+        numbers = torch.arange(len(sizes)).repeat_interleave(counts)  # the batch of each row
+        new = [tensor[before:].cpu() for tensor in self.joined()]
+        if not processes.first:  # all have computed these; one speaks for them
+            own = ~torch.tensor([part.whole for part in parts])[numbers]
+            numbers, new = numbers[own], [tensor[own] for tensor in new]
+        gathered = [torch.cat(column) for column in zip(*processes.gather([numbers, *new]), strict=True)]
+        order = gathered[0].argsort(stable=True)
+        for lists, rows in zip((self.ids, self.labels, self.outputs), gathered[1:], strict=True):
+            whole = [rows[order].to(lists[-1].device)]
+            lists[:] = [torch.cat(lists)[:before], *whole] if before else whole
+        losses = processes.sum(torch.stack(self.losses[self.merged :]))
+        self.losses[self.merged :] = list(losses.unbind())
+        self.merged = self.batches
+
+    def loss_curve(self, points: int = 20) -> list[tuple[float, float]]:
+        """The loss within the epoch: (share of its batches, mean over the batches since the point before)."""
+        losses, batches = torch.stack(self.losses).double().cpu(), len(self.losses)
+        ends = sorted({-(-batches * k // points) for k in range(1, points + 1)})
+        return [(end / batches, float(losses[start:end].mean())) for start, end in zip([0, *ends], ends, strict=False)]
 
     def mean_loss(self) -> float:
         """The mean loss over the rows; summed up on the CPU, as not every device has float64."""
@@ -136,12 +168,14 @@ class EpochOutputs:
 
 @dataclass
 class EpochResult:
-    """Scores of an epoch; the id, label and probabilities of each row, in the order of the batches, on the CPU."""
+    """Scores of an epoch; the id, label and probabilities of each row, in the order of the batches, on the CPU; of a
+    training epoch the loss within it, see EpochOutputs.loss_curve."""
 
     scores: dict[str, Any]
     ids: Tensor
     labels: Tensor
     probabilities: Tensor
+    losses: list[tuple[float, float]] = field(default_factory=list)
 
     def predictions(self) -> dict[str, list[int]]:
         """{beat id: [predicted, true]}."""

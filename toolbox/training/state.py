@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from toolbox.logger import Experiment
 from toolbox.optimizers import load_optimizer
+from toolbox.training.distributed import ALONE, Processes
 from toolbox.training.outputs import EpochOutputs
 from toolbox.training.step import OptimizerStep
 from toolbox.utils.aami import KAGGLE_ROW
@@ -26,6 +27,7 @@ class TrainContext:
         class_names: one for each logit.
         device: the device of the model; batches are moved there.
         bf16: run under bfloat16 autocast.
+        processes: that share the batches; by default this one alone.
     """
 
     model: nn.Module
@@ -33,6 +35,7 @@ class TrainContext:
     class_names: tuple[str, ...]
     device: torch.device
     bf16: bool = False
+    processes: Processes = ALONE
 
 
 @dataclass

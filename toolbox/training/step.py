@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from toolbox.schedulers import LRSchedule
+from toolbox.training.distributed import ALONE, Processes
 
 
 class WeightEMA:
@@ -62,6 +63,7 @@ class OptimizerStep:
         accumulate: batches per step; their losses are averaged.
         clip: the longest gradient (norm over all weights) that a step takes, None for any.
         average: moved after each step, or None.
+        processes: whose gradients are summed.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class OptimizerStep:
         accumulate: int = 1,
         clip: float | None = None,
         average: WeightEMA | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -79,6 +82,7 @@ class OptimizerStep:
         self.accumulate = accumulate
         self.clip = clip
         self.average = average
+        self.processes = processes
         self.waiting = 0  # batches since the last step
 
     def backward(self, loss: Tensor, last: bool) -> None:
@@ -95,6 +99,7 @@ class OptimizerStep:
         if self.waiting > 1:  # the last group of an epoch may be smaller than the others
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
             torch._foreach_div_(gradients, float(self.waiting))
+        self.processes.sum_gradients(self.model)
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()

@@ -13,9 +13,13 @@ EXTRAS = {  # extra of pyproject.toml -> modules it brings
     "train": ("torch", "sklearn", "matplotlib", "tensorboard", "gdown"),
     "onnx": ("onnx", "onnxruntime"),
     "formats": ("ecgdatakit", "pydicom"),
+    "explain": ("captum",),
     "completion": ("argcomplete",),
 }
-REQUIREMENTS = {"formats": "requirements-formats.txt"}  # of an extra that requirements.txt does not bring
+REQUIREMENTS = {
+    "formats": "requirements-formats.txt",
+    "explain": "requirements-explain.txt",
+}  # of an extra that requirements.txt does not bring
 
 
 def program_words() -> list[str]:

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from loaders.beats.features.alignment import QRS, align, extract_windows, likeness
+from loaders.dsp.medians import median
 
 USUAL = 0.8  # s, the interval whose logarithm counts as 0: 75 beats a minute
 RECENT = 10  # intervals before a beat that make its recent mean
@@ -49,7 +50,7 @@ class FeatureInput:
     @cached_property
     def dominant(self) -> np.ndarray:
         """(n,) bool: beats whose QRS complex resembles the recording's median one in the first lead."""
-        return likeness(self.complexes, np.median(self.complexes, axis=0))[:, 0] > DOMINANT
+        return likeness(self.complexes, median(self.complexes, axis=0))[:, 0] > DOMINANT
 
     def around_peaks(self, before: float, after: float) -> np.ndarray:
         """(n, leads, samples): the signal from `before` s ahead of each aligned R peak to `after` s behind it."""

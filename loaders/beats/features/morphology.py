@@ -15,6 +15,7 @@ from loaders.beats.features.alignment import likeness, template
 from loaders.beats.features.base import FeatureGroup, FeatureInput, by_lead
 from loaders.beats.features.rr import FAR, clipped_intervals, lateness, rolling
 from loaders.beats.windows import cut_windows
+from loaders.dsp.medians import median
 
 BEAT = (0.25, 0.40)  # s before and after the R peak, as the next
 WIDTH = (0.14, 0.20)
@@ -36,12 +37,12 @@ def shape(recording: FeatureInput) -> np.ndarray:
     columns = []
     for lead in range(x.shape[1]):
         beat = x[:, lead]
-        median = np.median(beat, axis=0) if len(beat) else np.zeros(before + after)
-        columns += [likeness(beat[:, part], median[part]) for part in (qrs, slice(None), p_wave)]
+        usual = median(beat, axis=0) if len(beat) else np.zeros(before + after)
+        columns += [likeness(beat[:, part], usual[part]) for part in (qrs, slice(None), p_wave)]
         columns += [likeness(beat[:, qrs], np.roll(beat[:, qrs], 1, axis=0))]
-        columns += [np.log((np.ptp(beat[:, part], axis=1) + 0.05) / (np.ptp(median[part]) + 0.05)) for part in (qrs,)]
-        columns += [np.log((np.abs(beat[:, qrs]).mean(axis=1) + 0.02) / (np.abs(median[qrs]).mean() + 0.02))]
-        columns += [np.log((np.ptp(beat[:, p_wave], axis=1) + 0.02) / (np.ptp(median[p_wave]) + 0.02))]
+        columns += [np.log((np.ptp(beat[:, part], axis=1) + 0.05) / (np.ptp(usual[part]) + 0.05)) for part in (qrs,)]
+        columns += [np.log((np.abs(beat[:, qrs]).mean(axis=1) + 0.02) / (np.abs(usual[qrs]).mean() + 0.02))]
+        columns += [np.log((np.ptp(beat[:, p_wave], axis=1) + 0.02) / (np.ptp(usual[p_wave]) + 0.02))]
     return np.stack(columns, axis=1)
 
 
@@ -58,13 +59,14 @@ def qrs(recording: FeatureInput) -> np.ndarray:
         return np.zeros((0, len(QRS_NAMES) * leads))
     beats, usual = recording.complexes, recording.dominant
     wholes, wides = (recording.around_peaks(*part) for part in (BEAT, WIDTH))
-    wides = wides - np.median(wides, axis=-1, keepdims=True)
+    wides = wides - median(wides)[..., None]
     width = peakedness(wides, recording.rate) - peakedness(template(wides, usual), recording.rate)  # (n, leads)
     spread = np.linspace(0, n - 1, min(n, SAMPLED)).astype(int)
     columns = [likeness(beats, template(beats, usual)), width, likeness(wholes, template(wholes, usual))]
     unit = beats - beats.mean(axis=-1, keepdims=True)
     unit = unit / (np.linalg.norm(unit, axis=-1, keepdims=True) + 1e-6)
-    near = [(unit * np.roll(unit, k, axis=0)).sum(axis=-1) > ALIKE for k in range(-BESIDE, BESIDE + 1) if k]
+    before = [(unit * np.roll(unit, k, axis=0)).sum(axis=-1) > ALIKE for k in range(1, BESIDE + 1)]
+    near = [*before, *(np.roll(one, -k, axis=0) for k, one in enumerate(before, 1))]
     columns += [np.mean(near, axis=0)]
     alike = [(unit[:, lead] @ unit[spread, lead].T > ALIKE).mean(axis=1) for lead in range(leads)]
     columns += [np.stack(alike, axis=1)]
@@ -94,7 +96,7 @@ def pwave(recording: FeatureInput) -> np.ndarray:
         one, distance = like[:, lead], away[:, lead]
         steady = rolling(one * weight, FAR, np.sum) / rolling(weight, FAR, np.sum)
         columns += [one - unlike[:, lead], distance - away_early[:, lead], one, height[:, lead], place[:, lead]]
-        columns += [rolling(one, FAR, np.median), steady, one - steady, distance - rolling(distance, FAR, np.median)]
+        columns += [rolling(one, FAR, median), steady, one - steady, distance - rolling(distance, FAR, median)]
     return np.stack(columns, axis=1)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loaders.beats.features.base import USUAL, FeatureGroup, FeatureInput, around, following, intervals, recent_mean
+from loaders.dsp.medians import median
 
 WIDE = (21, 81)  # beats around a beat, itself in the middle, that make its local rhythm
 EARLY = 0.88  # of the local interval; a shorter one is early
@@ -41,7 +42,7 @@ def rhythm(recording: FeatureInput) -> np.ndarray:
     after, columns = following(rr), []
     for width in WIDE:
         near = around(rr, width)  # (n, width)
-        local = np.median(near, axis=1)
+        local = median(near)
         relative = np.log(near / local[:, None])
         columns += [np.log(local / USUAL), np.log(rr / local), np.log(after / local)]
         columns += [relative.std(axis=1), np.abs(np.diff(relative, axis=1)).mean(axis=1)]
@@ -53,7 +54,7 @@ def rhythm(recording: FeatureInput) -> np.ndarray:
 def pattern(recording: FeatureInput) -> np.ndarray:
     """(n, 16): the intervals from 7 before to 8 after the beat's own, each against the local median of 21."""
     rr = intervals(recording.times)
-    local = np.median(around(rr, WIDE[0]), axis=1)
+    local = median(around(rr, WIDE[0]))
     return np.log(around(rr, 2 * REACH + 1)[:, 1:] / local[:, None])
 
 
@@ -98,9 +99,9 @@ def tempo(recording: FeatureInput) -> np.ndarray:
     columns += [np.log(before / recent_mean(before)), np.log(before / rolling(before, NEAR, np.mean))]
     columns += [np.log(after / before), late.local]
     columns += [np.log(before / quantile(percent)) for percent in (80, 95, 15)]
-    columns += [np.log(before / rolling(before, NEAR, np.median))]
-    columns += [rolling(log, NEAR, np.std), rolling(change, NEAR, np.median)]
-    columns += [np.log(quantile(90) / rolling(before, FAR, np.median))]
+    columns += [np.log(before / rolling(before, NEAR, median))]
+    columns += [rolling(log, NEAR, np.std), rolling(change, NEAR, median)]
+    columns += [np.log(quantile(90) / rolling(before, FAR, median))]
     columns += [np.roll(late.local, -k) for k in BEHIND]  # the first and last beats see the other end: no matter
     return np.stack([*columns, log - np.roll(log, 1)], axis=1)
 

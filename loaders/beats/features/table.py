@@ -10,6 +10,7 @@ from loaders.beats.features.base import FeatureGroup, FeatureInput
 from loaders.beats.features.causal import PAST, TEMPO_PAST
 from loaders.beats.features.morphology import PWAVE, QRS_GROUP, SHAPE
 from loaders.beats.features.rr import PATTERN, RHYTHM, RR, RR_PAST, TEMPO
+from loaders.beats.features.waves import FORM
 from toolbox.utils.registry import check_name
 
 FEATURES: dict[str, FeatureGroup] = {
@@ -21,6 +22,7 @@ FEATURES: dict[str, FeatureGroup] = {
     "tempo": TEMPO,
     "qrs": QRS_GROUP,
     "pwave": PWAVE,
+    "form": FORM,
     "past": PAST,
     "tempo_past": TEMPO_PAST,
 }

@@ -11,14 +11,17 @@ from args import parse_args
 from loaders import get_loader
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.segment_record import read_rows, rows_of
-from loaders.beats.spliced import (
+from loaders.beats.splice_rhythms import (
     BEATS,
-    EVERY,
-    SPLICES,
     atrial_rhythm,
     block_rhythm,
-    bursts,
     fibrillation_rhythm,
+    symmetric_rhythm,
+)
+from loaders.beats.spliced import (
+    EVERY,
+    SPLICES,
+    bursts,
     is_spliced,
     join,
     noisy,
@@ -54,7 +57,12 @@ def source(atrial: int = 20, aux: list[str] | None = None) -> tuple[Record, np.n
     return one, signal, at, labels
 
 
-RHYTHMS = {"atrial": atrial_rhythm, "block": block_rhythm, "fibrillation": fibrillation_rhythm}
+RHYTHMS = {
+    "atrial": atrial_rhythm,
+    "symmetric": symmetric_rhythm,
+    "block": block_rhythm,
+    "fibrillation": fibrillation_rhythm,
+}
 
 
 @pytest.mark.parametrize("kind", RHYTHMS)
@@ -77,6 +85,11 @@ def test_what_each_rhythm_is() -> None:
     for rhythm in drawn:
         rr = {label: np.median([rr for each, rr in rhythm if each == label]) for label in (0, 1)}
         assert rr[1] < rr[0]
+    even = [np.array([label for label, _ in symmetric_rhythm(np.random.default_rng(seed))]) for seed in range(200)]
+    share = np.array([labels.mean() for labels in even])
+    assert share.mean() == pytest.approx(0.5, abs=0.06) and share.std() > 0.2  # neither class is the usual one
+    runs = [np.diff(np.flatnonzero(np.diff(labels, prepend=-1, append=-1))).mean() for labels in even]
+    assert min(runs) < 2 and max(runs) > 25
     block = [block_rhythm(np.random.default_rng(seed)) for seed in range(20)]
     ratio = [np.quantile(rr, 0.98) / np.median(rr) for rr in ([rr for _, rr in rhythm] for rhythm in block)]
     assert all(label == 0 for rhythm in block for label, _ in rhythm) and np.median(ratio) > 1.6
@@ -108,13 +121,13 @@ def test_noise_comes_in_bursts_and_leaves_the_beats_where_they_are() -> None:
 
 
 def test_every_kind_is_made_of_a_record_that_has_what_it_takes() -> None:
-    made = {one.name for one in splices(*source(), RATE, dict.fromkeys(SPLICES, 1))}
+    made = {one.name for one in splices(*source(), RATE, dict.fromkeys(SPLICES, 1), 2)}
     assert made == {f"r+{kind}0" for kind in SPLICES}
     assert tuple(SPLICES) == SPLICE_NAMES
 
 
 def test_the_same_record_gives_the_same_patients_and_those_of_a_kind_differ() -> None:
-    one, two = (list(splices(*source(), RATE, ALL)) for _ in range(2))
+    one, two = (list(splices(*source(), RATE, ALL, 2)) for _ in range(2))
     names = ["r+atrial0", "r+atrial1", "r+block0", "r+fibrillation0", "r+noisy0", "r+noisy1"]
     assert [made.name for made in one] == names
     assert all(np.array_equal(a.signal, b.signal) for a, b in zip(one, two, strict=True))
@@ -122,10 +135,10 @@ def test_the_same_record_gives_the_same_patients_and_those_of_a_kind_differ() ->
 
 
 def test_records_that_lack_what_a_kind_needs_give_none() -> None:
-    assert {made.name for made in splices(*source(atrial=4), RATE, KINDS)} == {"r+block0", "r+fibrillation0"}
-    assert {made.name for made in splices(*source(aux=["(AFIB"]), RATE, KINDS)} == {"r+block0"}
+    assert {made.name for made in splices(*source(atrial=4), RATE, KINDS, 2)} == {"r+block0", "r+fibrillation0"}
+    assert {made.name for made in splices(*source(aux=["(AFIB"]), RATE, KINDS, 2)} == {"r+block0"}
     record, signal, at, labels = source()
-    assert not list(splices(record, signal, at, np.full_like(labels, 2), RATE, KINDS))
+    assert not list(splices(record, signal, at, np.full_like(labels, 2), RATE, KINDS, 2))
 
 
 def test_rows_of_spliced_patients_come_behind_the_records_own() -> None:

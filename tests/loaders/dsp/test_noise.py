@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+from scipy.signal import butter, sosfilt
 
 from loaders.dsp.chunks import Chunker, iter_chunks
-from loaders.dsp.noise import NOISY, WINDOW, LeadReader, doubt_per_beat
+from loaders.dsp.noise import NOISY, WINDOW, LeadReader, doubt_per_beat, regular
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.io.wfdb_record import read_wfdb
+from loaders.sources.synthetic import patient_record
 from tests.conftest import CASES, RECORDS, needs_cases, needs_records
 
 
@@ -127,3 +129,45 @@ def test_doubts_are_divided_by_the_beats_of_the_ten_seconds_around() -> None:
     assert doubt_per_beat(counts)[20] == pytest.approx(3 / WINDOW)
     counts[1] = 2.0
     assert doubt_per_beat(counts)[20] == pytest.approx(3 / (2 * WINDOW))
+
+
+def test_a_rhythm_is_regular_where_no_beat_lacks_or_comes_early() -> None:
+    beats = np.arange(180, 60 * 360, 300)
+    assert regular(beats, 0, 60)[5:55].all()
+    lacking = regular(np.delete(beats, 36), 0, 60)  # the beat at 30.5 s
+    assert lacking[6:25].all() and not lacking[26:36].any() and lacking[37:54].all()
+    early = regular(np.insert(beats, 36, beats[35] + 120), 0, 60)
+    assert early[6:24].all() and not early[25:35].any() and early[36:54].all()
+    silent = regular(beats[beats < 30 * 360], 0, 60)
+    assert silent[5:25].all() and not silent[26:].any() and not regular(beats[:0], 0, 60).any()
+    assert regular(beats, 20 * 360, 40).tolist() == regular(beats, 0, 60)[20:].tolist()
+
+
+@needs_records
+def test_doubts_count_less_where_the_rhythm_is_regular(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some noise on record 100: its beats can be read, and the network says what it doubts besides."""
+    signal = read_wfdb(RECORDS / "100").signal[: 120 * 360, 0].astype(np.float64)
+    motion = butter(2, (1, 10), "bandpass", fs=360, output="sos")
+    noise = sosfilt(motion, np.random.default_rng(1).standard_normal(40 * 360))
+    signal[40 * 360 : 80 * 360] += 0.13 * noise / noise.std()
+    doubt, shut = read(signal)
+    assert shut == [] and doubt.max() < NOISY
+    monkeypatch.setattr("loaders.dsp.noise.WHERE_REGULAR", 1.0)
+    doubt, shut = read(signal)
+    assert sum(stop - start for start, stop in shut) > 10 and doubt.max() > NOISY
+
+
+@needs_records
+@pytest.mark.parametrize("kind", [0.0, np.nan], ids=["flat", "missing"])
+@pytest.mark.parametrize("name", ["119", "213"])
+def test_after_a_flat_stretch_beats_are_no_noise(name: str, kind: float) -> None:
+    signal = read_wfdb(RECORDS / name).signal[: 120 * 360, 0]
+    at = 60 * 360
+    doubt, noise = read(np.concatenate([signal[:at], np.full(20 * 360, kind), signal[at:]]))
+    assert noise == [] and doubt.max() < NOISY
+
+
+def test_a_synthetic_patient_can_be_read() -> None:
+    record = patient_record(6, 5, np.random.SeedSequence(1))
+    for number in (0, 1):
+        assert sum(stop - start for start, stop in read(record.signal[:, number])[1]) < 0.05 * 300

@@ -47,3 +47,14 @@ def test_mcnemar_by_hand():
     assert mcnemar(0, 5) == pytest.approx(2 * 0.5**5)
     assert mcnemar(4, 4) == 1.0
     assert mcnemar(0, 0) == 1.0
+
+
+def test_a_class_of_one_patient_alone_has_no_interval() -> None:
+    first, second = np.zeros((3, 2, 2), dtype=int), np.zeros((3, 2, 2), dtype=int)
+    first[:, 0, 0] = second[:, 0, 0] = 10
+    first[0, 1] = [5, 5]
+    second[0, 1] = [0, 10]
+    second[1, 0] = [9, 1]
+    differences = paired_differences(first, second, ("a", "b"))
+    assert differences["Se b"] == (0.5, None, None, None)  # all beats of b are the first patient's
+    assert differences["+P b"].low is not None and differences["accuracy"].low is not None  # two patients' calls

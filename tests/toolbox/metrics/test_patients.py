@@ -81,8 +81,16 @@ def test_the_files_say_the_same(tested: tuple[Path, dict]) -> None:
     assert (DE_CHAZAL, f"EC57 record {record}", "VEB Se") in cell
     latex = (run / "pred" / "scores_ep1.tex").read_text()
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
-    assert re.search(rf"^Normal & {100 * scores['per_class']['Normal']['Se']['value']:.1f} \[", latex, re.MULTILINE)
+    assert scores["per_class"]["Normal"]["Se"]["value"] == 1.0  # every beat is called so: no draw of patients differs
+    beats = f"{scores['per_class']['Normal']['beats']:,}"
+    assert re.search(rf"^Normal & {beats} of {beats} \[\d+\.\d, 100\.0\]\$\^\\dagger\$ & ", latex, re.MULTILINE)
+    assert latex.count("intervals over beats (Wilson)") == 2
     assert not re.search(r"^[^%\n].*(?<!\\)%", latex, re.MULTILINE)  # per cent signs are comments but where escaped
+    records = (run / "pred" / "records_ep1.tex").read_text()
+    assert records.count(r"\begin{table}") == records.count(r"\bottomrule") == 2 and r"\hline" not in records + latex
+    each = scores["ec57"]["records"][record]
+    beats, sensitivity = np.sum(each["confusion"]), 100 * each["VEB Se"]
+    assert f"{record} & {beats} & {sensitivity:.2f} & " in records and "\ngross &  & " in records
     assert (run / "pred" / "reliability_ep1.png").stat().st_size > 1000
 
 
@@ -122,4 +130,4 @@ def test_test_prints_it_all(tested: tuple[Path, dict], capsys: pytest.CaptureFix
     assert ["Normal", *map(str, result["test"]["confusion"][0])] in lines
     for record, each in result["patients"]["maps"][EC57_MAP]["ec57"]["records"].items():
         assert [record, str(np.sum(each["confusion"]))] in [line[:2] for line in lines]
-    assert "Reliability: what a probability is worth, epoch 1" in (run / "report.html").read_text()
+    assert "Reliability: how often a probability came true" in (run / "report.html").read_text()

@@ -1,0 +1,40 @@
+"""Leads of a record alone, and the figures of several runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.new_patients import BOTH, FIRST, SECOND, Outcomes, choices_of, leads_alone
+from loaders.beats.table import Beats
+from tests.loaders.beats.test_spliced import source
+
+
+def test_a_lead_alone_is_the_record_with_one_channel() -> None:
+    record, *_ = source()
+    record.digital, record.gain = record.digital * [1, 2], np.array([200.0, 100.0])
+    second = leads_alone(record, [1])
+    assert second.leads == ["V1"] and second.digital.shape == (len(record.digital), 1)
+    assert np.array_equal(second.signal[:, 0], record.signal[:, 1]) and record.leads == ["MLII", "V1"]
+    assert choices_of(record, 1) == {"MLII": [0], "V1": [1], FIRST: [0], SECOND: [1]}
+    record.leads = ["V5", "MLII"]
+    assert choices_of(record, 2) == {BOTH: [1, 0]} and choices_of(record, 1)[FIRST] == [1]
+
+
+def beats_of(record: str, labels: list[int]) -> Beats:
+    n = len(labels)
+    names = np.full(n, record)
+    y, symbol = np.array(labels), np.array(list("NAVF"))[labels]
+    return Beats(np.zeros((n, 1, 4)), y, np.zeros(n, np.int16), names, names, np.arange(n), symbol, None, 400.0 + y)
+
+
+def test_figures_are_of_all_records_beats_with_and_without_one() -> None:
+    outcomes = Outcomes()
+    perfect = np.eye(4)
+    outcomes.add(beats_of("100", [0, 0, 1, 2, 3]), [perfect[[0, 0, 1, 2, 3]], perfect[[0, 0, 0, 2, 2]]])
+    outcomes.add(beats_of("232", [0, 1, 1]), [perfect[[0, 1, 0]], perfect[[0, 1, 1]]])
+    one, two = outcomes.figures()
+    assert one["S Se"] == pytest.approx(2 / 3) and one["S +P"] == 1.0 and one["accuracy"] == pytest.approx(7 / 8)
+    assert two["S F1"] == pytest.approx(0.8) and two["V +P"] == pytest.approx(0.5)
+    assert outcomes.figures("232")[0]["S F1"] == 1.0 and outcomes.figures("232")[1]["S Se"] == 0.0
+    assert set(one["EC57 gross"]) == set(one["EC57 average"])
