@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from toolbox.losses import mixed_loss
 from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores, waited
 from toolbox.optimizers import learning_rate
 from toolbox.reports.console import batch_bar, epoch_header, epoch_row, print_predictions, stop_line
+from toolbox.reports.null_logger import NullLogger
 from toolbox.reports.run_files import write_val_results
-from toolbox.reports.tensorboard import NullLogger
 from toolbox.runs.checkpoint import LATEST, save_checkpoint, save_epoch
 from toolbox.training.distributed import ALONE
 from toolbox.training.outputs import EpochOutputs, EpochResult
@@ -86,7 +86,8 @@ def run_epoch(
     meters["loss"].update(outputs.mean_loss() if training else criterion(logits, y), len(y))
     scores = {"loss": meters["loss"].avg, **evaluate(meters["confusion"].value(), context.class_names)}
     scores["seconds"] = outputs.seconds
-    return EpochResult(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu())
+    curve = outputs.loss_curve() if training else []
+    return EpochResult(scores, ids.cpu(), y.cpu(), logits.softmax(dim=1).cpu(), curve)
 
 
 def train(
@@ -143,10 +144,12 @@ class Training(TrainingState):
     Attributes:
         after_epoch: called once the scores of an epoch are written.
         best_result: of the validation of the best epoch, None where another process ran it.
+        within: the loss within the last epoch, see EpochOutputs.loss_curve.
     """
 
     after_epoch: Callable[[], object] = lambda: None
     best_result: EpochResult | None = None
+    within: list[tuple[float, float]] = field(default_factory=list)
 
     def fit(
         self,
@@ -229,6 +232,7 @@ class Training(TrainingState):
         outputs, self.interrupted = self.interrupted, None
         trained = train(self.context, self.batches, self.stepper, title, outputs, after_step)
         self.epoch += 1
+        self.within = trained.losses
         if self.batches.losses is not None:  # --prune chooses rows by their last loss
             likelihood = trained.probabilities.gather(1, trained.labels.unsqueeze(1)).squeeze(1)  # (n,)
             self.batches.record_losses(trained.ids, -likelihood.clamp(min=1e-12).log())
@@ -259,6 +263,7 @@ class Training(TrainingState):
         left = sum(seconds) / len(trained) * (epochs - self.epoch)
         names, best = self.context.class_names, self._is_best()
         print(epoch_row(self.epoch, epochs, trained[-1], val, self.monitor, names, best, left), flush=True)
+        board.within(self.epoch, self.within)
         board.scalars("train", trained[-1], self.epoch)
         board.scalars("val", val, self.epoch)
         board.learning_rate(trained[-1]["lr"], self.epoch)

@@ -162,8 +162,7 @@ def card(name: str, facts: Mapping[str, Any], digests: Mapping[str, str]) -> str
         "",
         f"**For** {facts['for']} {facts['reads']}",
         "",
-        f"**Trained on** {facts['trained_on']}: {len(origin['recordings'])} recordings "
-        f"({', '.join(origin['recordings'])}).",
+        f"**Trained on** {facts['trained_on']}.",
         "",
         "```bash",
         facts["command"],
@@ -171,7 +170,7 @@ def card(name: str, facts: Mapping[str, Any], digests: Mapping[str, str]) -> str
         "```",
         "",
         f"Run `{origin['run']}`, epoch {origin['epoch']}, {origin['weights']:,} weights and numbers of scaling; commit "
-        f"{origin['commit']}.",
+        f"{origin['commit']}. It learned from {by_database(origin['recordings'])}.",
         "",
         "## Figures",
         "",
@@ -193,6 +192,15 @@ def card(name: str, facts: Mapping[str, Any], digests: Mapping[str, str]) -> str
         *files,
     ]
     return "\n".join(lines) + "\n"
+
+
+def by_database(names: list[str]) -> str:
+    """Names of recordings as "mitdb 101 106; svdb 800": each database once."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        database, _, record = name.rpartition("/")
+        groups.setdefault(database or "mitdb", []).append(record)
+    return "; ".join(f"{database} {' '.join(records)}" for database, records in groups.items())
 
 
 def write_cards() -> None:

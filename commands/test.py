@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from args import FREE_FLAGS, database_names
+from commands.adapted import adapted_outcome
 from commands.build import build
 from commands.guide import guide_to
 from commands.imported import imported_run
 from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
+from commands.trackers import check_trackers, final_scores, hyperparameters, open_board, score_names
 from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.patients import UNKNOWN_WARNING
 from toolbox.logger import Experiment
@@ -26,7 +28,6 @@ from toolbox.reports.run_page import write_page
 from toolbox.reports.score_lines import as_lines, other_scores
 from toolbox.reports.score_tables import patient_results, write_patient_results
 from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
-from toolbox.reports.tensorboard import get_board
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.folders import Run
 from toolbox.runs.resume import load_resume_checkpoint
@@ -82,14 +83,17 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     if not state["log"]["logged"]["val"]:
         raise UserError(f"{run.name} has finished no epoch yet; there is nothing to score")
     folder = results_folder(run, args.test_on)
+    check_trackers(args)
     built = build(args)
     built.load_model(state, run)
     data, names, epoch = built.data, built.context.class_names, state["epoch"]
     outcome = test(built.context, built.evaluation_batches(data.test))
+    outcome = adapted_outcome(outcome, data.test, built, args.adapt)
     scores = outcome.scores
     held_out = None
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
+        held_out = adapted_outcome(held_out, data.val, built, args.adapt)
     origin = data.test.origin(outcome.ids)
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
     patients = patient_results(epoch, outcome, origin, names, args.split, held_out, unit)
@@ -106,7 +110,7 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
         write_wrong_beats(built, folder, "test", epoch, outcome)
         if args.given & {one.name for one in fields(FigureOptions)}:  # the curves of training as well
             write_pictures(run.path, Experiment.from_json(run.path / "logger.json").logged, style)
-        written.append(show_test(run, args.tensorboard, epoch, outcome, names, state["best"]))
+        written.append(show_test(run, args, epoch, outcome, names, state["best"]))
     for warning in data.warnings:
         note(warning)
     print("\n".join(f"{what} {printable(each)}" for what, each in zip(("written", "report:"), written, strict=False)))
@@ -133,11 +137,12 @@ def results_folder(run: Run, test_on: list[str]) -> Path:
 
 
 def show_test(
-    run: Run, tensorboard: bool, epoch: int, outcome: EpochResult, names: tuple[str, ...], best: dict[str, Any] | None
+    run: Run, args: Namespace, epoch: int, outcome: EpochResult, names: tuple[str, ...], best: dict[str, Any] | None
 ) -> Path:
-    """Add the test scores to the run's TensorBoard files and to its page; the page."""
-    board = get_board(run.path / "tensorboard", tensorboard, None)  # the curves may reach beyond this epoch
+    """Add the test scores to what its trackers show and to its page; the page."""
+    board = open_board(args, run, None)  # the curves may reach beyond this epoch
     board.scalars("test", outcome.scores, epoch)
+    board.hparams(hyperparameters(run), final_scores(run, outcome.scores, "test_"), score_names(run))
     confusion = np.array(outcome.scores["confusion"])
     board.pictures("test", confusion, outcome.probabilities.numpy(), outcome.labels.numpy(), names, epoch)
     board.close()

@@ -17,13 +17,14 @@ from commands.guide import guide_to
 from commands.index import refresh_index
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options, open_run
+from commands.trackers import check_trackers, final_scores, hyperparameters, open_board, score_names
 from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.summary import missing_classes
 from toolbox.reports.console import aligned, class_counts, scores_table
+from toolbox.reports.null_logger import NullLogger
 from toolbox.reports.run_files import write_pictures
 from toolbox.reports.run_page import write_page
 from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
-from toolbox.reports.tensorboard import NullLogger, get_board, summary_writer
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
 from toolbox.runs.claim import claim_run_dir, removed_on_failure
@@ -89,8 +90,7 @@ def train_run(
     args = with_pretrained_inputs(args)
     built = build_by_all(args, processes)
     training = built.training()
-    if args.tensorboard:
-        summary_writer()  # refuse before there is a run where it is not installed
+    check_trackers(args)  # before there is a run
     wanted = int(args.version) if args.version not in (None, "bump") else None
     runs = Path(args.root_dir) / args.dataset / "runs"
     path, version = of_first(processes, lambda: claim_run_dir(runs, extract_name(args), wanted))
@@ -179,7 +179,7 @@ def fit(built: BuiltRun, training: Training, run: Run) -> dict[str, Any]:
     first = built.context.processes.first
     if first:
         refresh_index(run.path.parent)
-    board = get_board(run.path / "tensorboard", options.tensorboard and first, training.epoch + 1)
+    board = open_board(built.args, run, training.epoch + 1, enabled=first)
     try:
         board.graph(training.context.model, built.data.val[0].inputs(training.context.device))
         training.redraw(board)
@@ -213,7 +213,7 @@ def finish(built: BuiltRun, training: Training, run: Run, board: NullLogger) -> 
     """The curves, wrong beats and page of a run that has come to its last epoch."""
     logged, best = training.log.logged, training.best or {}
     entry = training.log.at("val", best["epoch"]) or {}
-    board.hparams(logged["hyperparams"], entry)
+    board.hparams(hyperparameters(run), final_scores(run, entry), score_names(run))
     board.close()
     write_pictures(run.path, logged, built.options.figures)
     keep_validation(built, training, run)

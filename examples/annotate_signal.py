@@ -1,9 +1,9 @@
 """Annotate a recording and print what was found, beat by beat.
 
-python -m examples.annotate_signal RUN 100.hea
+python -m examples.annotate_signal two-lead 100.hea
 python -m examples.annotate_signal model.onnx belt.csv 250     (samples per second, where the file does not state them)
 
-RUN is the folder of a trained run, a checkpoint or an exported .onnx file.
+The network is one that comes with the program, the folder of a trained run, a checkpoint or an exported .onnx file.
 For research and teaching, not for diagnosis.
 """
 

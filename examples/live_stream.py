@@ -1,15 +1,16 @@
 """Annotate samples as they come: numbers on standard input, in mV, one to a line.
 
-my_device | python -m examples.live_stream model.onnx 250
+my_device | python -m examples.live_stream live 250
 
+The network is `live`, which comes with the program, a checkpoint or an exported .onnx file.
 For research and teaching, not for diagnosis.
 """
 
 import sys
 
-from inference import Stream, load_classifier
+from inference import Stream
 
-stream = Stream(load_classifier(sys.argv[1]), fs=float(sys.argv[2]))
+stream = Stream(sys.argv[1], fs=float(sys.argv[2]))
 quality = ""
 for line in sys.stdin:
     beats = stream.push(float(line or "nan"))

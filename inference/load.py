@@ -71,8 +71,11 @@ def _load_pretrained(name: str, device: str | torch.device, engine: str) -> Clas
     if load_torch_classifier is not None:
         return named(load_torch_classifier(pretrained_file(name, CHECKPOINT), device, "best"), name)
     if engine == "torch" or find_spec("onnxruntime") is None:
-        missing = "torch, which is" if engine == "torch" else "torch or onnxruntime, which are"
-        raise UserError(f"network {name} takes the package {missing} not installed: pip install onnxruntime, or torch")
+        if engine == "torch":
+            raise UserError(
+                f"network {name}: torch, which was asked for, is not installed; engine onnx does without it"
+            )
+        raise UserError(f"network {name} takes torch or onnxruntime, and neither is installed: pip install onnxruntime")
     return named(OnnxClassifier(pretrained_file(name, ONNX)), name)
 
 

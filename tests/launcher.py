@@ -33,7 +33,7 @@ import trainer
 
 # They take most of a small run's time and are tested elsewhere.
 toolbox.reports.tensorboard.TensorBoardLogger.pictures = toolbox.reports.tensorboard.NullLogger.pictures
-toolbox.reports.run_files.write_pictures = lambda folder, logged: []
+toolbox.reports.run_files.write_pictures = lambda folder, logged, style: []
 toolbox.runs.provenance.git_state = lambda folder=None: {"commit": None, "dirty": None}
 
 

@@ -167,6 +167,12 @@ def test_the_command_trains_tests_exports_and_annotates_beside_the_users_modules
     page = (tmp_path / "onnx" / "chest.ecg.html").read_text(encoding="utf-8")
     assert (ROOT / "toolbox" / "holter" / "page_viewer.js").read_text(encoding="utf-8") in page
 
+    ready = run(
+        installed, user, *csv, "--out", str(tmp_path / "ready"), blocked=blocked
+    )  # by a network that came along
+    assert ready.returncode == 0 and " by one-lead, " in ready.stdout, ready.stderr
+    assert len(lines_of(tmp_path / "ready" / "chest.ecg.csv")) == len(beats)
+
     missing = run(installed, user, *flags, *where, blocked=blocked)
     assert missing.returncode == 2
     assert missing.stderr == (
@@ -274,9 +280,9 @@ def pinned(file: str) -> dict[str, str]:
 def test_the_pinned_versions_lie_in_the_ranges() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"]])
-    ranges |= names_of([*extras["formats"], *extras["explain"]])
-    files = ("requirements.txt", "requirements-onnx.txt", "requirements-formats.txt", "requirements-explain.txt")
-    pins = {name: version for file in files for name, version in pinned(file).items()}
+    ranges |= names_of([*extras["formats"], *extras["explain"], *extras["trackers"]])
+    kinds = ("", "-onnx", "-formats", "-explain", "-trackers")
+    pins = {name: version for kind in kinds for name, version in pinned(f"requirements{kind}.txt").items()}
     assert ranges.keys() == pins.keys()
     for name, requirement in ranges.items():
         assert requirement.specifier and "==" not in str(requirement.specifier), f"{name} is pinned"

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from toolbox.utils.options import Conflict, conflicts_of_each, listed, number, option, spelling
 
 # The names in the tables of functions: CRITERIA of toolbox.losses, OPTIMIZERS of toolbox.optimizers, SCHEDULERS of
-# toolbox.schedulers. They stand here, too, so that --help imports no torch; a test compares them.
+# toolbox.schedulers, TRACKERS of toolbox.reports.trackers. They stand here, too, so that --help imports no torch; tests
+# compare them.
 CRITERION_NAMES = ("nll", "crossentropy", "focal", "logitadjusted", "bce", "mse", "l1")
 OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
+TRACKER_NAMES = ("tensorboard", "mlflow", "wandb", "trackio")
 SCHEDULER_NAMES = ("StepLR", "ExponentialLR", "ReduceLROnPlateau", "cosine", "onecycle")
 
 
@@ -56,7 +58,15 @@ class TrainingOptions:
         "decay of the averaged weights that are scored and kept as the model; 0: no average",
         type=number(float, 0, 1),
     )
-    tensorboard: bool = option(False, "write events for TensorBoard", negatable=True, role="free", common=True)
+    tensorboard: bool = option(False, "as --tracker tensorboard", negatable=True, role="free", common=True)
+    tracker: list[str] = option(
+        ["none"],
+        f"watch the training by, any of {', '.join(TRACKER_NAMES)}, several at once; each keeps to this machine",
+        choices=("none", *TRACKER_NAMES),
+        nargs="+",
+        role="free",
+        common=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from toolbox.reports.score_names import FRACTIONS, NAMES, SHORT
 from toolbox.utils import printable
 from toolbox.utils.aami import LETTERS, SUPRAVENTRICULAR, VENTRICULAR
 from toolbox.utils.colour import coloured
+from toolbox.utils.process import LINE_SECONDS
 
 LINE_WIDTH = 79  # characters of a terminal's line that stay free of its edge
 EPOCH_WIDTHS = (7, 7, 8, 6, 6, 6, 8, 8, 6, 6)  # of the columns, a space between; " *" follows
-BAR_SECONDS, LINE_SECONDS = 0.5, 60.0  # between two readings of the loss: on a terminal, elsewhere
+BAR_SECONDS = 0.5  # between two readings of the loss on a terminal
 LOSS_KEPT = 0.7  # share of the running loss that stays when another loss is read
 BAR_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 

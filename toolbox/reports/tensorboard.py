@@ -1,4 +1,4 @@
-"""Logging to TensorBoard, and a logger of the same methods that does nothing.
+"""Logging to TensorBoard.
 
 No call draws from a global random generator or changes the model: a run computes the same numbers with TensorBoard and
 without.
@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import math
-import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +20,7 @@ import numpy as np
 
 from toolbox.plotter import one_vs_rest, plot_confusion_matrix, plot_roc_curve
 from toolbox.reports.event_files import GRAPH, read_events, wait_for_new_name
+from toolbox.reports.null_logger import NullLogger, clean, flatten
 from toolbox.utils import UserError
 
 if TYPE_CHECKING:
@@ -29,54 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
-
-
-class NullLogger:
-    """A logger whose methods do nothing, for runs without TensorBoard."""
-
-    def scalars(self, split: str, scores: Mapping[str, Any], epoch: int) -> None:
-        """Write every number in `scores` under SCORE/SPLIT; nested mappings under KEY/KEY/SPLIT.
-
-        Left out: "epoch" (it is the x axis), values that are None, not finite, or not a number.
-        """
-
-    def learning_rate(self, lr: float, epoch: int) -> None:
-        """Write the learning rate of `epoch` under "learning_rate"."""
-
-    def graph(self, model: torch.nn.Module, example_input: Any) -> None:
-        """Write the network, traced on `example_input` (a batch, or a tuple of forward's arguments).
-
-        A model that cannot be traced costs one log line. Mode, random generators and gradients stay as they are.
-        """
-
-    def histograms(self, model: torch.nn.Module, epoch: int) -> None:
-        """Write weights/NAME and gradients/NAME of every parameter that has values, all of them finite."""
-
-    def pictures(
-        self, split: str, confusion: Any, probabilities: Any, labels: Any, class_names: Sequence[str], epoch: int
-    ) -> None:
-        """Write confusion/SPLIT, confusion_normalised/SPLIT and roc/SPLIT as images, pr_curve/CLASS/SPLIT as PR curves.
-
-        Args:
-            confusion: counts (C, C), rows true.
-            probabilities: (n, C).
-            labels: (n,), 0..C-1.
-            class_names: C names. A class of `labels` that has no beat has no PR curve; of two classes the second
-                (Abnormal) alone has one.
-        """
-
-    def lacks(self, split: str, scores: Mapping[str, Any], epoch: int) -> bool:
-        """Whether a picture of `epoch` with these `scores` is not on disk: the process ended while it was drawn."""
-        return False
-
-    def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
-        """Write the flags with the final scores (hparam/SCORE) for the HPARAMS tab, into this run itself."""
-
-    def flush(self) -> None:
-        """Write pending events to disk."""
-
-    def close(self) -> None:
-        """Flush and close; no method is called afterwards."""
+WITHIN = 1000  # steps of an epoch, for the losses within it
 
 
 def _quiet_writers() -> None:
@@ -112,6 +64,8 @@ class TensorBoardLogger(NullLogger):
         self._there = read_events(folder)
         self._new: set[str] = set()  # splits with scores that were not there before
         self._epoch = (first_epoch or 1) - 1  # the latest one written
+        self._first_epoch = first_epoch
+        self._inner: Any = None  # writes the losses within epochs
         # Drawing takes most of a second; a thread of its own draws while the next epoch trains.
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="board")
         self._painting: list[Future[None]] = []
@@ -137,6 +91,20 @@ class TensorBoardLogger(NullLogger):
         for tag, value in flatten(scores):
             if tag != "epoch" and self._scalar(f"{tag}/{clean(split)}", value, epoch):
                 self._new.add(split)
+
+    def about(self, texts: Mapping[str, str]) -> None:
+        for heading, text in texts.items():
+            if text and (f"{heading}/text_summary", 0) not in self._there:
+                self._write(self._writer.add_text, heading, text, 0)
+
+    def within(self, epoch: int, losses: Sequence[tuple[float, float]]) -> None:
+        if self._inner is None:
+            folder, first = self._folder / "within", self._first_epoch
+            start = None if first is None else WITHIN * (first - 1) + 1
+            wait_for_new_name(folder)
+            self._inner = self._write(summary_writer(), log_dir=str(folder), purge_step=start)
+        for share, loss in losses:
+            self._write(self._inner.add_scalar, "loss/train", loss, round(WITHIN * (epoch - 1 + share)))
 
     def learning_rate(self, lr: float, epoch: int) -> None:
         self._scalar("learning_rate", lr, epoch)
@@ -201,15 +169,16 @@ class TensorBoardLogger(NullLogger):
         tags = ["confusion", "confusion_normalised", "roc", *(f"pr_curve/{clean(name)}" for name in curves)]
         return any((f"{tag}/{clean(split)}", epoch) not in self._there for tag in tags)
 
-    def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+    def hparams(self, options: Mapping[str, Any], scores: Mapping[str, Any], planned: Sequence[str] = ()) -> None:
         from torch.utils.tensorboard.summary import hparams
 
         metrics = {f"hparam/{tag}": value for tag, value in flatten(scores) if "/" not in tag and tag != "epoch"}
+        columns = dict.fromkeys([*(f"hparam/{clean(name)}" for name in planned), *metrics], 0.0)
         # A number stays one, so that the tab can sort by it; True, lists and the rest become text.
         plain = {k: v if type(v) in (int, float, str) or v is None else str(v) for k, v in options.items()}
         # SummaryWriter.add_hparams would open another run beside this one.
-        for summary in hparams(plain, metrics):
-            self._write(self._writer._get_file_writer().add_summary, summary)
+        for summary in hparams(plain, columns):
+            self._write(self._writer._get_file_writer().add_summary, _first_column(summary, next(iter(plain), "")))
         for tag, value in metrics.items():
             self._scalar(tag, value, self._epoch)
 
@@ -217,11 +186,27 @@ class TensorBoardLogger(NullLogger):
         while self._painting:
             self._painting.pop(0).result()  # raises the thread's error
         self._write(self._writer.flush)
+        if self._inner is not None:
+            self._write(self._inner.flush)
 
     def close(self) -> None:
         self.flush()
         self._painter.shutdown()
         self._write(self._writer.close)
+        if self._inner is not None:
+            self._write(self._inner.close)
+
+
+def _first_column(summary: Any, name: str) -> Any:
+    """The summary of an experiment, with the flag `name` as the first: TensorBoard sorts those that differ, by name."""
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    for value in summary.value:
+        content = HParamsPluginData.FromString(value.metadata.plugin_data.content)
+        for info in content.experiment.hparam_infos:
+            info.differs = info.name == name
+        value.metadata.plugin_data.content = content.SerializeToString()
+    return summary
 
 
 def summary_writer() -> Any:
@@ -240,23 +225,6 @@ def get_board(folder: Path, enabled: bool, first_epoch: int | None = 1) -> Tenso
         UserError: enabled, and the package tensorboard is not installed.
     """
     return TensorBoardLogger(folder, first_epoch) if enabled else NullLogger()
-
-
-def clean(name: str) -> str:
-    """A part of a tag: `name` in letters, digits, "_", "-" and "." ("+P" becomes "plusP")."""
-    return re.sub(r"[^\w.-]", "_", str(name).replace("+", "plus"), flags=re.ASCII)
-
-
-def flatten(scores: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """(tag, value) of every finite number in nested mappings, in order; keys joined by "/"."""
-    for key, value in scores.items():
-        tag = prefix + clean(key)
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{tag}/")
-        elif hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a NumPy or Torch scalar
-            yield from flatten({key: value.item()}, prefix)
-        elif isinstance(value, int | float) and math.isfinite(value):
-            yield tag, float(value)
 
 
 def _pixels(figure: Figure) -> np.ndarray:

@@ -7,7 +7,7 @@ stops the run before it is saved.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import torch
@@ -99,6 +99,12 @@ class EpochOutputs:
         self.losses[self.merged :] = list(losses.unbind())
         self.merged = self.batches
 
+    def loss_curve(self, points: int = 20) -> list[tuple[float, float]]:
+        """The loss within the epoch: (share of its batches, mean over the batches since the point before)."""
+        losses, batches = torch.stack(self.losses).double().cpu(), len(self.losses)
+        ends = sorted({-(-batches * k // points) for k in range(1, points + 1)})
+        return [(end / batches, float(losses[start:end].mean())) for start, end in zip([0, *ends], ends, strict=False)]
+
     def mean_loss(self) -> float:
         """The mean loss over the rows; summed up on the CPU, as not every device has float64."""
         losses = torch.stack(self.losses).cpu().double()
@@ -162,12 +168,14 @@ class EpochOutputs:
 
 @dataclass
 class EpochResult:
-    """Scores of an epoch; the id, label and probabilities of each row, in the order of the batches, on the CPU."""
+    """Scores of an epoch; the id, label and probabilities of each row, in the order of the batches, on the CPU; of a
+    training epoch the loss within it, see EpochOutputs.loss_curve."""
 
     scores: dict[str, Any]
     ids: Tensor
     labels: Tensor
     probabilities: Tensor
+    losses: list[tuple[float, float]] = field(default_factory=list)
 
     def predictions(self) -> dict[str, list[int]]:
         """{beat id: [predicted, true]}."""

@@ -317,6 +317,43 @@ def test_hparams_go_into_the_same_run(tmp_path, untouched):
     assert [(event.step, event.value) for event in events.Scalars("hparam/acc1")] == [(7, 0.75)]
 
 
+def test_the_network_and_the_main_score_are_the_first_columns(tmp_path):
+    board = get_board(tmp_path, enabled=True)
+    options = {"model_name": "cnn1d_3", "batch_size": 128, "lr": 0.5}
+    planned = ["j_kappa", "acc1", "test_j_kappa"]
+    board.hparams(options, {}, planned)  # at the start: a run that is broken off has a row, too
+    board.hparams(options, {"acc1": 0.75, "j_kappa": 0.5}, planned)
+    board.hparams(options, {"test_j_kappa": 0.25}, planned)
+    board.close()
+    events = read(tmp_path)
+    experiment = hparams_data(events, "experiment")
+    # TensorBoard shows those that differ first, then by name (tensorboard.plugins.hparams.backend_context)
+    assert [info.name for info in experiment.hparam_infos if info.differs] == ["model_name"]
+    assert [info.name.tag for info in experiment.metric_infos] == [f"hparam/{name}" for name in planned]
+    values = [events.Scalars(f"hparam/{name}")[-1].value for name in planned]
+    assert values == [0.5, 0.75, 0.25]
+
+
+def test_losses_within_an_epoch_are_a_run_of_their_own_and_resume_without_doubles(tmp_path):
+    for first, last, loss in ((1, 2, 1.0), (2, 3, 2.0)):
+        board = get_board(tmp_path, enabled=True, first_epoch=first)
+        for epoch in range(first, last + 1):
+            board.within(epoch, [(0.5, loss), (1.0, loss)])
+        board.close()
+    points = [(event.step, event.value) for event in read(tmp_path / "within").Scalars("loss/train")]
+    assert points == [(500, 1), (1000, 1), (1500, 2), (2000, 2), (2500, 2), (3000, 2)]
+
+
+def test_texts_are_written_once(tmp_path):
+    for first in (1, 2):
+        board = get_board(tmp_path, enabled=True, first_epoch=first)
+        board.about({"command": "python commander.py --lr 0.5", "note": ""})
+        board.close()
+    events = read(tmp_path)
+    (event,) = events.Tensors("command/text_summary")
+    assert make_ndarray(event.tensor_proto).item() == b"python commander.py --lr 0.5"
+
+
 def test_resume_leaves_no_doubles(tmp_path):
     labels, model = np.array([0, 1, 0, 1]), nn.Linear(2, 2)
 

@@ -70,7 +70,7 @@ class Launcher:
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Curves take most of a small run's time and are tested elsewhere; tests/launcher.py draws none either."""
-    monkeypatch.setattr("toolbox.reports.run_files.write_pictures", lambda folder, logged: [])
+    monkeypatch.setattr("toolbox.reports.run_files.write_pictures", lambda folder, logged, style: [])
 
 
 @pytest.fixture(scope="module")
