@@ -57,7 +57,8 @@ def test_it_stops_after_so_many_epochs_without_a_better_score(tmp_path: Path, ca
     score = log["val"][0]["macro_f1"]
     line = f"stopped early, after epoch 3 of 9: 2 epochs without a better macro_f1 than that of epoch 1: {score:.4f}"
     assert line == stop_line(log["stopped"]) and line in capsys.readouterr().out.splitlines()
-    assert (Path(result["run"]) / "report.html").is_file()  # it is drawn and can be tested like any other
+    page = (Path(result["run"]) / "report.html").read_text()  # it is drawn and can be tested like any other
+    assert "epochs trained: 3 of 9, stopped early: 2 without a better macro_f1" in page
     assert trained(tmp_path, "--test")["epoch"] == 1
 
 
