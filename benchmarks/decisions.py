@@ -17,7 +17,7 @@ from benchmarks.common import make_parser, run_program, table, write_results
 from benchmarks.fold_beats import read_fold_beats
 from inference.adapt import adapted
 from toolbox.metrics.calibration import fit_temperature
-from toolbox.metrics.confusion import confusion_by_group, confusion_scores
+from toolbox.metrics.confusion import confusion_by_group, confusion_scores, plain
 from toolbox.metrics.ec57_scores import record_scores
 from toolbox.runs.provenance import git_state
 from toolbox.utils.aami import CLASS_NAMES, LETTERS
@@ -46,9 +46,9 @@ def figures(beats: dict[str, np.ndarray], probabilities: np.ndarray) -> dict[str
     labels, called = beats["labels"], probabilities.argmax(axis=1)
     records, counts = confusion_by_group(labels, called, beats["record"], len(NAMES))
     scores = confusion_scores(counts.sum(axis=0), NAMES)
-    shown = {name: float(scores[name]) for name in ("accuracy", "kappa", "j_kappa")}
+    shown = {name: plain(scores[name]) for name in ("accuracy", "kappa", "j_kappa")}
     for name in NAMES:
-        shown |= {f"{LETTERS[name]} {kind}": float(scores[f"{kind} {name}"]) for kind in ("Se", "+P", "F1")}
+        shown |= {f"{LETTERS[name]} {kind}": plain(scores[f"{kind} {name}"]) for kind in ("Se", "+P", "F1")}
     ec57 = record_scores(labels, called, beats, NAMES)
     by_record = dict(zip(records.tolist(), counts.tolist(), strict=True))
     return {**shown, "EC57 gross": ec57["gross"], "EC57 average": ec57["average"], "records": by_record}
