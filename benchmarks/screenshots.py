@@ -28,7 +28,7 @@ from toolbox.runs.folders import Run, list_runs
 from toolbox.utils import UserError, atomic_write
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-COLOURS = 128  # of a picture's palette: pages are mostly flat
+COLOURS = 64  # of a picture's palette: pages are mostly flat
 SETTLED = 500  # ms until a page has drawn
 
 
@@ -72,7 +72,7 @@ def index_page(args: Namespace, runs: list[Run], folder: Path) -> Path:
 
 PICTURES = {
     "annotated_recording": Picture(recording_page, 860, ".cards"),
-    "run_page": Picture(report_page),
+    "run_page": Picture(report_page, top="section"),
     "comparison": Picture(comparison_page),
     "runs_index": Picture(index_page, 560),
 }

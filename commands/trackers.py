@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from args import FREE_FLAGS, NAME_FLAGS
+from args import FREE_FLAGS, LABELS, NAME_FLAGS
 from commands.runs import DEFAULTS
 from toolbox.reports.comparison import KAGGLE, ONLY_BY_PATIENT
 from toolbox.reports.null_logger import NullLogger
@@ -57,7 +57,8 @@ def hyperparameters(run: Run) -> dict[str, Any]:
 
 def texts_about(run: Run) -> dict[str, str]:
     """Texts by heading: the note, the command that started the run, the flags that differ from their defaults."""
-    changed = {key: value for key, value in run.options.items() if key in DEFAULTS and value != DEFAULTS[key]}
+    flags_of_results = {key: value for key, value in run.options.items() if key in DEFAULTS and key not in LABELS}
+    changed = {key: value for key, value in flags_of_results.items() if value != DEFAULTS[key]}
     flags = [shlex.join(flag_words(key, value)) for key, value in changed.items() if flag_words(key, value)]
     command = run.config.get("command")
     words = [*program_words(), *map(str, command[1:])] if isinstance(command, list) else []

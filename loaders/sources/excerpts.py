@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from loaders.beats.table import Beats
-from loaders.dsp.resample import resample
+from loaders.dsp.resample import ratio, resample
 from loaders.io.wfdb_files import calibration, read_samples
 from loaders.io.wfdb_header import read_header
 from loaders.names import parse_database
@@ -26,7 +27,7 @@ from toolbox.utils import UserError
 
 SECONDS = 1.5  # before and after a beat
 DRAWN = 120.0  # Hz: 4.8 samples a millimetre on paper
-EDGE = 0.1  # s beyond the ends, for the resampling filter
+EDGE = 0.2  # s beyond the ends, for the resampling filter
 STEP = 0.005  # mV, half of what can be seen on paper
 ROW_STEP = 0.002  # of a row that is scaled to [0, 1]
 
@@ -36,7 +37,7 @@ class Excerpt:
     """The signal around a beat.
 
     Attributes:
-        lead: its name; "row" for a row of a CSV file.
+        lead: its name; "" of a row of a CSV file.
         unit: "mV", or "" for a row that is scaled to [0, 1].
         rate: samples per s.
         start: s from the beat to the first sample.
@@ -158,9 +159,8 @@ class SyntheticSignal:
 
     def __init__(self, source: SourceOptions, record: str) -> None:
         number = int(record.removeprefix("syn"))
-        seeds = np.random.SeedSequence(source.synthetic_seed).spawn(source.synthetic_patients)
-        whole = synthetic.patient_record(number, source.synthetic_minutes, seeds[number])
-        self.lead, self.fs, self.signal = whole.leads[0], whole.fs, whole.signal[:, 0]
+        recipe = source.synthetic_patients, source.synthetic_minutes, source.synthetic_seed
+        self.lead, self.fs, self.signal = synthesized_lead(number, *recipe)
         self.length = len(self.signal)
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -168,11 +168,19 @@ class SyntheticSignal:
         return self.signal[start:stop]
 
 
+@lru_cache(maxsize=24)
+def synthesized_lead(number: int, patients: int, minutes: float, seed: int) -> tuple[str, float, np.ndarray]:
+    """The name of the first lead of a synthetic recording, its rate in Hz, and (samples,) mV."""
+    whole = synthetic.patient_record(number, minutes, np.random.SeedSequence(seed).spawn(patients)[number])
+    return whole.leads[0], whole.fs, whole.signal[:, 0].copy()
+
+
 def _excerpt(beats: Beats, row: int, signal: RecordSignal | SyntheticSignal) -> Excerpt:
     """The signal around one beat of a recording."""
     sample, fs = int(beats.sample[row]), signal.fs
     reach, edge = round(SECONDS * fs), round(EDGE * fs)
     start, stop = max(sample - reach - edge, 0), min(sample + reach + edge, signal.length)
+    start += (sample - start) % ratio(fs, DRAWN).denominator  # so that the beat itself is a sample of the drawing
     drawn = resample(signal.read(start, stop), fs, DRAWN)
     times = np.arange(round(2 * SECONDS * DRAWN)) / DRAWN - SECONDS
     at = np.round((times + (sample - start) / fs) * DRAWN).astype(int)
@@ -197,4 +205,4 @@ def _neighbours(beats: Beats, row: int, fs: float) -> list[tuple[float, int]]:
 def _row(beats: Beats, row: int) -> Excerpt:
     """A row of a CSV file, without the zeros behind it; it begins at its beat."""
     values = np.rint(beats.x[row].reshape(-1)[: int(beats.length[row])] / ROW_STEP).astype(int)
-    return Excerpt("row", "", DRAWN, 0.0, ROW_STEP, values.tolist(), [(0.0, int(beats.y[row]))], None)
+    return Excerpt("", "", DRAWN, 0.0, ROW_STEP, values.tolist(), [(0.0, int(beats.y[row]))], None)

@@ -23,6 +23,7 @@
   };
   onKeys({ ...keys, ...correct.keys });
   refresh();
+  goToAddress(meta, show);
   episodeTable(meta, await inflateJson("episodes"));
   document.documentElement.dataset.ready = "yes";
 })();

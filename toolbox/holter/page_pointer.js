@@ -117,6 +117,19 @@ function nextAt(meta, timeOfDay, from) {
   return next <= meta.seconds ? next : first;
 }
 
+// Shows the time that the page's address ends in, as "#t=93.5" (s): other pages link to a beat so.
+function goToAddress(meta, show) {
+  const go = () => {
+    const t = +(location.hash.match(/^#t=(\d+(?:\.\d+)?)$/)?.[1] ?? NaN);
+    if (!(t <= meta.seconds)) return;
+    show.view.cursor = t;
+    show.show(t);
+    $("strip").scrollIntoView({ block: "center" });
+  };
+  addEventListener("hashchange", go);
+  go();
+}
+
 function goToTime(meta, show) {
   $("time-kind")?.addEventListener("change", () => $("time").focus());
   $("goto").addEventListener("submit", (event) => {

@@ -9,14 +9,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from toolbox.reports.score_names import FRACTIONS, NAMES, SHORT
+from toolbox.reports.score_names import FRACTIONS, NAMES, SHORT, name_of
 from toolbox.utils import printable
 from toolbox.utils.aami import LETTERS, SUPRAVENTRICULAR, VENTRICULAR
 from toolbox.utils.colour import coloured
+from toolbox.utils.process import LINE_SECONDS
 
 LINE_WIDTH = 79  # characters of a terminal's line that stay free of its edge
 EPOCH_WIDTHS = (7, 7, 8, 6, 6, 6, 8, 8, 6, 6)  # of the columns, a space between; " *" follows
-BAR_SECONDS, LINE_SECONDS = 0.5, 60.0  # between two readings of the loss: on a terminal, elsewhere
+BAR_SECONDS = 0.5  # between two readings of the loss on a terminal
 LOSS_KEPT = 0.7  # share of the running loss that stays when another loss is read
 BAR_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
@@ -91,11 +92,9 @@ def epoch_row(
 
 def stop_line(stop: Mapping[str, Any]) -> str:
     """A line on an early stop, as the log holds it (toolbox.logger.STOP)."""
-    best, patience = stop["best"], stop["patience"]
+    best, patience, chosen_by = stop["best"], stop["patience"], name_of(stop["best"]["monitor"])
     score = "" if best["score"] is None else f": {best['score']:.4f}"
-    waited = (
-        f"{patience} epoch{'s' * (patience > 1)} without a better {best['monitor']} than that of epoch {best['epoch']}"
-    )
+    waited = f"{patience} epoch{'s' * (patience > 1)} without a better {chosen_by} than that of epoch {best['epoch']}"
     return f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {waited}{score}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -14,8 +15,10 @@ SHARED = Path(__file__).parent  # layout.html, macros.html, base.css and palette
 ABSENT = "–"  # stands for a value that does not exist, such as the sensitivity of a class without beats
 
 
+@cache
 def load_template(path: Path) -> Template:
-    """Load the template in `path`; it finds files beside it and the shared ones, and escapes every value."""
+    """Load the template in `path`; it finds files beside it and the shared ones, and escapes every value. It is
+    read once in a process: a run's page is written after each epoch."""
     environment = Environment(
         loader=FileSystemLoader([path.parent, SHARED]),
         autoescape=True,

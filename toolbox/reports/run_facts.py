@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toolbox.logger import STOPPED
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT
 from toolbox.utils.options import spelling
@@ -113,6 +114,8 @@ def progress(config: Mapping[str, Any], logged: Mapping[str, Any], test: Mapping
     done = max((row["epoch"] for row in logged.get("train", ())), default=0)
     epochs = config.get("options", {}).get("epochs")
     trained = f"epochs trained: {done}" + (f" of {epochs}" if epochs else "")
+    if stop := logged.get(STOPPED):
+        trained += f", stopped early: {stop['patience']} without a better {stop['best']['monitor']}"
     parts = [
         trained,
         f"tested at epoch {test['epoch']}" if test and "epoch" in test else "tested" if test else "not tested yet",

@@ -18,7 +18,7 @@ EACH = 24  # beats of either kind
 SEED = 0  # of those drawn at random
 SPEED, GAIN = 25.0, 10.0  # mm per s, mm per mV: ECG paper's
 LOWEST, HIGHEST = 15.0, 60.0  # mm, of a strip
-ROW_HEIGHT = 18.0  # mm, of a row without a unit, scaled to [0, 1]
+ROW_HEIGHT, ROW_SPEED = 18.0, 50.0  # mm and mm per s, of a row without a unit, scaled to [0, 1]
 LETTERS_ROOM = 5.0  # mm above the strip
 SCALE_ROOM = 8.0  # mm beside it
 NUMBER = (int, float, type(None))
@@ -91,12 +91,13 @@ def strip(example: Mapping[str, Any]) -> str:
     else:
         height, middle = ROW_HEIGHT, (low + high) / 2
         gain = (ROW_HEIGHT - 3) / ((high - low) or 1.0)
-    x = np.arange(len(values)) / rate * SPEED
+    speed = SPEED if signal["unit"] else ROW_SPEED
+    x = np.arange(len(values)) / rate * speed
     y = np.clip(LETTERS_ROOM + height / 2 - (values - middle) * gain, LETTERS_ROOM, LETTERS_ROOM + height)
-    width, total = len(values) / rate * SPEED, height + LETTERS_ROOM
-    here = -signal["start"] * SPEED
+    width, total = len(values) / rate * speed, height + LETTERS_ROOM
+    here = -signal["start"] * speed
     parts = [f'<rect y="{LETTERS_ROOM:g}" width="{width:.1f}" height="{height:g}" fill="url(#paper)"/>']
-    parts += _bands(example.get("why"), here, height, width)
+    parts += _bands(example.get("why"), here, height, width, speed)
     parts.append(f'<path class="trace" d="{pen(x, y)}"/>')
     if signal["unit"]:  # 1 mV and 0.2 s, so that any other size shows itself
         pulse = f"M{width + 1.5:.1f} {total - 2:g}v{-GAIN:g}h{0.2 * SPEED:g}v{GAIN:g}"
@@ -104,7 +105,7 @@ def strip(example: Mapping[str, Any]) -> str:
     parts.append(f'<path class="here" d="M{here:.1f} {LETTERS_ROOM:g}V{total:g}"/>')
     for offset, name in signal.get("beats", ()):
         letter = LETTERS.get(name, name)
-        at = here + offset * SPEED
+        at = here + offset * speed
         if 1 < at < width - 1:
             parts.append(f'<text class="c{letter}" x="{at:.1f}" y="3.8">{escape(letter)}</text>')
     whole = width + (SCALE_ROOM if signal["unit"] else 0.0)
@@ -115,14 +116,14 @@ def strip(example: Mapping[str, Any]) -> str:
     )
 
 
-def _bands(why: Mapping[str, Any] | None, here: float, height: float, width: float) -> list[str]:
+def _bands(why: Mapping[str, Any] | None, here: float, height: float, width: float, speed: float) -> list[str]:
     """The waves that counted as bands over the strip, the darker the more; hatched where they spoke against."""
     parts = []
     strongest = max((abs(part["value"]) for part in (why or {}).get("parts", ())), default=0.0)
     for part in (why or {}).get("parts", ()):
         if part.get("from") is None or not strongest:
             continue
-        left, right = max(0.0, here + part["from"] * SPEED), min(width, here + part["to"] * SPEED)
+        left, right = max(0.0, here + part["from"] * speed), min(width, here + part["to"] * speed)
         kind = "for" if part["value"] > 0 else "against"
         if right > left:
             parts.append(

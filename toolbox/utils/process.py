@@ -7,7 +7,8 @@ import ctypes
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -15,12 +16,25 @@ from tqdm import tqdm
 
 from toolbox.utils.errors import UserError
 
+LINE_SECONDS = 60.0  # between two lines on the progress, where there is no terminal
+
 
 def progress(items: Iterable[Any], what: str, total: int | None = None, leave: bool = False) -> Iterable[Any]:
-    """`items`, with a bar on stderr when that is a terminal; elsewhere nothing is drawn."""
+    """`items`, with a bar on stderr when that is a terminal; elsewhere with a line each minute."""
     if not sys.stderr.isatty():
-        return items
+        return _with_lines(items, what, total)
     return tqdm(items, what, total=total, leave=leave, dynamic_ncols=True)
+
+
+def _with_lines(items: Iterable[Any], what: str, total: int | None) -> Iterator[Any]:
+    total = len(items) if total is None and isinstance(items, Sized) else total
+    of_all = "" if total is None else f" of {total}"
+    shown = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - shown >= LINE_SECONDS:
+            shown = time.monotonic()
+            print(f"{what}: {done}{of_all}", file=sys.stderr, flush=True)
+        yield item
 
 
 class Unread:

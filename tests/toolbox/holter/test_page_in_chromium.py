@@ -383,3 +383,17 @@ def test_long_intervals_and_texts_are_written_as_wfdb_reads_them(page: Page, tmp
     texts = [text.rstrip("\0") for text in read.aux_note]
     columns = zip(read.sample.tolist(), read.symbol, read.subtype.tolist(), texts, strict=True)
     assert list(columns) == annotations and read.fs == 257.5
+
+
+def test_the_address_of_the_page_may_name_a_time(page: Page, browser: Browser, folder: Path) -> None:
+    page.evaluate("location.hash = '#t=200.5'")
+    settle(page)
+    expect(page.locator("#status")).to_contain_text("3:20.5")
+    context = browser.new_context()
+    fresh = context.new_page()
+    fresh.goto((folder / "night.ecg.html").as_uri() + "#t=300.25")
+    fresh.wait_for_selector("html[data-ready=yes]")
+    expect(fresh.locator("#status")).to_contain_text("5:00.2")
+    fresh.goto((folder / "night.ecg.html").as_uri() + "#t=4000")  # behind the end: it stays where it is
+    expect(fresh.locator("#status")).to_contain_text("5:00.2")
+    context.close()

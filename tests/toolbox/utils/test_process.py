@@ -9,13 +9,24 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import commander
-from toolbox.utils import UserError, one_blas_thread, progress, tune_process
+from toolbox.utils import UserError, one_blas_thread, process, progress, tune_process
 from toolbox.utils.process import SPINS, THREAD_VARIABLES, check_alone, rank_and_world_size
 
 
 def test_progress_gives_the_items_and_draws_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress(iter([3, 1, 2]), "counting", total=3)) == [3, 1, 2]
     assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_terminal_a_line_each_minute_says_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(25.0 * step for step in range(100))
+    monkeypatch.setattr(process.time, "monotonic", lambda: next(clock))
+    assert list(progress(range(6), "records")) == [*range(6)]
+    assert list(progress(iter("abc"), "recordings")) == ["a", "b", "c"]
+    out, err = capsys.readouterr()
+    assert out == "" and err.splitlines() == ["records: 2 of 6", "records: 5 of 6", "recordings: 2"]
 
 
 def test_inside_numpy_multiplies_with_one_thread_and_afterwards_as_before() -> None:

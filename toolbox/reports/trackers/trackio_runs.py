@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 from typing import Any
@@ -32,6 +33,8 @@ class TrackioRun(Numbers):
 def build(facts: RunFacts, first_epoch: int | None) -> TrackioRun:
     """The run, opened or taken up again; Trackio knows runs by their names."""
     os.environ.setdefault("TRACKIO_DIR", str(facts.root / "trackio"))  # it is read when trackio is imported
+    # Trackio looks for figures among the numbers; imported then, it would meet another thread that imports it, too.
+    importlib.import_module("matplotlib.figure")
     import trackio
 
     memory = Memory(facts, "trackio")
