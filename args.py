@@ -15,7 +15,7 @@ from commands.label_options import LABELS, LabelOptions
 from commands.options import CONFLICTS as COMMAND_CONFLICTS
 from commands.options import CommandOptions, CompareOptions, ScoreOptions
 from inference.options import CONFLICTS as PREDICT_CONFLICTS
-from inference.options import CsvOptions, PredictOptions
+from inference.options import AdaptOptions, CsvOptions, PredictOptions
 from loaders.conflicts import CONFLICTS as DATA_CONFLICTS
 from loaders.options import (
     BalanceOptions,
@@ -59,6 +59,7 @@ GROUPS: dict[str, type] = {
     "what to do (training unless given)": CommandOptions,
     "annotate recordings": PredictOptions,
     "recordings as CSV files": CsvOptions,
+    "classes by a recording's other beats": AdaptOptions,
     "score annotations, beat by beat (EC57)": ScoreOptions,
     "compare runs": CompareOptions,
     "name and describe runs": LabelOptions,

@@ -72,7 +72,7 @@ def index_page(args: Namespace, runs: list[Run], folder: Path) -> Path:
 
 PICTURES = {
     "annotated_recording": Picture(recording_page, 860, ".cards"),
-    "run_page": Picture(report_page),
+    "run_page": Picture(report_page, top="section"),
     "comparison": Picture(comparison_page),
     "runs_index": Picture(index_page, 560),
 }

@@ -74,7 +74,7 @@ TOPICS = {
             ("--test --figures pdf svg --no-titles", "its pictures for a paper, too"),
         ),
         ("pictures",),
-        ("test", "seeds", "tensorboard", "device", *CHOICE_OF_RUN),
+        ("test", "adapt", "seeds", "tensorboard", "device", *CHOICE_OF_RUN),
     ),
     "predict": Topic(
         "Annotate recordings: WFDB, EDF and CSV files, folders of them, or lines as they come.",
@@ -84,7 +84,7 @@ TOPICS = {
             ("--predict - --fs 250", "lines from standard input, beat by beat"),
             ("--predict my_recordings/100 --resume best", "with the best epoch of the newest run"),
         ),
-        ("annotate recordings", "recordings as CSV files"),
+        ("annotate recordings", "recordings as CSV files", "classes by a recording's other beats"),
         ("out", "workers", "device", *CHOICE_OF_RUN),
     ),
     "score": Topic(

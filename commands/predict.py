@@ -30,7 +30,7 @@ def run(args: Namespace) -> dict[str, Any]:
     corrections = find_corrections(options.corrections, [item.name for item in items])
     settings = AnnotateOptions(
         options.lead, options.peaks, options.polarity, options.live, options.annotator, Path(out) if out else None,
-        options.png, csv, corrections,
+        options.png, csv, corrections, args.adapt if "adapt" in args.given else None,
     )  # fmt: skip
     processes = args.workers if "workers" in args.given else 0
     classifier = load_classifier(args)

@@ -20,6 +20,7 @@ from commands import test, train
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options
 from toolbox.logger import Experiment
+from toolbox.reports.score_names import name_of
 from toolbox.reports.seed_tables import as_latex
 from toolbox.runs.claim import claim_file
 from toolbox.runs.folders import Run, by_age, labelled, list_runs
@@ -195,5 +196,6 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if each["mean"] is None or "without" in outer or not (last in SHOWN or classes or "EC57" in outer):
             continue
         width = "" if each["std"] is None else f" +- {each['std']:.4f}"
-        lines.append(f"{key}: {each['mean']:.4f}{width}")
+        name = f"{outer}/{name_of(last)}" if outer else name_of(last)
+        lines.append(f"{name}: {each['mean']:.4f}{width}")
     return lines

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from args import FREE_FLAGS, database_names
+from commands.adapted import adapted_outcome
 from commands.build import build
 from commands.guide import guide_to
 from commands.imported import imported_run
@@ -87,10 +88,12 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
     built.load_model(state, run)
     data, names, epoch = built.data, built.context.class_names, state["epoch"]
     outcome = test(built.context, built.evaluation_batches(data.test))
+    outcome = adapted_outcome(outcome, data.test, built, args.adapt)
     scores = outcome.scores
     held_out = None
     if args.validate_on == "val":
         held_out = run_epoch(built.context, built.evaluation_batches(data.val), "calibrate")
+        held_out = adapted_outcome(held_out, data.val, built, args.adapt)
     origin = data.test.origin(outcome.ids)
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
     patients = patient_results(epoch, outcome, origin, names, args.split, held_out, unit)

@@ -24,6 +24,7 @@ from toolbox.reports.console import aligned, class_counts, scores_table
 from toolbox.reports.null_logger import NullLogger
 from toolbox.reports.run_files import write_pictures
 from toolbox.reports.run_page import write_page
+from toolbox.reports.score_names import name_of
 from toolbox.reports.scored_beats import ScoredBeats, write_scored_beats
 from toolbox.runs.checkpoint import LATEST, save_checkpoint
 from toolbox.runs.checkpoint_checks import check_options
@@ -112,7 +113,7 @@ def continue_run(args: Namespace, run: Run, processes: Processes = ALONE) -> dic
     state = together(processes, lambda: load_resume_checkpoint(run.path, args.resume, mend=processes.first))
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
     if is_finished(run.path, state, args.resume, args.epochs, args.patience):
-        early = f"{state['epoch'] - state['best']['epoch']} without a better {state['best']['monitor']}"
+        early = f"{state['epoch'] - state['best']['epoch']} without a better {name_of(state['best']['monitor'])}"
         stopped, more = (f", {early}", "--patience") if state["epoch"] < args.epochs else ("", "--epochs")
         finished = f"{printable(run.name)} has finished epoch {state['epoch']} of {args.epochs}{stopped}"
         print(f"nothing to do: {finished}; more {more} extend it")
@@ -220,7 +221,7 @@ def finish(built: BuiltRun, training: Training, run: Run, board: NullLogger) -> 
     now = read_run(run.path) or run  # it may have another --name by now
     page = write_page(now, training.log.to_dict(), training.best, guide_to(now))
     refresh_index(run.path.parent)
-    print(f"best epoch {best['epoch']} by {best['monitor']}, validation scores:\n{scores_table(entry)}")
+    print(f"best epoch {best['epoch']} by {name_of(best['monitor'])}, validation scores:\n{scores_table(entry)}")
     print(f"run {printable(run.path)}\nreport: {printable(page)}", flush=True)
     return {"run": str(run.path), "epoch": training.epoch, "best": training.best, "val": entry}
 

@@ -14,6 +14,7 @@ import pandas as pd
 from inference.classifier import Classifier, training_limits, training_warnings
 from inference.corrections import Corrections, find_corrections, read_corrections
 from inference.load import default_networks, load_classifier
+from inference.options import ADAPTATIONS
 from inference.recording import AnnotatedLead, annotate_lead
 from inference.signal_recording import SIGNAL, signal_recording
 from loaders.beats.lead_choice import choose_lead_by_signal
@@ -33,6 +34,7 @@ def annotate(
     leads: Sequence[str] | None = None,
     polarity: str = "auto",
     peaks: str = "detect",
+    adapt: str | None = None,
     corrections: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     start: datetime | time | str | None = None,
 ) -> pd.DataFrame:
@@ -47,6 +49,8 @@ def annotate(
         leads: the names of a signal's columns; of a table, the columns that are leads.
         polarity: "auto" turns a lead around that is upside down, "keep" does not, "invert" does in any case.
         peaks: "detect" finds the R peaks; of a file, also the extension of an annotation file with the beats to take.
+        adapt: "votes" or "smooth" lets classes follow the recording's other beats that are alike, "none" does not.
+            Unless given, as the network was trained to be read.
         corrections: lists of a person's changes, as a recording's page saves them: files, of a recording file also
             folders of them. The table and all that is drawn from it are of the corrected beats.
         start: when the recording began, instead of what the file says: date and time, or the time of day alone; as text
@@ -74,6 +78,8 @@ def annotate(
         classifier, single = default_networks()
     if isinstance(classifier, str | os.PathLike):
         classifier = load_classifier(os.fspath(classifier))
+    if adapt not in (None, *ADAPTATIONS):
+        raise UserError(f"adapt={adapt!r}: expected {', '.join(map(repr, ADAPTATIONS))}")
     if polarity not in ("auto", "keep", "invert"):
         raise UserError(f"polarity={polarity!r}: expected 'auto', 'keep' or 'invert'")
     if isinstance(recording, str | os.PathLike):
@@ -94,6 +100,7 @@ def annotate(
             corrections=lists,
             single=single,
             alone=lead is not None,
+            adapt=adapt,
         )
     except OSError as error:
         raise UserError(os_error_text(error)) from error

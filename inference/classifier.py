@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,6 +20,19 @@ KAGGLE_LIMITS = (
 )
 
 
+NO_SCALING = (
+    "--adapt {method} compares beats by the features that a network reads, and {name} does not say how it scales "
+    "any: it takes a network of --model-name mlp with --features (an older ONNX file is to be exported again)"
+)
+
+
+class Scaling(NamedTuple):
+    """Center and spread (k,) of each feature over the training rows, by which a network scales what it reads."""
+
+    center: np.ndarray
+    spread: np.ndarray
+
+
 class Classifier(Protocol):
     """Class probabilities of beats. A classifier can be pickled, for other processes to use.
 
@@ -29,7 +42,9 @@ class Classifier(Protocol):
         input_spec: the windows and features that it reads; None for Kaggle's rows.
 
     One may also say what it was trained on, by an attribute `dataset`, and the limits of that, by `limits`. Those that
-    come with the program have their name there as `pretrained`.
+    come with the program have their name there as `pretrained`. How a
+    network scales features is its `scaling`, and how its answers are adapted to a recording its `adapt`, see
+    inference.options.ADAPTATIONS.
     """
 
     class_names: tuple[str, ...]
@@ -46,6 +61,24 @@ class Classifier(Protocol):
 def dataset_of(classifier: Classifier) -> str:
     """The name of what a network was trained on; "" where it does not say."""
     return str(getattr(classifier, "dataset", ""))
+
+
+def scaling_of(classifier: Classifier) -> Scaling | None:
+    """The scaling of the features that a network reads; None where it reads none, or does not say."""
+    scaling: Scaling | None = getattr(classifier, "scaling", None)
+    return scaling
+
+
+def adaptation_of(classifier: Classifier, wanted: str | None = None) -> str:
+    """How the answers of a network are adapted to a recording: as `wanted`, else as it was trained to be.
+
+    Raises:
+        UserError: the network does not read features that beats could be compared by.
+    """
+    method = str(getattr(classifier, "adapt", "none")) if wanted is None else wanted
+    if method != "none" and scaling_of(classifier) is None:
+        raise UserError(NO_SCALING.format(method=method, name=classifier.name))
+    return method
 
 
 def pretrained_name(classifier: Classifier) -> str:

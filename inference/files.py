@@ -12,6 +12,7 @@ from typing import Any
 from inference.classifier import (
     MADE_UP,
     Classifier,
+    adaptation_of,
     dataset_of,
     pretrained_name,
     training_limits,
@@ -35,7 +36,7 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 10  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 12  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
 NOTHING_READ = "no heartbeat could be read"  # the text in an annotation file without beats
 FIRST_FREE = 2  # sample behind marks of a rhythm at the start; wfdb takes texts at 0 for remarks on the file
@@ -56,6 +57,7 @@ class AnnotateOptions:
         png: whether to draw a picture as well.
         csv: how CSV files are to be read.
         corrections: lists of a person's changes of the beats, by the name of the recording.
+        adapt: how classes follow the recording's other beats; None for as the network was trained to be read.
     """
 
     lead: str | None = None
@@ -67,6 +69,7 @@ class AnnotateOptions:
     png: bool = False
     csv: CsvFormat = field(default_factory=CsvFormat)
     corrections: Mapping[str, tuple[Corrections, ...]] = field(default_factory=dict)
+    adapt: str | None = None
 
     def target(self, item: Item) -> Path:
         """The annotation file of a recording; its other files have the same name and one more extension."""
@@ -109,7 +112,8 @@ def annotate_file(
             position, warning = choose_lead_by_signal(recording, options.lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
-                corrections=corrections, single=single, alone=options.lead is not None, show_progress=show_progress,
+                corrections=corrections, single=single, alone=options.lead is not None, adapt=options.adapt,
+                show_progress=show_progress,
             )  # fmt: skip
             network = single if single is not None and annotated.network == single.name else classifier
             warnings = [*training_warnings(network), *([warning] if warning else [])]
@@ -138,7 +142,7 @@ def input_fingerprint(
     files = list(recording.files)
     if options.peaks != "detect":
         files += [recording.stem.with_name(f"{recording.stem.name}.{options.peaks}")]
-    values = {key: str(value) for key, value in asdict(options).items() if key not in ("out", "corrections")}
+    values = {key: str(value) for key, value in asdict(options).items() if key not in ("out", "corrections", "adapt")}
     parts = [
         FILES_VERSION,
         classifier.fingerprint(),
@@ -146,6 +150,7 @@ def input_fingerprint(
         [[file.name, sha256_of(file)] for file in files if file.is_file()],
         *([[one.file.name, one.digest] for one in corrections]),
         *([single.fingerprint()] if single is not None else []),
+        *([f"adapt {method}"] if (method := adaptation_of(classifier, options.adapt)) != "none" else []),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from inference.classifier import check_class_names, check_logits
+from inference.classifier import Scaling, check_class_names, check_logits
+from inference.options import ADAPTATIONS
 from loaders.beats.input_spec import InputSpec
 from toolbox.export.onnx_file import open_session, read_metadata, read_model
 from toolbox.utils import UserError
@@ -52,8 +53,24 @@ class OnnxClassifier:
         check_class_names(self.metadata["classes"], path)
         self.class_names = tuple(self.metadata["classes"])
         self.dataset = str(self.metadata.get("dataset", ""))
+        self.scaling, self.adapt = self._adaptation(path)
         self._check_shapes(path)
         self.name = f"{self.metadata['model']}, epoch {self.metadata['epoch']} of {self.metadata['run']} (ONNX)"
+
+    def _adaptation(self, path: str | Path) -> tuple[Scaling | None, str]:
+        """The scaling of the features, and how answers are adapted to a recording; of older files, neither."""
+        plain, adapt = self.metadata.get("scaling"), str(self.metadata.get("adapt", "none"))
+        scaling = None
+        if plain is not None:
+            try:
+                scaling = Scaling(*(np.array(plain[key], dtype=np.float32) for key in Scaling._fields))
+            except (KeyError, TypeError, ValueError) as error:
+                raise UserError(f"{path} is damaged: its scaling of features is none") from error
+            if any(part.shape != (self.metadata["row"]["features"],) for part in scaling):
+                raise UserError(f"{path} is damaged: its scaling is not of {self.metadata['row']['features']} features")
+        if adapt not in ADAPTATIONS:
+            raise UserError(f"{path}: adapt is {adapt[:40]!r}, expected {', '.join(ADAPTATIONS)}")
+        return scaling, adapt
 
     def _check_shapes(self, path: str | Path) -> None:
         """Refuse a network whose inputs and outputs are not those that its metadata describe."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
 TWO_LEAD, ONE_LEAD, LIVE = PRETRAINED = ("two-lead", "one-lead", "live")  # networks that come with the program
+ADAPTATIONS = ("none", "votes", "smooth")
 
 
 def extension(text: str) -> str:
@@ -67,6 +68,20 @@ class PredictOptions:
 
 
 @dataclass(frozen=True)
+class AdaptOptions:
+    """Decisions about a beat that look at the recording's other beats."""
+
+    adapt: str = option(
+        "none",
+        "with --test and --predict, classes by the recording's beats that are alike: votes of clusters of them, or "
+        "smooth; kept with a run",
+        choices=ADAPTATIONS,
+        role="free",
+        common=True,
+    )
+
+
+@dataclass(frozen=True)
 class CsvOptions:
     """How CSV files of recordings are read."""
 
@@ -105,6 +120,14 @@ CONFLICTS = (
         ("peaks", "annotator", "corrections", "png", "out", "workers"),
         lambda args, name: "-" in (args.predict or ()) and name in args.given,
         "--predict - writes lines to standard output; leave out {flag}",
+    ),
+    Conflict(
+        lambda args: "adapt" in args.typed and args.adapt != "none" and (args.live or "-" in (args.predict or ())),
+        "--adapt {adapt} needs the whole recording, which a stream is not; leave it out",
+    ),
+    Conflict(
+        lambda args: args.adapt != "none" and args.starts and not args.features,
+        "--adapt {adapt} compares features of beats, and there are none; add --context window and --features",
     ),
     Conflict(
         lambda args: args.predict and (args.test or args.prepare),

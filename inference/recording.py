@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from inference.classifier import Classifier
+from inference.adapt import adapted, squashed
+from inference.classifier import Classifier, adaptation_of, scaling_of
 from inference.corrections import Corrections, apply_corrections
 from inference.lead_notes import LeadQuality, doubts, lead_qualities, nothing_read, other_leads_doubts, switches
 from inference.network_choice import leads_read, network_for
@@ -79,6 +80,7 @@ def annotate_lead(
     corrections: Sequence[Corrections] = (),
     single: Classifier | None = None,
     alone: bool = False,
+    adapt: str | None = None,
     show_progress: bool = False,
 ) -> AnnotatedLead:
     """Annotate the lead at `position`, in one pass where a beat's row is known with its neighbours, else in two.
@@ -93,6 +95,8 @@ def annotate_lead(
         corrections: a person's changes of the beats, one list after the other.
         single: a network that reads one lead, for a recording that shows fewer leads than the `classifier` reads.
         alone: whether beats are looked for in no other lead.
+        adapt: how classes follow the recording's other beats, see `adapted`; None for as the network was trained to be
+            read. Live, none do.
         show_progress: whether to draw a bar, where stderr is a terminal.
 
     Raises:
@@ -114,7 +118,7 @@ def annotate_lead(
     if two_passes:
         classifier, chosen, lacks = network_for(reading, sample, classifier, single, alone)
     if two_passes and len(sample):
-        collected.probabilities = _classified(reading, sample, classifier, title)
+        collected.probabilities = _classified(reading, sample, classifier, adaptation_of(classifier, adapt), title)
     classes = np.zeros((0, len(classifier.class_names)), dtype=np.float32)
     beats = AnnotatedRecording(
         sample,
@@ -161,13 +165,23 @@ def _leads_to_read(
     return LeadsSegmenter(recording, leads, peaks, polarity, live, one_pass, voters)
 
 
-def _classified(reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, title: str) -> list[np.ndarray]:
-    """Parts of the probabilities (n, classes) of the beats at `sample`, by their windows."""
+def _classified(
+    reading: LeadsSegmenter, sample: np.ndarray, classifier: Classifier, adapt: str, title: str
+) -> list[np.ndarray]:
+    """Parts of the probabilities (n, classes) of the beats at `sample`, by their windows; one part after `adapt`."""
     assert classifier.input_spec is not None
     leads = reading.recording, reading.positions, reading.inverted
     windows = read_windows(*leads, sample, classifier.input_spec, reading.bad)
     bar = _with_bar(windows, title, "beats", len(sample), lambda part: len(part[0]))
-    return [classifier.probabilities(x, features) for x, features in bar]
+    if adapt == "none":
+        return [classifier.probabilities(x, features) for x, features in bar]
+    scaling = scaling_of(classifier)
+    assert scaling is not None  # `adaptation_of` says so
+    parts = [
+        (classifier.probabilities(x, values), squashed(values, *scaling)) for x, values in bar if values is not None
+    ]
+    probabilities, features = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return [adapted(probabilities, features, classifier.class_names, adapt)]
 
 
 class _Pass:

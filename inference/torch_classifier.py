@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from inference.classifier import check_class_names, check_logits
+from inference.classifier import Scaling, check_class_names, check_logits
+from inference.options import AdaptOptions
 from loaders.beats.input_spec import InputSpec
 from loaders.options import InputOptions, SyntheticPatientOptions
 from models import get_model
@@ -40,6 +41,7 @@ STORED_OPTIONS = {  # of a checkpoint: those that a network and its input are bu
     "features?": [str],
     "neighbours?": int,
     "spliced?": str,
+    "adapt?": str,
 }
 
 
@@ -54,6 +56,7 @@ class TorchClassifier:
         device: where it runs; another process runs it on the same.
         input_spec: the windows and features that it reads; None for Kaggle's rows.
         dataset: the name of what it was trained on; "" where that is not known.
+        adapt: how its answers are adapted to a recording, see inference.options.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class TorchClassifier:
         device: torch.device,
         input_spec: InputSpec | None = None,
         dataset: str = "",
+        adapt: str = "none",
     ) -> None:
         self.model = model.eval().to(device)
         self.class_names = tuple(class_names)
@@ -71,6 +75,12 @@ class TorchClassifier:
         self.device = device
         self.input_spec = input_spec
         self.dataset = dataset
+        self.adapt = adapt
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """The scaling of the features that the network reads; None where it reads none."""
+        return scaling_of_model(self.model)
 
     @torch.inference_mode()
     def probabilities(self, rows: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
@@ -122,7 +132,15 @@ def load_torch_classifier(path: Path, device: str | torch.device, which: str) ->
     load_weights(model, state["model"], path)
     title = f"{options.model_name}, epoch {state['epoch']} of {name}"
     dataset = str(state["log"]["options"].get("dataset", ""))
-    return TorchClassifier(model, state["class_names"], title, pick_device(device), spec, dataset)
+    return TorchClassifier(model, state["class_names"], title, pick_device(device), spec, dataset, options.adapt)
+
+
+def scaling_of_model(model: nn.Module) -> Scaling | None:
+    """The scaling by which a network scales the features beside a row; None where it scales none."""
+    center, spread = (getattr(model, name, None) for name in ("center", "spread"))
+    if center is None or spread is None or getattr(model, "reads_rows", True):
+        return None
+    return Scaling(center.cpu().numpy(), spread.cpu().numpy())
 
 
 def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
@@ -131,7 +149,7 @@ def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
     if problem := schema_error(stored, STORED_OPTIONS, "log.options"):
         raise UserError(f"{path} is damaged: {problem}")
     defaults: dict[str, Any] = {}
-    for options in (ModelOptions(), InputOptions(), SyntheticPatientOptions()):
+    for options in (ModelOptions(), InputOptions(), SyntheticPatientOptions(), AdaptOptions()):
         try:
             check_values(type(options), stored)
         except UserError as error:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from args import parse_args
+from benchmarks.decisions import shown_table
 from pytorch_ecg.checkout import FOLDERS, project_files
 from tests.conftest import ROOT, SMALL
 
@@ -99,6 +100,34 @@ def test_the_figures_of_the_readme_are_those_of_results(recipe: str) -> None:
     classes = ("per_class/Supraventricular ectopic", "per_class/Ventricular ectopic")
     pairs = [percent(recipe, f"{name}/Se", f"{name}/+P") for name in classes]
     assert cells[2:] == [percent(recipe, "acc1", spread=True), percent(recipe, "macro_f1", spread=True), *pairs]
+
+
+def test_every_kept_result_is_json_that_the_page_of_results_names() -> None:
+    def refuse(text: str) -> None:
+        raise ValueError(f"{text} is no JSON")
+
+    page = text_of(ROOT / "results" / "README.md")
+    for file in sorted((ROOT / "results").glob("*.json")):
+        json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+        assert f"`{file.name}`" in page, file.name
+
+
+def test_the_figures_of_adapt_are_those_of_results() -> None:
+    page = text_of(ROOT / "docs" / "new-patients.md")
+    kept = json.loads((ROOT / "results" / "decisions.json").read_text(encoding="utf-8"))
+    rows = [line.replace("| DS1-svdb |", "| svdb:dev |") for line in shown_table(kept["by seed"]).splitlines()]
+    assert len(rows) == 14 and all(f"{row}\n" in page for row in rows)
+    result = json.loads((ROOT / "results" / "adapt_ds2.json").read_text(encoding="utf-8"))["scores"]["maps"]
+    figures = next(iter(result.values()))
+    score, without = figures["per_class"], figures["without"]["232"]
+    texts = [
+        f"S F1 {score['Supraventricular ectopic']['F1']['value']:.3f} (0.850 / 0.973)",
+        f"V F1 {score['Ventricular ectopic']['F1']['value']:.3f} (0.984 / 0.952)",
+        f"j-kappa {figures['j_kappa']['value']:.3f}; without record 232",
+        f"S F1 {without['F1 Supraventricular ectopic']:.3f} (0.459 / 0.833)",
+        f"j-kappa {without['j_kappa']:.3f}. The same network",
+    ]
+    assert all(text in " ".join(page.split()) for text in texts)
 
 
 def test_the_first_runs_figures_are_those_of_results() -> None:

@@ -15,16 +15,15 @@ from scipy import ndimage
 from loaders.dsp.beat_heights import BeatHeights
 from loaders.dsp.chunks import Chunk, bridged
 from loaders.dsp.quality import BadInterval, runs_of
+from loaders.dsp.regular import WINDOW, regular
 from loaders.dsp.resample import MITBIH_FS
 from loaders.dsp.rpeaks import read_peaks
 
 SECOND = round(MITBIH_FS)  # samples
-WINDOW = 10  # s that doubts are summed over
 FEWEST_BEATS = 1.0  # a second; doubts are divided by no fewer, so that a single odd beat is no noise
 NOISY = 0.08  # doubts for each beat: more is noise
 # A wrong beat, or one that is missed, breaks a regular rhythm: doubts count less where it goes on.
 STEADY, WHERE_REGULAR = 0.2, 0.1
-FEWEST_INTERVALS = 4  # of ten seconds; fewer are no rhythm
 SHORTEST_READABLE = 8  # s between noise; less is not read
 SHORTEST_NOISE = 5  # s; less is no reason to stop
 REMEMBERED = 20  # s of past: half of WINDOW, and what the two lengths above can reach to
@@ -85,7 +84,9 @@ class LeadReader:
         own = max(round((chunk.stop - chunk.start) / SECOND), 1)
         counts = _counts(doubts, peaks, chunk.start, max(-(-(size - chunk.start) // SECOND), own))
         past = self._past.shape[1]
-        counts = np.vstack([counts, regular(peaks, chunk.start, counts.shape[1])])
+        span = -chunk.start / SECOND, (size - chunk.start) / SECOND
+        steady = regular((peaks - chunk.start) / SECOND, counts.shape[1], STEADY, span)
+        counts = np.vstack([counts, steady])
         counts = np.concatenate([self._past, counts], axis=1)
         self._past = counts[:, max(past + own - REMEMBERED, 0) : past + own]
         around = doubt_per_beat(counts[:2])
@@ -103,7 +104,7 @@ class LeadReader:
         doubts_and_beats = self._past.sum(axis=1, keepdims=True)
         doubt = _ratio(doubts_and_beats[0], doubts_and_beats[1], np.array([self._past.shape[1]]))
         middle = counts.shape[1] - WINDOW // 2
-        if middle > 0 and regular(peaks, 0, counts.shape[1])[middle]:
+        if middle > 0 and regular(peaks / SECOND, counts.shape[1], STEADY)[middle]:
             doubt = doubt * WHERE_REGULAR
         own = int(chunk.to_own(np.array(chunk.start)))
         is_open = bool(self._noise) and self._noise[-1][1] < 0
@@ -133,28 +134,6 @@ def doubt_per_beat(counts: np.ndarray) -> np.ndarray:
     stops, starts = np.minimum(at + WINDOW // 2, len(at)), np.maximum(at - WINDOW // 2, 0)
     around = total[:, stops] - total[:, starts]
     return _ratio(around[0], around[1], around[2])
-
-
-def regular(peaks: np.ndarray, start: int, seconds: int) -> np.ndarray:
-    """(seconds,) whether the rhythm is regular in the ten seconds around each second from sample `start` on: all RR
-    intervals within STEADY of their median, none missing at the ends.
-
-    Args:
-        peaks: (n,) samples, rising.
-    """
-    times = (peaks - start) / SECOND
-    steady = np.zeros(seconds, dtype=bool)
-    if len(times) <= FEWEST_INTERVALS:
-        return steady
-    at, intervals = np.arange(seconds), np.diff(times)
-    before = np.maximum(np.searchsorted(times, at - WINDOW / 2) - 1, 0)
-    after = np.minimum(np.searchsorted(times, at + WINDOW / 2), len(intervals))
-    for k in np.flatnonzero(after - before >= FEWEST_INTERVALS).tolist():
-        around = np.sort(intervals[before[k] : after[k]])
-        usual = around[len(around) // 2]
-        whole = times[before[k]] <= k - WINDOW / 2 + usual and times[after[k]] >= k + WINDOW / 2 - usual
-        steady[k] = whole and around[0] >= (1 - STEADY) * usual and around[-1] <= (1 + STEADY) * usual
-    return steady
 
 
 def _ratio(doubts: np.ndarray, beats: np.ndarray, seconds: np.ndarray) -> np.ndarray:

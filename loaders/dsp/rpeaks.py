@@ -11,6 +11,7 @@ import scipy
 
 from loaders.dsp.beat_heights import BeatHeights
 from loaders.dsp.resample import ratio, resample
+from loaders.dsp.sharp_beats import settle_by_sharp_parts
 from loaders.dsp.small_beats import add_small_beats
 from toolbox.utils import UserError, one_blas_thread
 
@@ -105,6 +106,11 @@ def probability(conditioned: np.ndarray, weights: dict[str, np.ndarray] | None =
         answer = _convolved(hidden, w[f"kernel{k}"], w[f"bias{k}"], dilation)
         hidden = hidden + answer if k else answer
     return 0.5 * (1 + np.tanh((hidden @ w["last"] + w["offset"]) / 2))  # the logistic function
+
+
+def _smoothed(conditioned: np.ndarray, weights: dict[str, np.ndarray] | None) -> np.ndarray:
+    """(m,) as `probability`, smoothed."""
+    return np.convolve(np.pad(probability(conditioned, weights), 1), SMOOTH, mode="valid")
 
 
 def _first(x: np.ndarray, kernel: np.ndarray, steps: int) -> np.ndarray:
@@ -208,6 +214,7 @@ def read_peaks(
         network = partial(probability, weights=weights)
         beats = _maxima(likely, threshold) - 1  # likely is padded by one
         likely[1:-1] = add_small_beats(likely[1:-1], beats, slow, RATE, STRIDE, network)
+        likely[1:-1] = settle_by_sharp_parts(likely[1:-1], slow, RATE, STRIDE, partial(_smoothed, weights=weights))
     steps = _maxima(likely, threshold) - 1
     stretch = float(1 / ratio(fs, RATE))
     peaks = _refine(signal, stretch, conditioned, steps * STRIDE + STRIDE // 2)

@@ -62,7 +62,7 @@ def add_small_beats(
     local = np.zeros(len(likely), dtype=likely.dtype)
     for start, stop in runs_of(again):
         part = slice(start * stride, stop * stride)
-        local[start:stop] = network((slow[part] / _local_height(magnitude[part], rate)).astype(np.float32))[
+        local[start:stop] = network((slow[part] / local_height(magnitude[part], rate)).astype(np.float32))[
             : stop - start
         ]
     small, _ = signal.find_peaks(local, height=CERTAIN, distance=round(AFTER * steps / 2))
@@ -109,7 +109,7 @@ def _bend(slow: np.ndarray, rate: float) -> np.ndarray:
     return np.abs(2 * slow - padded[: -2 * reach] - padded[2 * reach :])
 
 
-def _local_height(magnitude: np.ndarray, rate: float) -> np.ndarray:
+def local_height(magnitude: np.ndarray, rate: float) -> np.ndarray:
     """(k,) mV, the greatest `magnitude` around each sample, smoothed."""
     size = round(2 * LOCAL * rate)
     greatest = ndimage.maximum_filter1d(magnitude, size)

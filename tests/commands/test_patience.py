@@ -55,7 +55,7 @@ def test_it_stops_after_so_many_epochs_without_a_better_score(tmp_path: Path, ca
     assert [len(log["train"]), len(log["val"])] == [3, 3]
     assert log["stopped"] == {"epoch": 3, "epochs": 9, "patience": 2, "best": result["best"]}
     score = log["val"][0]["macro_f1"]
-    line = f"stopped early, after epoch 3 of 9: 2 epochs without a better macro_f1 than that of epoch 1: {score:.4f}"
+    line = f"stopped early, after epoch 3 of 9: 2 epochs without a better macro F1 than that of epoch 1: {score:.4f}"
     assert line == stop_line(log["stopped"]) and line in capsys.readouterr().out.splitlines()
     page = (Path(result["run"]) / "report.html").read_text()  # it is drawn and can be tested like any other
     assert "epochs trained: 3 of 9, stopped early: 2 without a better macro_f1" in page
@@ -76,7 +76,7 @@ def test_more_patience_continues_as_if_it_had_been_there_from_the_start(tmp_path
     capsys.readouterr()
     trained(root, "--resume", "latest")
     said = capsys.readouterr().out
-    assert "has finished epoch 3 of 4, 2 without a better macro_f1; more --patience extend it" in said
+    assert "has finished epoch 3 of 4, 2 without a better macro F1; more --patience extend it" in said
     assert (run_of(root) / "checkpoint.pth.tar").read_bytes() == before
     assert trained(root, "--resume", "latest", "--patience", "3")["epoch"] == 4
     log = read_json(run_of(root) / "logger.json")["logged"]

@@ -79,7 +79,7 @@ def test_the_report_is_printed(trained: tuple, capsys: pytest.CaptureFixture[str
     run(root, "--test", "--seeds", "2")
     printed = capsys.readouterr().out
     each = second["test"]["acc1"]
-    assert f"acc1: {each['mean']:.4f} +- {each['std']:.4f}" in printed
+    assert f"accuracy: {each['mean']:.4f} +- {each['std']:.4f}" in printed
     assert "mean +- standard deviation of 2 seeds, test" in printed
 
 

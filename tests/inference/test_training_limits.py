@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from args import parse_args
+from commands.predict import say_limits
 from inference import annotate
 from inference.classifier import KAGGLE_LIMITS, MADE_UP, Classifier, training_limits, training_warnings
 from inference.files import AnnotateOptions
@@ -75,3 +77,11 @@ def test_the_limits_of_networks_of_rows_stand_at_the_top_of_the_page(headers: li
     page = (tmp_path / "a.ecg.html").read_text()
     assert page.index("other people and leads") < page.index("<section>")
     assert json.loads((tmp_path / "a.ecg.json").read_text())["warnings"] == []
+
+
+def test_the_command_says_what_a_network_of_rows_cannot_know(capsys: pytest.CaptureFixture[str]) -> None:
+    args = parse_args(["--predict", "x", "--dataset", "ecg"])
+    for network in (Rule(), MadeUp(), Windows()):
+        say_limits(args, network)
+    assert capsys.readouterr().err == f"note: {KAGGLE_LIMITS}\n"  # MadeUp is warned of with its first recording
+    assert "cannot know that a beat came early" in KAGGLE_LIMITS

@@ -30,6 +30,8 @@ METADATA = {  # the keys that are read here, and the shapes of their values
     "symbols": [str],
     "row": {"kind": str, "in_channels": int, "length": int, "features": int},
     "temperature": (int, float),
+    "scaling?": dict,
+    "adapt?": str,
     "run": str,
     "epoch": int,
     "checkpoint": {"which": str, "file": str, "sha256": str},
@@ -113,7 +115,8 @@ def read_metadata(session: Any, content: bytes, path: str | Path) -> dict[str, A
     if not has_valid_checksum(content):
         raise UserError(f"{path} was cut off or changed since it was exported; export it again")
     values: dict[str, Any] = dict(texts)
-    for key, kind in METADATA.items():
+    for name, kind in METADATA.items():
+        key = name.removesuffix("?")
         if kind is not str and key in values:
             try:
                 values[key] = json.loads(values[key])

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from toolbox.reports.score_names import FRACTIONS, NAMES, SHORT
+from toolbox.reports.score_names import FRACTIONS, NAMES, SHORT, name_of
 from toolbox.utils import printable
 from toolbox.utils.aami import LETTERS, SUPRAVENTRICULAR, VENTRICULAR
 from toolbox.utils.colour import coloured
@@ -92,11 +92,9 @@ def epoch_row(
 
 def stop_line(stop: Mapping[str, Any]) -> str:
     """A line on an early stop, as the log holds it (toolbox.logger.STOP)."""
-    best, patience = stop["best"], stop["patience"]
+    best, patience, chosen_by = stop["best"], stop["patience"], name_of(stop["best"]["monitor"])
     score = "" if best["score"] is None else f": {best['score']:.4f}"
-    waited = (
-        f"{patience} epoch{'s' * (patience > 1)} without a better {best['monitor']} than that of epoch {best['epoch']}"
-    )
+    waited = f"{patience} epoch{'s' * (patience > 1)} without a better {chosen_by} than that of epoch {best['epoch']}"
     return f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {waited}{score}"
 
 

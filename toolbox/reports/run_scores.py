@@ -18,12 +18,12 @@ SCORES = {  # name in the scores -> heading
     "acc1": "Accuracy",
     "acc_class": "Mean sensitivity",
     "macro_f1": "Macro F1",
+    "j_kappa": "j-kappa",
+    "kappa": "Cohen's kappa",
     "AUROC": "AUROC",
     "mAP": "mAP",
     "meanIoU": "Mean IoU",
     "fwavacc": "Weighted IoU",
-    "kappa": "Cohen's kappa",
-    "j_kappa": "j-kappa",
 }
 QUOTED = {"accuracy": "acc1", "macro_f1": "macro_f1", "mean Se": "acc_class", "j_kappa": "j_kappa"}
 HEADINGS = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "mean Se": SCORES["acc_class"], "j_kappa": "j-kappa"}

@@ -16,3 +16,8 @@ NAMES = {
 }
 FRACTIONS = ("kappa", "j_kappa")  # printed as they are; all others in per cent
 SHORT = {**NAMES, "acc_class": "mean Se"}  # above a narrow column
+
+
+def name_of(score: str) -> str:
+    """The name of a score that --monitor takes: "mean sensitivity" of "acc_class"; others, as "loss", are their own."""
+    return NAMES.get(score, score)

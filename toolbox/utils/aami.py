@@ -27,7 +27,7 @@ CLASS_COLOURS = {"N": "#6b6b6b", "S": "#0072b2", "V": "#c1440e", "F": "#8e44ad",
 # The same on a dark page; and the dashes and marks of their curves, so that no colour is needed.
 DARK_COLOURS = {"N": "#b0b7bd", "S": "#56b4e9", "V": "#ff8f5e", "F": "#cf95e8", "Q": "#3cc5a4", "A": "#ff8f5e"}
 CLASS_DASHES = {"N": "", "S": "7 3", "V": "2 2.5", "F": "9 3 2 3", "Q": "5 2 1 2 1 2", "A": "7 3"}  # as SVG has them
-CLASS_MARKS = {"N": "round", "S": "square", "V": "triangle", "F": "diamond", "Q": "cross", "A": "square"}
+CLASS_MARKS = {"N": "triangle", "S": "round", "V": "square", "F": "diamond", "Q": "cross", "A": "square"}
 
 # WFDB's symbols of a QRS complex (ecgcodes.h, isqrs).
 BEAT_SYMBOLS = frozenset("NLRBAaJSVrFejnE/fQ?")

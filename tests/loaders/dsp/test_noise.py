@@ -10,7 +10,7 @@ import wfdb
 from scipy.signal import butter, sosfilt
 
 from loaders.dsp.chunks import Chunker, iter_chunks
-from loaders.dsp.noise import NOISY, WINDOW, LeadReader, doubt_per_beat, regular
+from loaders.dsp.noise import NOISY, WINDOW, LeadReader, doubt_per_beat
 from loaders.dsp.quality import BadInterval, merge_intervals
 from loaders.io.wfdb_record import read_wfdb
 from loaders.sources.synthetic import patient_record
@@ -129,18 +129,6 @@ def test_doubts_are_divided_by_the_beats_of_the_ten_seconds_around() -> None:
     assert doubt_per_beat(counts)[20] == pytest.approx(3 / WINDOW)
     counts[1] = 2.0
     assert doubt_per_beat(counts)[20] == pytest.approx(3 / (2 * WINDOW))
-
-
-def test_a_rhythm_is_regular_where_no_beat_lacks_or_comes_early() -> None:
-    beats = np.arange(180, 60 * 360, 300)
-    assert regular(beats, 0, 60)[5:55].all()
-    lacking = regular(np.delete(beats, 36), 0, 60)  # the beat at 30.5 s
-    assert lacking[6:25].all() and not lacking[26:36].any() and lacking[37:54].all()
-    early = regular(np.insert(beats, 36, beats[35] + 120), 0, 60)
-    assert early[6:24].all() and not early[25:35].any() and early[36:54].all()
-    silent = regular(beats[beats < 30 * 360], 0, 60)
-    assert silent[5:25].all() and not silent[26:].any() and not regular(beats[:0], 0, 60).any()
-    assert regular(beats, 20 * 360, 40).tolist() == regular(beats, 0, 60)[20:].tolist()
 
 
 @needs_records

@@ -5,8 +5,11 @@ from __future__ import annotations
 from toolbox.utils.aami import (
     BEAT_SYMBOLS,
     CLASS_COLOURS,
+    CLASS_DASHES,
     CLASS_LETTERS,
+    CLASS_MARKS,
     CLASS_NAMES,
+    DARK_COLOURS,
     DE_CHAZAL_CLASSES,
     EC57_CLASSES,
     ESCAPE_SYMBOLS,
@@ -29,6 +32,13 @@ def test_the_maps_give_a_class_to_beats_alone_and_differ_in_escape_beats_alone()
     assert {symbol for symbol in common if EC57_CLASSES[symbol] != DE_CHAZAL_CLASSES[symbol]} == {"e", "j"}
     assert {symbol: EC57_CLASSES[symbol] for symbol in ESCAPE_SYMBOLS} == {"e": 1, "j": 1, "n": 1}
     assert BEAT_SYMBOLS - DE_CHAZAL_CLASSES.keys() == {"B", "n", "r", "?"}
+
+
+def test_curves_of_classes_are_told_apart_without_colour() -> None:
+    for parts in (CLASS_DASHES, CLASS_MARKS):
+        assert parts.keys() == CLASS_COLOURS.keys() == DARK_COLOURS.keys()
+        assert len({parts[letter] for letter in "NSVFQ"}) == 5
+        assert parts["N"] != parts["A"]  # of two classes
 
 
 def test_white_letters_can_be_read_on_the_colours_of_classes() -> None:
