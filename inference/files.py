@@ -36,7 +36,7 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 11  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 12  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
 NOTHING_READ = "no heartbeat could be read"  # the text in an annotation file without beats
 FIRST_FREE = 2  # sample behind marks of a rhythm at the start; wfdb takes texts at 0 for remarks on the file

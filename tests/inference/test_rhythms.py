@@ -85,6 +85,8 @@ def test_a_paroxysm_of_atrial_fibrillation(name: str = "data_92_19") -> None:
     recognized = [(e.start, e.stop) for e in beats.rhythms if e.kind == ATRIAL_FIBRILLATION]
     inside = [(beats.times >= a) & (beats.times <= b) for a, b in recognized]
     assert all((beats.likeliest[k] == "S").any() and not (beats.letters[k] == "S").any() for k in inside)
+    runs = [(e.start, e.stop) for e in beats.episodes if e.kind == "S run"]
+    assert not any(a < stop and b > start for start, stop in recognized for a, b in runs)
     longest = max(marked, key=lambda span: span[1] - span[0])
     assert any(min(b, longest[1]) - max(a, longest[0]) > 15 for a, b in recognized)
     assert all(any(a < stop and b > start for start, stop in marked) for a, b in recognized)

@@ -65,6 +65,29 @@ def test_a_paroxysm_of_atrial_fibrillation_has_no_s_beats() -> None:
     assert texts == ["(N", "(AFIB", "(N"]
 
 
+def test_a_run_of_s_beats_beside_a_paroxysm_belongs_to_it() -> None:
+    times, p_waves = paroxysm()
+    signal, plain = signal_of(times, p_waves), np.full(450, "N")
+    (bare,) = [e for e in with_rhythms(recording(times, plain, signal)).rhythms if e.kind == ATRIAL_FIBRILLATION]
+    letters = plain.copy()
+    letters[[bare.first - 5, bare.first - 4, bare.first - 3, bare.last + 1, bare.last + 2, bare.last + 3]] = "S"
+    letters[[bare.first - 30, bare.first - 29, bare.first - 28, bare.last + 7]] = "S"
+    beats = with_rhythms(recording(times, letters, signal))
+    (episode,) = [e for e in beats.rhythms if e.kind == ATRIAL_FIBRILLATION]
+    assert (episode.first, episode.last) == (bare.first - 5, bare.last + 3)
+    (run,) = [e for e in beats.episodes if e.kind == "S run"]
+    assert run.first == bare.first - 30 and beats.letters[bare.last + 7] == "S"
+
+
+@pytest.mark.parametrize(("beats", "seen"), [(36, True), (24, False)])
+def test_a_paroxysm_of_seconds(beats: int, seen: bool) -> None:
+    times = np.cumsum([*sinus_intervals(150), *fibrillating_intervals(beats), *sinus_intervals(150, 1)])
+    p_waves = (np.arange(len(times)) < 150) | (np.arange(len(times)) >= 150 + beats)
+    rhythms = with_rhythms(recording(times, np.full(len(times), "N"), signal_of(times, p_waves))).rhythms
+    recognized = [e for e in rhythms if e.kind == ATRIAL_FIBRILLATION]
+    assert len(recognized) == seen and all(15 <= e.seconds < 20 for e in recognized)
+
+
 def test_irregular_beats_with_p_waves_are_no_fibrillation() -> None:
     times = np.cumsum(fibrillating_intervals(300))
     assert with_rhythms(recording(times, "N" * 300, signal_of(times))).rhythms == ()

@@ -99,11 +99,11 @@ def test_groups_know_no_more_of_the_future_than_they_say(name: str, record: Reco
         compute([name], FeatureInput(each, recording.signal, recording.at, 120.0)) for each in (recording.times, times)
     )
     same = np.array_equal(found[: k + 1], changed[: k + 1])
-    assert same == (name in ("rr", "rr_past", "shape", "qrs", "past", "tempo_past"))
+    assert same == (name in ("rr", "rr_past", "shape", "qrs", "form", "past", "tempo_past"))
     times = recording.times.copy()
     times[k + 1 :] += 0.2 * np.arange(1, len(times) - k)
     next_moved = compute([name], FeatureInput(times, recording.signal, recording.at, 120.0))
-    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in ("rr_past", "shape", "qrs", "past"))
+    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in ("rr_past", "shape", "qrs", "form", "past"))
 
 
 @pytest.mark.parametrize("name", FEATURES)
