@@ -8,6 +8,7 @@ seconds, as short recordings are. The temperature is that of the patients left o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ NAMES = CLASS_NAMES[:4]
 METHODS = ("none", "smooth", "votes")
 STRIPS = (10, 60, 300)  # s
 SETS = ("DS1", "DS1-svdb")
+DECISIVE = "232"  # the record of DS2 that has three quarters of its S
 HEAD = (
     "patients of", "`--adapt`", "accuracy", "S F1", "V F1", "j-kappa", "EC57 gross VEB Se / +P", "SVEB", "average VEB",
     "SVEB",
@@ -41,23 +43,31 @@ def adapted_by_group(beats: dict[str, np.ndarray], groups: np.ndarray, method: s
     return result
 
 
+def class_figures(confusion: np.ndarray) -> dict[str, Any]:
+    """Accuracy, kappas, and Se, +P and F1 by class of confusion counts (4, 4)."""
+    scores = confusion_scores(confusion, NAMES)
+    shown: dict[str, Any] = {name: plain(scores[name]) for name in ("accuracy", "kappa", "j_kappa")}
+    for name in NAMES:
+        shown |= {f"{LETTERS[name]} {kind}": plain(scores[f"{kind} {name}"]) for kind in ("Se", "+P", "F1")}
+    return shown
+
+
 def figures(beats: dict[str, np.ndarray], probabilities: np.ndarray) -> dict[str, Any]:
     """Scores by class, EC57's gross and average, and the confusion counts of each record."""
     labels, called = beats["labels"], probabilities.argmax(axis=1)
     records, counts = confusion_by_group(labels, called, beats["record"], len(NAMES))
-    scores = confusion_scores(counts.sum(axis=0), NAMES)
-    shown = {name: plain(scores[name]) for name in ("accuracy", "kappa", "j_kappa")}
-    for name in NAMES:
-        shown |= {f"{LETTERS[name]} {kind}": plain(scores[f"{kind} {name}"]) for kind in ("Se", "+P", "F1")}
+    shown = class_figures(counts.sum(axis=0))
+    if DECISIVE in records:
+        shown |= {f"without {DECISIVE}": class_figures(counts[records != DECISIVE].sum(axis=0))}
     ec57 = record_scores(labels, called, beats, NAMES)
     by_record = dict(zip(records.tolist(), counts.tolist(), strict=True))
     return {**shown, "EC57 gross": ec57["gross"], "EC57 average": ec57["average"], "records": by_record}
 
 
-def measure(beats: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The figures of each method, over whole recordings and over strips of them."""
+def measure(beats: dict[str, np.ndarray], lengths: Sequence[int]) -> dict[str, Any]:
+    """The figures of each method, over whole recordings and over strips of them, of these `lengths` in s."""
     results = {method: figures(beats, adapted_by_group(beats, beats["record"], method)) for method in METHODS}
-    for seconds in STRIPS:
+    for seconds in lengths:
         numbers = np.floor(beats["time"] / seconds).astype(int).astype(str)
         strips = np.char.add(np.char.add(beats["record"], " "), numbers)
         of_strips = figures(beats, adapted_by_group(beats, strips, "votes"))
@@ -96,18 +106,23 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, required=True, help="the folder of benchmarks.fold_beats")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--strips", type=int, nargs="*", default=list(STRIPS), help="s of the pieces to try it on, too")
     parser.add_argument("--out", type=Path, help="a JSON file to write")
     args = parser.parse_args()
     git, results, temperatures = git_state(), {}, {}
     for name in args.sets:
         seeds = [read_fold_beats(args.kept, name, seed) for seed in range(args.seeds)]
-        results[name] = [measure(beats) for beats in seeds]
+        results[name] = [measure(beats, args.strips) for beats in seeds]
+        if name == "DS2":
+            continue  # nothing is fitted on test data
         temperatures[name] = {
             method: [fit_temperature(adapted_by_group(each, each["record"], method), each["labels"]) for each in seeds]
             for method in METHODS
         }
     print(shown_table(results))
     command = f"python -m benchmarks.decisions --kept FOLDER --sets {' '.join(args.sets)} --seeds {args.seeds}"
+    if args.strips != list(STRIPS):
+        command += f" --strips {' '.join(map(str, args.strips))}".rstrip()
     kept = {"command": command, "git": git, "temperatures": temperatures, "by seed": results}
     write_results(args.out, kept)
 
