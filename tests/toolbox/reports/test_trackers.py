@@ -194,7 +194,7 @@ def test_mlflow_on_its_local_store(tmp_path: Path, capsys: pytest.CaptureFixture
     fill("mlflow", tmp_path, 2)
     assert "warning" not in capsys.readouterr().err
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
-    (kept,) = client.search_runs([client.get_experiment_by_name("pytorch-ecg ecg").experiment_id])
+    (kept,) = client.search_runs([client.get_experiment_by_name("pytorch-ecg-ecg").experiment_id])
     assert kept.info.run_id == read_json(run.folder / "trackers" / "mlflow.json")["id"]
     assert kept.info.run_name == "wide" and kept.info.status == "FINISHED"
     assert kept.data.params == {"model_name": "mlp", "lr": "0.5"} and kept.data.tags["paper"] == "yes"

@@ -1,4 +1,4 @@
-"""MLflow: runs of an experiment "pytorch-ecg DATASET", in ROOT/mlflow.db unless MLFLOW_TRACKING_URI says where."""
+"""MLflow: runs of an experiment "pytorch-ecg-DATASET", in ROOT/mlflow.db unless MLFLOW_TRACKING_URI says where."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def build(facts: RunFacts, first_epoch: int | None) -> MlflowRun:
     if memory.id and _is_there(client, memory.id):
         client.update_run(memory.id, status="RUNNING")
         return MlflowRun(facts, memory, client)
-    name = f"pytorch-ecg {facts.group}"
+    name = f"pytorch-ecg-{facts.group}"
     experiment = client.get_experiment_by_name(name)
     number = experiment.experiment_id if experiment else client.create_experiment(name)
     tags: dict[str, Any] = {**dict.fromkeys(facts.tags, "yes"), "folder": facts.folder.name}
