@@ -219,6 +219,10 @@ def _descending(value: float | None) -> float:
     return np.inf if value is None else -value
 
 
+# What a network reads of a beat: where it differs, so does the fingerprint of the same beats.
+INPUT_FLAGS = ("context", "window_before", "window_after", "leads", "scale", "features", "neighbours")
+
+
 def _obstacle(reference: TestedRun, other: TestedRun) -> str:
     """Why two runs cannot be compared; "" where they can."""
     ours, theirs = (
@@ -232,7 +236,9 @@ def _obstacle(reference: TestedRun, other: TestedRun) -> str:
         }
         for one in (reference, other)
     )
-    ours["data"], theirs["data"] = (_unnamed_data(one) for one in (reference, other))
+    inputs = [[one.run.options.get(flag) for flag in INPUT_FLAGS] for one in (reference, other)]
+    if inputs[0] == inputs[1]:
+        ours["data"], theirs["data"] = (_unnamed_data(one) for one in (reference, other))
     for name, value in ours.items():
         if shown(theirs[name]) != shown(value):  # an edited one may hold a NaN, which nothing equals
             if name == "test records":
