@@ -90,7 +90,7 @@ def compute(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     # A view of a tensor that was made outside of inference mode is no inference tensor.
     inference = torch.is_inference_mode_enabled() and all(value.is_inference() for value in second)
     with torch.inference_mode(inference):
-        if operation is torch.ops.aten._pack_padded_sequence.default:
+        if operation is torch.ops.aten._pack_padded_sequence.default and to_second:
             return _on_second(result[0]), result[1]  # the sizes of the steps' batches stay on the CPU, too
         return _on_second(result) if to_second else result
 

@@ -115,6 +115,7 @@ def test_a_run_leaves_what_the_contract_says(tmp_path):
         f"pred/test_results_ep{n}.json", f"pred/test_results_list_ep{n}.json", f"pred/test_beats_ep{n}.npz",
         f"pred/cm_ep{n}.png", f"pred/norm_cm_ep{n}.png", f"pred/roc_ep{n}.png", f"pred/reliability_ep{n}.png",
         f"pred/scores_ep{n}.json", f"pred/scores_ep{n}.csv", f"pred/scores_ep{n}.tex",
+        f"pred/test_wrong_ep{n}.json", f"res/val_wrong_ep{n}.json", f"res/val_beats_ep{n}.npz",
         *(f"res/val_results_list_ep{k}.json" for k in range(1, 6)),
     }  # fmt: skip
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

@@ -89,8 +89,6 @@ def test_a_place_that_is_none(rank: str | None, world: str | None, monkeypatch: 
 @pytest.mark.parametrize(
     ("flags", "what"),
     [
-        (["--model-name", "cnn1d_3", "--dataset", "synthetic"], "training"),
-        (["--resume", "latest"], "training"),
         (["--test"], "--test"),
         (["--seeds", "2", "--model-name", "cnn1d_3"], "--seeds"),
         (["--export"], "--export"),
