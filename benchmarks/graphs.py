@@ -96,7 +96,7 @@ def collect(folder: Path) -> tuple[dict[str, Counter[str]], dict[str, dict[str, 
 
 
 def shares(counts: Mapping[str, Counter[str]]) -> dict[str, Any]:
-    """What pie.html shows: beats by symbol of all records, of DS1, of DS2 and of each record."""
+    """The numbers of pie.html: beats by symbol of all records, of DS1, of DS2 and of each record."""
     parts = {"all 48 records": tuple(counts), "DS1 (networks learn from it)": DS1, "DS2 (they are tested on it)": DS2}
     parts |= {f"record {name}": (name,) for name in counts}
     classes: dict[str, list[str]] = {letter: [] for letter in CLASS_LETTERS}
@@ -112,7 +112,7 @@ def shares(counts: Mapping[str, Counter[str]]) -> dict[str, Any]:
 
 
 def curves(gathered: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
-    """What signals.html shows of each class: percentiles of the signal and of the interval before, and examples."""
+    """The curves of signals.html, of each class: percentiles of the signal and of the interval before, and examples."""
     random = np.random.default_rng(0)
     classes = []
     for letter, name in zip(CLASS_LETTERS, CLASS_NAMES, strict=True):

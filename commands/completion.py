@@ -22,7 +22,7 @@ def runs(parsed: Namespace) -> list[str]:
 
 
 def versions(parsed: Namespace) -> list[str]:
-    """What --version takes: the numbers of the runs of the model and dataset that were typed."""
+    """The values of --version: the numbers of the runs of the model and dataset that were typed."""
     typed = {key: _typed(parsed, key) for key in ("dataset", "model_name")}
     wanted = {key: value for key, value in typed.items() if value}
     fitting = [

@@ -66,7 +66,7 @@ def run(args: Namespace) -> dict[str, Any]:
 
 
 def on_gpu(args: Namespace) -> bool:
-    """Whether --device means a GPU of NVIDIA's."""
+    """Check whether --device means a GPU of NVIDIA's."""
     return pick_device(args.device, args.disable_cuda).type == "cuda"
 
 

@@ -82,8 +82,8 @@ def _origin(built: BuiltRun) -> Origin:
 def _reasons(
     built: BuiltRun, rows: ECGLoader, ids: np.ndarray, called: np.ndarray, labels: np.ndarray
 ) -> tuple[list[dict[str, Any] | None], dict[str, str]]:
-    """What counted in each mistake, and how that was computed; or why it was not."""
-    batch = rows.batch(positions_of(rows, ids))
+    """The shares of what counted in each mistake, and how they were computed; or why they were not."""
+    batch = rows.batch(rows.positions(torch.from_numpy(ids)))
     inputs = batch.inputs(torch.device("cpu"))
     try:
         shares = attribute(
@@ -107,13 +107,6 @@ def _reasons(
         values = None if batch.features is None else batch.features[k].cpu().numpy()
         whys.append(reasons(of_row, waves, of_features, values, columns, beats))
     return list(whys), {"method": shares.method}
-
-
-def positions_of(rows: ECGLoader, ids: np.ndarray) -> Tensor:
-    """(n,) the positions in a dataset of the rows with these numbers (n,) in the cached arrays."""
-    every = rows.rows.cpu().numpy()
-    order = np.argsort(every, kind="stable")
-    return torch.from_numpy(order[np.searchsorted(every, ids, sorter=order)])
 
 
 def typical_row(train: ECGLoader) -> tuple[Tensor, ...]:

@@ -64,7 +64,7 @@ def network_for(
 
 
 def _shows_other_beats(reading: LeadsSegmenter, wanted: int) -> bool:
-    """Whether leads that the network reads have names that tell nothing, and beats at other times than the first."""
+    """Check whether leads that the network reads have names that tell nothing, and other beats than the first."""
     return reading.voters < min(wanted, len(reading.positions)) and not likely_leads(reading.recording.leads)[0]
 
 

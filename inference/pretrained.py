@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from inference.classifier import Classifier
 from inference.options import PRETRAINED
-from toolbox.utils import UserError, os_error_text, read_json, schema_error
+from toolbox.utils import UserError, os_error_text, read_json, schema_error, sha256_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "pretrained"
 SUMS, FACTS = "SHA256SUMS.txt", "networks.json"
 CHECKPOINT, ONNX = ".pth.tar", ".onnx"
-FACTS_SHAPE = {
-    "leads": int,
-    "trained_on": str,
-    "limits": str,
-    "in_short": str,
-}  # of each network, as far as they are read here
+# Of each network, as far as they are read here.
+FACTS_SHAPE = {"leads": int, "trained_on": str, "limits": str, "in_short": str}
 AGAIN = "take it from the project anew, or name another network"
 
 
@@ -36,12 +31,12 @@ def pretrained_file(name: str, kind: str) -> Path:
     path = FOLDER / f"{name}{kind}"
     try:
         lines = (FOLDER / SUMS).read_text(encoding="utf-8").splitlines()
-        content = path.read_bytes()
+        digest = sha256_of(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = os_error_text(error) if isinstance(error, OSError) else f"{FOLDER / SUMS}: no text"
         raise UserError(f"network {name} cannot be read: {reason}; {AGAIN}") from error
-    expected = {file.strip().lstrip("*"): digest for digest, _, file in (line.partition(" ") for line in lines)}
-    if expected.get(path.name) != hashlib.sha256(content).hexdigest():
+    expected = {file.strip().lstrip("*"): listed for listed, _, file in (line.partition(" ") for line in lines)}
+    if expected.get(path.name) != digest:
         raise UserError(f"{path} is damaged: its SHA-256 is not that of {SUMS}; {AGAIN}")
     return path
 

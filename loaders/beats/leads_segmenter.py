@@ -94,7 +94,7 @@ class LeadsSegmenter(LeadSegmenter):
 
     @property
     def switched(self) -> bool:
-        """Whether another lead than the first was read in a part of the last chunk."""
+        """True where another lead than the first was read in a part of the last chunk."""
         return self._fused is not None and bool(self._fused.lead.any())
 
     def _read(self, number: int) -> Iterator[tuple[Chunk, LeadReading | None]]:

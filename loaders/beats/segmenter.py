@@ -251,7 +251,7 @@ class LeadSegmenter(Segmenter):
 
     @property
     def in_millivolts(self) -> bool:
-        """Whether the unit is known, and the QRS complexes, if there are any, are plausible in it."""
+        """True where the unit is known, and the QRS complexes, if there are any, are plausible in it."""
         return self.lead.scale is not None and (not self.height or PLAUSIBLE[0] <= abs(self.height) <= PLAUSIBLE[1])
 
     def __iter__(self) -> Iterator[SegmentedChunk]:

@@ -113,9 +113,7 @@ class Batches:
     def record_losses(self, ids: Tensor, losses: Tensor) -> None:
         """Note the losses (B,) of the rows `ids` (B,), by which the next epochs leave rows out."""
         if self.losses is not None:
-            rows = self.dataset.rows.cpu()
-            order = rows.argsort()  # those of Kaggle's split beside a window come by label and do not rise
-            self.losses[order[torch.searchsorted(rows, ids, sorter=order)]] = losses
+            self.losses[self.dataset.positions(ids)] = losses
 
     def resume_at(self, begun: Tensor, now: Tensor, done: int) -> None:
         """Let the next epoch be the rest of one that was broken off after `done` batches.

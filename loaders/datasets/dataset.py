@@ -131,6 +131,12 @@ class ECGLoader(Dataset[Batch]):
         whole = self.batch(torch.arange(len(self)))
         return whole.x, whole.features
 
+    def positions(self, ids: Tensor) -> Tensor:
+        """(n,) int64, the positions of the rows with these numbers (n,) in the cached arrays."""
+        rows = self.rows.cpu()
+        order = rows.argsort()  # those of Kaggle's split beside a window come by label and do not rise
+        return order[torch.searchsorted(rows, ids, sorter=order)]
+
     def origin(self, ids: Tensor) -> dict[str, np.ndarray]:
         """Record, patient and symbol ("" for CSV rows) of beats, and time in s where the cache has it, (len(ids),)."""
         arrays = self.beats.arrays()

@@ -12,7 +12,7 @@ import scipy
 from loaders.dsp.beat_heights import BeatHeights
 from loaders.dsp.resample import ratio, resample
 from loaders.dsp.sharp_beats import settle_by_sharp_parts
-from loaders.dsp.small_beats import add_small_beats
+from loaders.dsp.small_beats import add_small_beats, local_maxima
 from toolbox.utils import UserError, one_blas_thread
 
 RATE = 90  # Hz that the network reads
@@ -231,8 +231,8 @@ def read_peaks(
 
 def _doubtful_maxima(likely: np.ndarray) -> np.ndarray:
     """(d,) int64, the steps of maxima of `likely` that are neither surely a beat nor surely none."""
-    inner = likely[1:-1]
-    return np.flatnonzero((inner > likely[:-2]) & (inner >= likely[2:]) & (np.abs(inner - 0.5) < DOUBTFUL)) + 1
+    maxima = local_maxima(likely)
+    return maxima[np.abs(likely[maxima] - 0.5) < DOUBTFUL]
 
 
 def _maxima(likely: np.ndarray, threshold: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from scipy import signal
 
 from loaders.dsp.quality import runs_of
 from loaders.dsp.regular import WINDOW, regular
-from loaders.dsp.small_beats import local_height
+from loaders.dsp.small_beats import local_height, local_maxima
 
 DOUBTFUL = (0.08, 0.92)  # probability of a beat
 MANY = 4  # doubts in ten seconds
@@ -39,12 +39,12 @@ def settle_by_sharp_parts(
         network: gives such probabilities of a signal in units of the height of beats.
     """
     steps = rate // stride
-    inner = likely[1:-1]
-    doubtful = (inner > likely[:-2]) & (inner >= likely[2:]) & (inner > DOUBTFUL[0]) & (inner < DOUBTFUL[1])
-    if doubtful.sum() < MANY:
+    doubtful = local_maxima(likely)
+    doubtful = doubtful[(likely[doubtful] > DOUBTFUL[0]) & (likely[doubtful] < DOUBTFUL[1])]
+    if len(doubtful) < MANY:
         return likely
     seconds = -(-len(likely) // steps)
-    total = np.append(0, np.cumsum(np.bincount((np.flatnonzero(doubtful) + 1) // steps, minlength=seconds)))
+    total = np.append(0, np.cumsum(np.bincount(doubtful // steps, minlength=seconds)))
     at = np.arange(seconds)
     around = total[np.minimum(at + WINDOW // 2, seconds)] - total[np.maximum(at - WINDOW // 2, 0)]
     settled = likely.copy()

@@ -48,8 +48,8 @@ def add_small_beats(
         network: gives such probabilities of a signal in units of the height of beats.
     """
     steps = rate / stride
-    inner = likely[1:-1]
-    traces = np.flatnonzero((inner > likely[:-2]) & (inner >= likely[2:]) & (inner > TRACE) & (inner < CERTAIN)) + 1
+    traces = local_maxima(likely)
+    traces = traces[(likely[traces] > TRACE) & (likely[traces] < CERTAIN)]
     traces = _between(traces, beats, steps)
     traces = traces[_neighbours(traces, traces, NEAR * steps) >= REPEATED]
     if not len(traces) or len(beats) < REPEATED:
@@ -107,6 +107,12 @@ def _bend(slow: np.ndarray, rate: float) -> np.ndarray:
     reach = round(BEND * rate)
     padded = np.pad(slow, reach, mode="edge")
     return np.abs(2 * slow - padded[: -2 * reach] - padded[2 * reach :])
+
+
+def local_maxima(values: np.ndarray) -> np.ndarray:
+    """(n,) int64, where `values` (m,) have their maxima, the first of equal neighbours; the ends are none."""
+    inner = values[1:-1]
+    return np.flatnonzero((inner > values[:-2]) & (inner >= values[2:])) + 1
 
 
 def local_height(magnitude: np.ndarray, rate: float) -> np.ndarray:

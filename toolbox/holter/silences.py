@@ -40,11 +40,11 @@ def find_silences(
     edges = np.concatenate([[0.0], times, [max([seconds, *times[-1:]])]])
     # Noise that moves less than beats hides none: such a stretch is as quiet as another.
     shut = [span for span in noise if kind(*span, False) == MOVING]
-    taken = sorted([*flutter, *shut])
+    named_before = sorted([*flutter, *shut])
     silences = []
     for k in np.flatnonzero(np.diff(edges) >= PAUSE_SECONDS - 1e-9).tolist():
         begin, end = float(edges[k]), float(edges[k + 1])
-        pieces = _without(begin, end, taken)
+        pieces = _without(begin, end, named_before)
         between_beats = 0 < k < len(times) and len(pieces) == 1
         named = [(start, stop, SHUT_DOWN) for start, stop in _within(begin, end, shut)]
         named += [(start, stop, kind(start, stop, between_beats)) for start, stop in pieces if _lasts(start, stop)]

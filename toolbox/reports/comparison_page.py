@@ -13,6 +13,7 @@ from toolbox.reports.comparison import LABELS, Comparison
 from toolbox.reports.comparison_tables import class_differences, p_value, with_spread
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT, load_template, script_digest
+from toolbox.reports.line_charts import svg_points
 from toolbox.reports.paired_beats import Pair
 from toolbox.reports.runs_index import INDEX
 from toolbox.utils import atomic_write, printable
@@ -94,9 +95,9 @@ def _curves(comparison: Comparison, key: str) -> dict[str, Any] | None:
     for k, points in series:
         x = LEFT + (points[:, 0] - first) / ((last - first) or 1.0) * (WIDTH - LEFT - 10)
         y = 10 + (1 - (points[:, 1:] - low) / ((high - low) or 1.0)) * (HEIGHT - BELOW - 20)  # (epochs, 3)
-        around = _points(np.concatenate([x, x[::-1]]), np.concatenate([y[:, 0], y[::-1, 2]]))
+        around = svg_points(np.concatenate([x, x[::-1]]), np.concatenate([y[:, 0], y[::-1, 2]]))
         lines.append({
-            "points": _points(x, y[:, 1]),
+            "points": svg_points(x, y[:, 1]),
             "band": around if len(comparison.entries[k].tested) > 1 else "",
             "colour": _colour(k),
             "dash": DASHES[k // len(COLOURS) % len(DASHES)],
@@ -105,11 +106,6 @@ def _curves(comparison: Comparison, key: str) -> dict[str, Any] | None:
     title = "Validation loss" if key == "loss" else f"Validation {LABELS[key]}"
     ends = {"left": f"{first:.0f}", "right": f"{last:.0f}", "low": f"{low:.4g}", "high": f"{high:.4g}"}
     return {"title": title, "lines": lines, **ends, "width": WIDTH, "height": HEIGHT, "margin": LEFT}
-
-
-def _points(x: np.ndarray, y: np.ndarray) -> str:
-    """Points (n,) and (n,) as SVG has them."""
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
 
 def _colour(k: int) -> str:

@@ -223,6 +223,11 @@ def _draw(line: Line, across: Scale, down: Scale) -> str:
     return f'<g class="series c{line.colour}">{"".join(parts)}</g>'
 
 
+def svg_points(x: np.ndarray, y: np.ndarray) -> str:
+    """Points (n,) and (n,) as a polyline and a polygon have them."""
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+
 def pen(x: np.ndarray, y: np.ndarray) -> str:
     """The path through points (n,), to a tenth, those alike once; one that is not finite lifts the pen."""
     words, before = [], None

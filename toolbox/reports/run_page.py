@@ -29,8 +29,9 @@ from toolbox.reports.score_text import ALIKE_NOTE
 from toolbox.reports.scored_beats import ScoredBeats, read_scored_beats
 from toolbox.reports.wrong_beats import examples_path, read_examples, shown
 from toolbox.runs.folders import Run
-from toolbox.utils import UserError, atomic_write, read_json, schema_error
+from toolbox.utils import UserError, atomic_write
 from toolbox.utils.errors import warn
+from toolbox.utils.validation import read_json_of_shape
 
 TEMPLATE = Path(__file__).with_name("run_page.html")
 FIGURE = {"value": NUMBER, "low": NUMBER, "high": NUMBER}
@@ -262,27 +263,11 @@ def write_page(run: Run, log: Mapping[str, Any], best: Mapping[str, Any] | None,
 def _results(folder: Path, epoch: int) -> dict[str, Any] | None:
     """The scores with intervals of a test; None where there are none, or where they cannot be read."""
     path = folder / "pred" / f"scores_ep{epoch}.json"
-    if not path.is_file():
-        return None
-    try:
-        results = read_json(path)
-        if not (problem := schema_error(results, RESULTS, "it")):
-            return results
-    except UserError as error:
-        problem = str(error)
-    warn(f"{path} is passed over: {problem}")
-    return None
+    return read_json_of_shape(path, RESULTS) if path.is_file() else None
 
 
 def newest_test(folder: Path) -> dict[str, Any] | None:
     """Read the scores of the newest test, None when there is none; warn of files that cannot be read."""
     tests = sorted((folder / "pred").glob("test_results_ep*.json"), key=lambda path: path.stat().st_mtime)
-    for path in reversed(tests):
-        try:
-            test = read_json(path)
-            if not (problem := schema_error(test, SCORES_SHAPE, "it")):
-                return test
-        except UserError as error:
-            problem = str(error)
-        warn(f"{path} is passed over: {problem}")
-    return None
+    read = (read_json_of_shape(path, SCORES_SHAPE) for path in reversed(tests))
+    return next((test for test in read if test is not None), None)

@@ -15,6 +15,7 @@ from toolbox.reports.comparison import KAGGLE, LABELS, ONLY_BY_PATIENT, TestedRu
 from toolbox.reports.comparison_tables import number
 from toolbox.reports.console import duration
 from toolbox.reports.html import ABSENT, load_template, script_digest
+from toolbox.reports.line_charts import svg_points
 from toolbox.runs.folders import list_runs
 from toolbox.utils import UserError, atomic_write, printable
 
@@ -126,7 +127,7 @@ def _curve(val: Sequence[Mapping[str, Any]], key: str, best: int | None) -> dict
     k = int(np.argmin(np.abs(points[:, 0] - (best or points[-1, 0]))))
     label = f"{LABELS[key]} on validation from {points[0, 1]:.4f} to {points[-1, 1]:.4f}"
     return {
-        "points": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
+        "points": svg_points(x, y),
         "best": (f"{x[k]:.1f}", f"{y[k]:.1f}"),
         "label": label,
         "last": float(points[-1, 1]),

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from toolbox.reports.line_charts import pen
-from toolbox.utils import UserError, read_json, schema_error, write_json
+from toolbox.utils import write_json
 from toolbox.utils.aami import LETTERS
-from toolbox.utils.errors import warn
+from toolbox.utils.validation import read_json_of_shape
 
 EACH = 24  # beats of either kind
 SEED = 0  # of those drawn at random
@@ -66,16 +66,7 @@ def write_examples(path: Path, content: Mapping[str, Any]) -> None:
 
 def read_examples(path: Path) -> dict[str, Any] | None:
     """The examples in a file; None where there is none, or where it cannot be read, with a warning."""
-    if not path.is_file():
-        return None
-    try:
-        content = read_json(path)
-        if not (problem := schema_error(content, FILE, "it")):
-            return content
-    except UserError as error:
-        problem = str(error)
-    warn(f"{path} is passed over: {problem}")
-    return None
+    return read_json_of_shape(path, FILE) if path.is_file() else None
 
 
 def strip(example: Mapping[str, Any]) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from toolbox.utils.errors import UserError, warn
+from toolbox.utils.files import read_json
 
 MISSING = object()
 
@@ -22,6 +26,23 @@ def schema_error(value: Any, shape: Any, place: str) -> str:
         return f"{place} is {got}, expected {' or '.join(kind.__name__ for kind in kinds)}"
     inner = _parts(value, shape, place) if isinstance(shape, list | dict) else ()
     return next((problem for part in inner if (problem := schema_error(*part))), "")
+
+
+def read_json_of_shape(path: Path, shape: Any) -> Any:
+    """The content of a JSON file; None, with a warning, where it cannot be read or is of another shape.
+
+    Args:
+        shape: see `schema_error`.
+    """
+    try:
+        content = read_json(path)
+        problem = schema_error(content, shape, "it")
+    except UserError as error:
+        problem = str(error)
+    if problem:
+        warn(f"{path} is passed over: {problem}")
+        return None
+    return content
 
 
 def _parts(value: Any, shape: Any, place: str) -> Iterator[tuple[Any, Any, str]]:

@@ -121,8 +121,8 @@ def test_noise_comes_in_bursts_and_leaves_the_beats_where_they_are() -> None:
 
 
 def test_every_kind_is_made_of_a_record_that_has_what_it_takes() -> None:
-    made = {one.name for one in splices(*source(), RATE, dict.fromkeys(SPLICES, 1), 2)}
-    assert made == {f"r+{kind}0" for kind in SPLICES}
+    kinds = {one.name for one in splices(*source(), RATE, dict.fromkeys(SPLICES, 1), 2)}
+    assert kinds == {f"r+{kind}0" for kind in SPLICES}
     assert tuple(SPLICES) == SPLICE_NAMES
 
 
