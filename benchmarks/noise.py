@@ -30,6 +30,7 @@ from toolbox.utils import read_json
 MEASURED = 300  # QRS complexes, and seconds of noise, that amounts are measured over
 TRIMMED = 0.05  # of the measurements, at each end
 QUIET, PERIOD = 300.0, 120.0  # s without noise at first; s with it, and without, from then on
+SNR_118E06 = 6.0  # dB, as its name says
 FORCES = 1.2  # a second, while the subject moves
 
 
@@ -93,14 +94,19 @@ def recorded_motion(path: Path, clean: Path) -> tuple[np.ndarray, float]:
     return more[noisy_samples(len(more), record.fs)], float(record.fs)
 
 
-def with_recorded(record: Record, motion: np.ndarray, snr: float) -> Record:
-    """`record` (360 Hz) with `motion` (n, 2) at `snr` dB, added as nst does: as it is, again and again."""
+def with_recorded(record: Record, motion: np.ndarray, snr: float, clean: Record) -> Record:
+    """`record` (360 Hz) with `motion` (n, 2) of `recorded_motion` at `snr` dB, in nst's amounts.
+
+    These are taken from 118e06, which has 6 dB: of `clean`, record 118, the power of QRS complexes goes with `motion` as
+    it is. (nst measures the power of noise over the first five minutes of em, which 118e06 does not show; over what it
+    shows, the same noise counts as 2.8 dB less.)
+    """
     signal = record.signal.astype(np.float64)
     on = noisy_samples(len(signal), record.fs)
     for lead in range(signal.shape[1]):
-        noise = motion[:, lead % 2]
-        gain = np.sqrt(qrs_power(signal[:, lead], record) / noise_power(noise, record.fs) / 10 ** (snr / 10))
-        signal[on, lead] += gain * np.resize(noise, int(on.sum()))
+        of_118 = qrs_power(clean.signal[:, lead % 2].astype(np.float64), clean)
+        gain = np.sqrt(qrs_power(signal[:, lead], record) / of_118 * 10 ** ((SNR_118E06 - snr) / 10))
+        signal[on, lead] += gain * np.resize(motion[:, lead % 2], int(on.sum()))
     return digitized(record, signal)
 
 
@@ -139,13 +145,14 @@ def main() -> None:
     args, model = parser.parse_known_args()
     git, rows, entries = git_state(), [], []
     motion = recorded_motion(args.em, args.records_dir / "118")[0] if args.em else None
+    of_118 = read_wfdb(args.records_dir / "118")
     kinds = ["made"] if motion is None else ["made", "recorded"]
     for name in args.records:
         clean = read_wfdb(args.records_dir / name)
         cases = [("none", float("inf")), *((kind, snr) for kind in kinds for snr in args.snr)]
         for kind, snr in cases:
             if kind == "recorded" and motion is not None:
-                record = with_recorded(clean, motion, snr)
+                record = with_recorded(clean, motion, snr, of_118)
             else:
                 record = noisy(clean, snr, np.random.default_rng(args.seed))
             entry = {"record": name, "noise": kind, "snr": None if np.isinf(snr) else snr, **scored(record, model)}

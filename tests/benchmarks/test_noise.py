@@ -116,14 +116,13 @@ def test_beats_of_the_stress_test_s_records_are_lost_little_by_little(name: str,
 
 @needs_records
 def test_recorded_noise_at_6_db_is_the_stress_test_s_own_record() -> None:
-    """Record 118 with what 118e06 holds more than it is 118e06, but for the rounding of amounts."""
+    """Record 118 with what 118e06 holds more than it is 118e06, to a unit of the digitizer."""
     published = ROOT.parent / "shared" / "cases" / "recordings" / "118e06"
     motion, fs = recorded_motion(published, RECORDS / "118")
     assert fs == 360 and motion.shape[1] == 2
     clean, wanted = read_wfdb(RECORDS / "118"), read_wfdb(published)
-    added, theirs = (each.signal - clean.signal for each in (with_recorded(clean, motion, 6), wanted))
+    added, theirs = (each.signal - clean.signal for each in (with_recorded(clean, motion, 6, clean), wanted))
     for lead in range(2):
-        assert np.std(added[:, lead]) == pytest.approx(np.std(theirs[:, lead]), rel=0.1)
-        assert np.corrcoef(added[:, lead], theirs[:, lead])[0, 1] > 0.999
-    quieter = with_recorded(clean, motion, 24).signal - clean.signal
+        assert np.std(theirs[:, lead]) > 0.3 and np.abs(added[:, lead] - theirs[:, lead]).max() < 0.011
+    quieter = with_recorded(clean, motion, 24, clean).signal - clean.signal
     assert np.std(quieter[:, 0]) == pytest.approx(np.std(added[:, 0]) / 10**0.9, rel=0.01)
