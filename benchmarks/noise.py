@@ -86,20 +86,22 @@ def noisy_samples(n: int, fs: float, quiet: float = QUIET, period: float = PERIO
 
 
 def recorded_motion(path: Path, clean: Path) -> tuple[np.ndarray, float]:
-    """(n, 2) mV of em, electrode motion, and Hz: what record 118e06 at `path` holds more than record 118 at `clean`."""
+    """(n, 2) mV of em, electrode motion, and Hz: what record 118e06 at `path` holds more than record 118 at `clean`, in
+    its noisy minutes; its other minutes tell the level that its file adds throughout (-5.12 mV)."""
     import wfdb
 
     record = wfdb.rdrecord(str(path))
     more = record.p_signal - wfdb.rdrecord(str(clean)).p_signal
-    return more[noisy_samples(len(more), record.fs)], float(record.fs)
+    on = noisy_samples(len(more), record.fs)
+    return more[on] - np.median(more[~on], axis=0), float(record.fs)
 
 
 def with_recorded(record: Record, motion: np.ndarray, snr: float, clean: Record) -> Record:
-    """`record` (360 Hz) with `motion` (n, 2) of `recorded_motion` at `snr` dB, in nst's amounts.
+    """`record` (360 Hz) with `motion` (n, 2) of `recorded_motion` at `snr` dB, in the amounts of the stress test.
 
-    These are taken from 118e06, which has 6 dB: of `clean`, record 118, the power of QRS complexes goes with `motion` as
-    it is. (nst measures the power of noise over the first five minutes of em, which 118e06 does not show; over what it
-    shows, the same noise counts as 2.8 dB less.)
+    These are taken from 118e06, which has 6 dB by its name: to the power of QRS complexes of `clean`, record 118, belongs
+    `motion` as it is. Measured by `noise_power`, over the em that 118e06 shows, its first lead has 0.1 dB and its second
+    6.4.
     """
     signal = record.signal.astype(np.float64)
     on = noisy_samples(len(signal), record.fs)
