@@ -86,21 +86,22 @@ def noisy_samples(n: int, fs: float, quiet: float = QUIET, period: float = PERIO
 
 
 def recorded_motion(path: Path, clean: Path) -> tuple[np.ndarray, float]:
-    """(n, 2) mV of em, electrode motion, and Hz: what record 118e06 at `path` holds more than record 118 at `clean`, in
-    its noisy minutes; its other minutes tell the level that its file adds throughout (-5.12 mV)."""
+    """(n, 2) mV by which em, electrode motion, moves with each sample, and Hz: what record 118e06 at `path` holds more
+    than record 118 at `clean`, in its noisy minutes."""
     import wfdb
 
     record = wfdb.rdrecord(str(path))
     more = record.p_signal - wfdb.rdrecord(str(clean)).p_signal
-    on = noisy_samples(len(more), record.fs)
-    return more[on] - np.median(more[~on], axis=0), float(record.fs)
+    steps = np.diff(more, axis=0, prepend=more[:1])
+    return steps[noisy_samples(len(more), record.fs)], float(record.fs)
 
 
 def with_recorded(record: Record, motion: np.ndarray, snr: float, clean: Record) -> Record:
-    """`record` (360 Hz) with `motion` (n, 2) of `recorded_motion` at `snr` dB, in the amounts of the stress test.
+    """`record` (360 Hz) with `motion` (n, 2) of `recorded_motion` at `snr` dB, in the amounts of the stress test; what
+    the noise has shifted stays shifted in the minutes without it.
 
-    These are taken from 118e06, which has 6 dB by its name: to the power of QRS complexes of `clean`, record 118, belongs
-    `motion` as it is. Measured by `noise_power`, over the em that 118e06 shows, its first lead has 0.1 dB and its second
+    These are taken from 118e06, which has 6 dB by its name: to the power of QRS complexes of `clean`, record 118,
+    belongs `motion` as it is. By `noise_power`, over the em that 118e06 shows, its first lead has 0.1 dB and its second
     6.4.
     """
     signal = record.signal.astype(np.float64)
@@ -108,7 +109,9 @@ def with_recorded(record: Record, motion: np.ndarray, snr: float, clean: Record)
     for lead in range(signal.shape[1]):
         of_118 = qrs_power(clean.signal[:, lead % 2].astype(np.float64), clean)
         gain = np.sqrt(qrs_power(signal[:, lead], record) / of_118 * 10 ** ((SNR_118E06 - snr) / 10))
-        signal[on, lead] += gain * np.resize(motion[:, lead % 2], int(on.sum()))
+        steps = np.zeros(len(signal))
+        steps[on] = gain * np.resize(motion[:, lead % 2], int(on.sum()))
+        signal[:, lead] += np.cumsum(steps)
     return digitized(record, signal)
 
 

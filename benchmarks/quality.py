@@ -92,7 +92,7 @@ def read_noise(path: Path, records_dir: Path) -> tuple[str, np.ndarray, float]:
     record = wfdb.rdrecord(str(path))
     signal, name = record.p_signal[:, 0], path.name
     if name.startswith("118e"):
-        signal, name = recorded_motion(path, records_dir / "118")[0][:, 0], "em"
+        signal, name = np.cumsum(recorded_motion(path, records_dir / "118")[0][:, 0]), "em"
     return name, signal - signal.mean(), float(record.fs)
 
 
