@@ -23,6 +23,7 @@ function overviewPainter(meta, beats, paint) {
 
   // Words at the right edge, with an outline of the ground's colour: the curve below goes on to the edge.
   function label(pen, words, x, y, style) {
+    pen.save();
     pen.font = `11px ${FONT}`;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
@@ -30,6 +31,7 @@ function overviewPainter(meta, beats, paint) {
     pen.lineWidth = 4;
     pen.lineJoin = "round";
     pen.strokeText(words, x, y);
+    pen.restore();
     write(pen, words, x, y, "right", "middle", 11, style.color);
   }
 
