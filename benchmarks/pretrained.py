@@ -166,6 +166,8 @@ def card(name: str, facts: Mapping[str, Any], digests: Mapping[str, str]) -> str
         "",
         f"**Trained on** {facts['trained_on']}.",
         "",
+        f"**Read with** `--adapt {facts['adapt']}`, unless the flag says otherwise.",
+        "",
         "```bash",
         facts["command"],
         f"python -m benchmarks.pretrained {name}=RUN",
