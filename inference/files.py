@@ -14,6 +14,7 @@ from inference.classifier import (
     Classifier,
     adaptation_of,
     dataset_of,
+    learned_any_lead,
     pretrained_name,
     training_limits,
     training_warnings,
@@ -109,7 +110,8 @@ def annotate_file(
         png = options.png or outputs.has_own_picture(before)  # no picture of other beats stays behind
         outputs.target.parent.mkdir(parents=True, exist_ok=True)
         with outputs.folder_to_write() as folder:
-            position, warning = choose_lead_by_signal(recording, options.lead)
+            any_lead = learned_any_lead(classifier, single)
+            position, warning = choose_lead_by_signal(recording, options.lead, any_lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
                 corrections=corrections, single=single, alone=options.lead is not None, adapt=options.adapt,
