@@ -3,8 +3,9 @@
 python -m benchmarks.pretrained [two-lead=RUN] [one-lead=RUN] [live=RUN]
 
 RUN is the folder of a finished run, or its model_best.pth.tar. What is said of a network (its training data, its
-figures, its limits, its --adapt) stands in pretrained/networks.json and is kept; its origin is written there. Without any RUN the
-cards and the list are written anew. A checkpoint is cut down to what annotates and what --pretrained starts from.
+figures, its limits, its --adapt) stands in pretrained/networks.json and is kept; its origin is written there. Without
+any RUN the cards and the list are written anew. A checkpoint is cut down to what annotates and what --pretrained
+starts from.
 """
 
 from __future__ import annotations
