@@ -3,13 +3,13 @@
 python -m benchmarks.rivals --records-dir MITDB [--root-dir DIR] [--tasks kaggle DS1 DS2] [--out results/rivals.json]
 
 Kaggle's split: the nearest neighbour of each test row among the other rows, which learns nothing: what a memory of
-beats of the same patients gets. By the 187 samples of Kaggle's rows, and by the features of recipes/best.yaml, each
-divided by its spread over the training rows; and gradient boosting on these features.
+beats of the same patients gets. By the 187 samples of Kaggle's rows, and by the features of recipes/best.yaml and of
+recipes/interpatient.yaml, squashed as the perceptron squashes them; and gradient boosting on these features.
 
-New patients: what recipes/interpatient.yaml learns from, its 52 features squashed as its network squashes them, with
-its spliced patients and without; seven folds of DS1's patients, and DS2 (a look at test data). Linear discriminants, as
-de Chazal et al. (2004) use them, classes weighed alike; logistic regression likewise; gradient boosting. The settings
-are scikit-learn's own, nothing was tuned.
+New patients: what recipes/interpatient.yaml learns from, its 52 features squashed likewise, with its spliced patients
+and without; seven folds of DS1's patients, and DS2 (a look at test data). Linear discriminants, as de Chazal et al.
+(2004) use them, classes weighed alike; logistic regression likewise; gradient boosting. The settings are scikit-learn's
+own, nothing was tuned.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import tempfile
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from args import parse_args
 from benchmarks.common import make_parser, run_program, table, write_results
 from benchmarks.decisions import figures
-from commands.build import build
+from commands.build import BuiltRun, build
 from loaders.datasets.dataset import ECGLoader
 from toolbox.metrics.confusion import confusion_by_group, confusion_scores, plain
 from toolbox.runs.provenance import git_state
@@ -36,6 +37,12 @@ from toolbox.utils.aami import CLASS_NAMES
 
 TOGETHER = 512  # test rows compared at once
 FOLDS = 7
+OWN_SPLIT = ("--split", "kaggle", "--spliced", "none", "--validate-on", "val", "--monitor", "acc1")
+KAGGLE_INPUTS = (  # title, flags that build the rows, what of them is compared
+    ("the 187 samples of Kaggle's rows", ("--config", "fast"), "rows"),
+    ("50 features of best.yaml", ("--config", "best", "--model-name", "mlp"), "features"),
+    ("52 features of interpatient.yaml", ("--config", "interpatient", *OWN_SPLIT), "features"),
+)
 SHOWN = ("accuracy", "macro_f1", "S F1", "V F1", "j_kappa")
 
 
@@ -80,21 +87,27 @@ def joined(*parts: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarra
 def kaggle(places: list[str]) -> dict[str, Any]:
     """The rivals on Kaggle's split: all other rows of the two files are known, as the recipes' networks know them."""
     results = {}
-    for recipe, kind in (("fast", "rows"), ("best", "features")):
-        data = build(parse_args(["--config", recipe, *places])).data
-        (train, labels), (test, true) = (
-            joined(rows_of(data.train, kind), rows_of(data.val, kind)),
-            rows_of(data.test, kind),
-        )
+    for title, flags, kind in KAGGLE_INPUTS:
+        session = build(parse_args([*flags, *places]))
+        data, scaled = session.data, squashed_by(session) if kind == "features" else np.asarray
+        known, (test, true) = joined(rows_of(data.train, kind), rows_of(data.val, kind)), rows_of(data.test, kind)
+        train, labels = scaled(known[0]), known[1]
+        answers = {"nearest neighbour": labels[nearest(train, scaled(test))]}
         if kind == "features":
-            spread = np.maximum(train.std(axis=0), 1e-6)
-            train, test = train / spread, test / spread
-        title = f"nearest neighbour, {train.shape[1]} {'samples' if kind == 'rows' else 'features'}"
-        results[title] = kaggle_figures(true, labels[nearest(train, test)])
-        print(title, {name: round(results[title][name], 4) for name in ("accuracy", "macro_f1")}, flush=True)
-    boosting = HistGradientBoostingClassifier(random_state=0).fit(train, labels)
-    results[f"gradient boosting, {train.shape[1]} features"] = kaggle_figures(true, boosting.predict(test))
+            answers["gradient boosting"] = (
+                HistGradientBoostingClassifier(random_state=0).fit(train, labels).predict(scaled(test))
+            )
+        for method, called in answers.items():
+            figures_of = results[f"{method}, {title}"] = kaggle_figures(true, called)
+            print(f"{method}, {title}: {figures_of['accuracy']:.4f}, {figures_of['macro_f1']:.4f}", flush=True)
     return results
+
+
+def squashed_by(session: BuiltRun) -> Callable[[np.ndarray], np.ndarray]:
+    """The perceptron's scaling of features (n, k): by median and spread of the training rows, within -2 and 2."""
+    model: Any = session.context.model
+    center, spread = model.center.numpy(), model.spread.numpy()
+    return lambda values: np.tanh((values - center) / spread / 2) * 2
 
 
 def methods() -> dict[str, Any]:
@@ -109,12 +122,7 @@ def methods() -> dict[str, Any]:
 def learned(args: Namespace, part: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Beats of `part` and what each method says of them, (n, 4) probabilities, after learning the training rows."""
     session = build(args)
-    model: Any = session.context.model
-    center, spread = model.center.numpy(), model.spread.numpy()
-
-    def squashed(values: np.ndarray) -> np.ndarray:
-        return np.tanh((values - center) / spread / 2) * 2
-
+    squashed = squashed_by(session)
     rows: ECGLoader = getattr(session.data, part)
     (train, labels), (test, true) = rows_of(session.data.train, "features"), rows_of(rows, "features")
     answers = {}
