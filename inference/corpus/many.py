@@ -16,7 +16,7 @@ from inference.corpus.tables import FOLDER, Finished, TablesWork, by_partition, 
 from inference.corrections import find_corrections
 from inference.files import AnnotateOptions
 from loaders.io.discovery import Item, find_recordings
-from loaders.io.remote import is_remote, local_path, parent_of, under
+from loaders.io.remote import is_remote, is_web, local_path, parent_of, under
 from loaders.io.remote_recordings import RemoteItem, find_remote
 from toolbox.utils import UserError, progress
 from toolbox.utils.addresses import public_address
@@ -54,9 +54,11 @@ def annotate_corpus(
         UserError: nothing can be annotated, by fault of the user; or tables cannot be written.
     """
     base = _base(arguments, out)
+    tables = under(base, FOLDER)
     items, failed = _find(arguments, options, out)
     options = replace(options, corrections=find_corrections(list(corrections), [item.source.name for item in items]))
     named, refused = _by_path(items, base)
+    write_failed(tables, {})  # before the work: can it be written there?
     done_before: list[int] = []
     counted: list[int] = []
 
@@ -76,7 +78,6 @@ def annotate_corpus(
     except Ended as stop:
         stop.advice = f"{len(counted)} of {len(named)} recordings are finished; the same command skips them and goes on"
         raise
-    tables = under(base, FOLDER)
     _renew_tables(TablesWork(tables, options.annotator), done.values(), processes)
     write_failed(tables, everyone_failed)
     return {
@@ -98,10 +99,12 @@ def _renew_tables(work: TablesWork, finished: Any, processes: int) -> None:
 def _base(arguments: Sequence[str], out: str | None) -> str:
     """The folder that ids count from and that the tables go to: `out`, else the one folder that was named."""
     if out is not None:
+        if is_web(out):
+            raise UserError(f"{public_address(out)} cannot be written to; give --out a folder, or a place as s3://")
         return local_path(out)
     folders = [local_path(each).rstrip("/") for each in arguments]
     if len(folders) == 1 and (is_remote(folders[0]) or Path(folders[0]).is_dir()):
-        if folders[0].startswith("http"):
+        if is_web(folders[0]):
             raise UserError(f"{public_address(folders[0])} cannot be written to; say by --out where the files go")
         return folders[0]
     raise UserError("several recordings or folders: say by --out where their files and tables go")

@@ -24,6 +24,11 @@ def is_remote(text: str) -> bool:
     return match is not None and match[1].lower() != "file"
 
 
+def is_web(text: str) -> bool:
+    """Check whether an address is one of the web, which nothing can be written to."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 def local_path(text: str) -> str:
     """A path as it is; of file:///data the path."""
     return unquote(text.removeprefix("file://")) if text.lower().startswith("file://") else text
@@ -52,14 +57,20 @@ def reaching(address: str) -> Iterator[None]:
     except UserError:
         raise
     except FileNotFoundError as error:
-        raise UserError(f"{public_address(address)}: no such file or folder") from error
+        if error.__cause__ is None or isinstance(error.__cause__, FileNotFoundError) or not is_web(address):
+            raise UserError(f"{public_address(address)}: no such file or folder") from error
+        reason = _reason(error.__cause__, address)  # of the web fsspec says so whatever was wrong
+        raise UserError(f"{public_address(address)} cannot be reached: {reason}") from error
     except ModuleNotFoundError as error:
         raise UserError(f"{public_address(address)}: {missing_package(error) or error}") from error
     except ImportError as error:  # fsspec says which package reads such addresses
         raise UserError(f"{public_address(address)}: {error}") from error
     except Exception as error:  # each kind of store raises its own
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise UserError(f"{public_address(address)} cannot be reached: {hide_secrets(reason, [address])}") from error
+        raise UserError(f"{public_address(address)} cannot be reached: {_reason(error, address)}") from error
+
+
+def _reason(error: BaseException, address: str) -> str:
+    return hide_secrets(" ".join(f"{type(error).__name__}: {error}".split())[:200], [address])
 
 
 class Store:
@@ -80,10 +91,12 @@ class Store:
         return path
 
     def files(self, folder: str) -> list[str]:
-        """The names of all files in a folder and below, relative to it, sorted; none where there is no such folder."""
+        """The names of all files in a folder and below, relative to it, sorted."""
         with reaching(folder):
             root = self._path(folder).rstrip("/")
             paths = self.fs.find(root)
+            if not paths:
+                self.fs.info(root)  # finding passes over errors; this says what is wrong
         return sorted(posixpath.relpath(path, root) for path in paths if path.rstrip("/") != root)
 
     def matches(self, pattern: str) -> list[str]:

@@ -12,7 +12,7 @@ from loaders.io.annotations import is_table_of_beats
 from loaders.io.discovery import HEAD, segments_in
 from loaders.io.open import HEAD_BYTES, OPENERS, SIGNATURES, TABLES, has_signature
 from loaders.io.recording import suffix_of, without_suffix
-from loaders.io.remote import Store, name_of, parent_of, under
+from loaders.io.remote import Store, is_web, name_of, parent_of, under
 from toolbox.utils import UserError
 from toolbox.utils.addresses import public_address
 
@@ -50,7 +50,7 @@ def find_remote(address: str, csv: bool, annotator: str) -> list[RemoteItem]:
     """
     store = Store(address)
     suffix = suffix_of(Path(name_of(address)))
-    if glob.has_magic(address) and not address.startswith("http"):
+    if glob.has_magic(address) and not is_web(address):
         matches = [address for address in store.matches(address) if suffix_of(Path(name_of(address))) in OPENERS]
         items = [RemoteItem(match) for match in matches]
     elif suffix in OPENERS and store.is_file(address):
