@@ -183,7 +183,7 @@ def summarize(
         **report_numbers(ReportedBeats.of(beats, recording.start)),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
-        "model": {"name": annotated.network, "classes": list(beats.class_names)},
+        "model": {"name": annotated.network, "classes": list(beats.class_names), "adapt": annotated.adapt},
         "peaks": options.peaks,
         "live": options.live,
         "leads_read": annotated.network_leads,
@@ -207,6 +207,7 @@ def _write_files(
         "Signal": ", ".join(_shares(summary)),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
         "Model": "; ".join(part for part in (summary["model"]["name"], summary["model"]["chosen"]) if part),
+        **({"Classes": f"by the beats that are alike, --adapt {annotated.adapt}"} if annotated.adapt != "none" else {}),
         **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }
