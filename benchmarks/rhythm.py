@@ -145,7 +145,11 @@ def main() -> None:
     args = parser.parse_args()
     classifier = load_classifier(args.model_file)
     command = "python -m benchmarks.rhythm --records-dir mitdb --svdb-dir svdb --model-file CHECKPOINT --sets"
-    results: dict[str, Any] = {**git_state(), "command": f"{command} {' '.join(args.sets)}", "model": classifier.name}
+    results: dict[str, Any] = {
+        **git_state(),
+        "command": f"{command} {' '.join(args.sets)}",
+        "model": args.model_file.parent.name,
+    }
     results["ds2_looks"] = DS2_LOOKS
     for name in args.sets:
         folder = args.svdb_dir if name == "svdb" else args.records_dir
