@@ -50,7 +50,7 @@ def _medians(signal: np.ndarray, size: int, group: int) -> np.ndarray:
 
 
 def _sorted_blocks(signal: np.ndarray) -> list[np.ndarray]:
-    """Of each row of `signal` (groups, n) the blocks of 1, 2, 4 ... n / 2 samples, sorted: (blocks, samples, groups)."""
+    """Of each row of `signal` (groups, n) the blocks of 1, 2, 4 ... n / 2 samples: (blocks, sorted samples, groups)."""
     blocks = [np.ascontiguousarray(signal.T)[:, None]]
     while len(blocks[-1]) > 2:
         pairs = blocks[-1].reshape(-1, 2, *blocks[-1].shape[1:])
