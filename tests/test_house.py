@@ -194,6 +194,7 @@ def test_every_dependency_is_pinned_and_imported() -> None:
 def test_third_parties_are_all_listed() -> None:
     listed = {line.split("==")[0].lower() for line in requirements()} | {"sklearn", "yaml"}
     optional = {"onnx", "onnxruntime", "ecgdatakit", "argcomplete", "captum", "mlflow", "wandb", "trackio"}
+    optional |= {"dask", "distributed", "fsspec"}
     # beside which the project is measured; and what runs its notebooks and takes its pictures
     benchmarks = {"sleepecg", "neurokit2", "nbclient", "nbformat", "playwright", "PIL"}
     for path in CODE:
