@@ -15,10 +15,12 @@ EXTRAS = {  # extra of pyproject.toml -> modules it brings
     "formats": ("ecgdatakit", "pydicom"),
     "explain": ("captum",),
     "completion": ("argcomplete",),
+    "sweep": ("optuna", "psycopg", "sqlalchemy"),
 }
 REQUIREMENTS = {
     "formats": "requirements-formats.txt",
     "explain": "requirements-explain.txt",
+    "sweep": "requirements-sweep.txt",
 }  # of an extra that requirements.txt does not bring
 
 
