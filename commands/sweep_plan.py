@@ -113,7 +113,7 @@ def _plan(path: Path, content: dict[Any, Any], args: Namespace) -> Plan:
     if both := next((one.name for one in space if one.name in typed), None):
         raise UserError(f"{spelling(both)} is searched; leave it out of the command line, or of the space")
     monitor = content.get("monitor", "macro_f1")
-    if monitor not in MONITORS or monitor == "last":
+    if not isinstance(monitor, str) or monitor not in MONITORS or monitor == "last":
         names = ", ".join(name for name in MONITORS if name != "last")
         raise UserError(f"monitor: {monitor!r}: expected a score of validation, {names}; test rows choose nothing")
     if values.get("monitor") != "last":
