@@ -31,6 +31,7 @@ from models.options import CONFLICTS as MODEL_CONFLICTS
 from models.options import ModelOptions
 from toolbox.options import CONFLICTS as TRAINING_CONFLICTS
 from toolbox.options import (
+    ClusterOptions,
     CriterionOptions,
     DeviceOptions,
     FigureOptions,
@@ -63,6 +64,7 @@ GROUPS: dict[str, type] = {
     "recordings as CSV files": CsvOptions,
     "classes by a recording's other beats": AdaptOptions,
     "score annotations, beat by beat (EC57)": ScoreOptions,
+    "machines that share the work": ClusterOptions,
     "compare runs": CompareOptions,
     "search for flags": SweepOptions,
     "name and describe runs": LabelOptions,

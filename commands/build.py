@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -71,12 +71,14 @@ class BuiltRun:
         options: the same, split by what they configure.
         data: rows of training, validation and test.
         context: model, criterion and device.
+        threads: how many the training has, and what they were chosen by; see commands.threads.
     """
 
     args: Namespace
     options: Options
     data: Data
     context: TrainContext
+    threads: dict[str, Any] = field(default_factory=dict)
 
     def batches(self, part: ECGLoader, **options: Any) -> Batches:
         """Batches of one part of the data, few of them in a trial."""

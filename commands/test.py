@@ -18,6 +18,8 @@ from commands.imported import imported_run
 from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
+from commands.subjects import subjects_of
+from commands.threads import using_threads
 from commands.trackers import check_trackers, final_scores, hyperparameters, open_board, score_names
 from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.patients import UNKNOWN_WARNING
@@ -38,7 +40,7 @@ from trainer import run_epoch, test
 
 def run(args: Namespace) -> dict[str, Any]:
     """Score the test rows with the run that the flags mean, or with the weights of --import-weights."""
-    with outliving_readers():
+    with outliving_readers(), using_threads(args):
         return test_import(args) if imports_weights(args) else test_run(*open_run(args))
 
 
@@ -96,7 +98,8 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
         held_out = adapted_outcome(held_out, data.val, built, args.adapt)
     origin = data.test.origin(outcome.ids)
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
-    patients = patient_results(epoch, outcome, origin, names, args.split, held_out, unit)
+    subjects = subjects_of(built, origin)
+    patients = patient_results(epoch, outcome, origin, names, args.split, held_out, unit, subjects)
     # before anything is written: the disk may be full
     print_scores(f"{printable(run.name)}\nepoch {epoch}, test scores:", outcome, patients)
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from inference.classifier import (
@@ -14,6 +15,7 @@ from inference.classifier import (
     Classifier,
     adaptation_of,
     dataset_of,
+    learned_any_lead,
     pretrained_name,
     training_limits,
     training_warnings,
@@ -36,7 +38,7 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 12  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 13  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
 NOTHING_READ = "no heartbeat could be read"  # the text in an annotation file without beats
 FIRST_FREE = 2  # sample behind marks of a rhythm at the start; wfdb takes texts at 0 for remarks on the file
@@ -83,11 +85,13 @@ def annotate_file(
     options: AnnotateOptions,
     show_progress: bool = False,
     single: Classifier | None = None,
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Annotate one recording and write its files, unless they are there already.
 
     Args:
         single: a network of one lead, see `annotate_lead`.
+        facts: of a copy of a recording from elsewhere, keys of the summary: its address as "path", its "source".
 
     Returns:
         Its summary without the list of episodes, with "page" and, where the files were there, "done_before".
@@ -109,7 +113,8 @@ def annotate_file(
         png = options.png or outputs.has_own_picture(before)  # no picture of other beats stays behind
         outputs.target.parent.mkdir(parents=True, exist_ok=True)
         with outputs.folder_to_write() as folder:
-            position, warning = choose_lead_by_signal(recording, options.lead)
+            any_lead = learned_any_lead(classifier, single)
+            position, warning = choose_lead_by_signal(recording, options.lead, any_lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
                 corrections=corrections, single=single, alone=options.lead is not None, adapt=options.adapt,
@@ -120,6 +125,7 @@ def annotate_file(
             summary = summarize(recording, annotated, options, warnings)
             summary["model"] |= {"dataset": dataset_of(network), "limits": training_limits(network)}
             summary["model"] |= {"pretrained": pretrained_name(network), "chosen": annotated.chosen}
+            summary |= facts
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
             files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
@@ -142,12 +148,24 @@ def input_fingerprint(
     files = list(recording.files)
     if options.peaks != "detect":
         files += [recording.stem.with_name(f"{recording.stem.name}.{options.peaks}")]
+    digests = [[file.name, sha256_of(file)] for file in files if file.is_file()]
+    return request_fingerprint(digests, classifier, options, corrections, single)
+
+
+def request_fingerprint(
+    files: Sequence[Sequence[str]],
+    classifier: Classifier,
+    options: AnnotateOptions,
+    corrections: Sequence[Corrections] = (),
+    single: Classifier | None = None,
+) -> str:
+    """SHA-256 of the networks, the options, the corrections, and `files`, a name and a mark of its content each."""
     values = {key: str(value) for key, value in asdict(options).items() if key not in ("out", "corrections", "adapt")}
     parts = [
         FILES_VERSION,
         classifier.fingerprint(),
         values,
-        [[file.name, sha256_of(file)] for file in files if file.is_file()],
+        files,
         *([[one.file.name, one.digest] for one in corrections]),
         *([single.fingerprint()] if single is not None else []),
         *([f"adapt {method}"] if (method := adaptation_of(classifier, options.adapt)) != "none" else []),
@@ -181,7 +199,7 @@ def summarize(
         **report_numbers(ReportedBeats.of(beats, recording.start)),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
-        "model": {"name": annotated.network, "classes": list(beats.class_names)},
+        "model": {"name": annotated.network, "classes": list(beats.class_names), "adapt": annotated.adapt},
         "peaks": options.peaks,
         "live": options.live,
         "leads_read": annotated.network_leads,
@@ -205,6 +223,7 @@ def _write_files(
         "Signal": ", ".join(_shares(summary)),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
         "Model": "; ".join(part for part in (summary["model"]["name"], summary["model"]["chosen"]) if part),
+        **({"Classes": f"by the beats that are alike, --adapt {annotated.adapt}"} if annotated.adapt != "none" else {}),
         **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }

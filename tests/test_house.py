@@ -196,6 +196,7 @@ def test_third_parties_are_all_listed() -> None:
     listed = {line.split("==")[0].lower() for line in requirements()} | {"sklearn", "yaml"}
     optional = {"onnx", "onnxruntime", "ecgdatakit", "argcomplete", "captum", "mlflow", "wandb", "trackio"}
     optional |= {"optuna", "psycopg", "sqlalchemy"}
+    optional |= {"dask", "distributed", "fsspec"}
     # beside which the project is measured; and what runs its notebooks and takes its pictures
     benchmarks = {"sleepecg", "neurokit2", "nbclient", "nbformat", "playwright", "PIL"}
     for path in CODE:
