@@ -193,7 +193,7 @@ def welcome() -> dict[str, Any]:
         "",
         f"  {program} --help       the common flags",
         f"  {program} --help all   all flags",
-        f"  {program} --help NAME  the flags of {', '.join(TOPICS)}",
+        f"  {program} --help NAME  of {', '.join(TOPICS)}",
         f"  {program} --about      versions, device, where runs are",
     ]
     print("\n".join(lines))

@@ -32,7 +32,8 @@ from toolbox.reports.comparison import best_validation
 from toolbox.reports.score_names import name_of
 from toolbox.runs.folders import Run, list_runs
 from toolbox.runs.lock import hold
-from toolbox.search.study import Place, SharedStudy, StorageLost, make_pruner
+from toolbox.search.places import Place
+from toolbox.search.study import SharedStudy, StorageLost, make_pruner
 from toolbox.utils import UserError, note, outliving_readers, printable
 from toolbox.utils.program import program_words
 from toolbox.utils.signals import Ended, Interrupted

@@ -24,8 +24,9 @@ from toolbox.reports.score_names import name_of
 from toolbox.runs.folders import Run
 from toolbox.runs.provenance import git_state
 from toolbox.search.charts import TEMPLATE, history_chart, importance_chart, parallel_chart
+from toolbox.search.places import Place
 from toolbox.search.recipe import counted, write_recipe
-from toolbox.search.study import Place, SharedStudy
+from toolbox.search.study import SharedStudy
 from toolbox.utils import UserError, printable, warn
 from toolbox.utils.program import program_words
 

@@ -18,7 +18,7 @@ import pytest
 import commander
 from tests.conftest import ROOT
 from tests.postgres import SECRET, needs_postgres, started
-from toolbox.search.study import places_of
+from toolbox.search.places import places_of
 from toolbox.utils import UserError, read_json
 
 TRIALS, EPOCHS = 5, 5

@@ -12,8 +12,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from toolbox.search.places import MOST_DEATHS, WORKER, places_of
 from toolbox.search.space import Choices, Range
-from toolbox.search.study import MOST_DEATHS, WORKER, SharedStudy, make_pruner, places_of
+from toolbox.search.study import SharedStudy, make_pruner
 from toolbox.utils import UserError
 
 SPACE = (
