@@ -5,8 +5,8 @@ python -m benchmarks.detected_folds --records-dir MITDB --svdb SVDB [--recipe tw
 
 The patients of DS1 and svdb:dev, from both of which the recipe learns, are parted into folds; each record of svdb:dev
 is annotated by --predict with the network that learned from the other folds, and compared by --score. FLAGS are
-commander's and change the recipe. DS2 is not looked at. How early the reference's S come is counted by record, too: those
-that are on time no interval tells.
+commander's and change the recipe. DS2 is not looked at. The S of the reference that are on time are counted by record,
+too: no interval tells them.
 """
 
 from __future__ import annotations
