@@ -48,6 +48,8 @@ def test_figures_are_of_all_records_beats_with_and_without_one() -> None:
     ("file", "table", "title"),
     [
         ("two_lead", BOTH, "| `two_lead` |"),
+        ("two_lead", f"{BOTH}, --adapt votes", "| `two_lead --adapt votes`, the default |"),
+        ("two_lead", f"{BOTH}, --adapt fusion", "| `two_lead --adapt fusion` |"),
         ("two_lead_unspliced", BOTH, "| `two_lead --spliced none` |"),
         ("interpatient_symmetric", BOTH, "| `interpatient`, DS1 alone, symmetric |"),
         ("one_lead", FIRST, "| `one_lead`, the first: MLII |"),
