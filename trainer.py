@@ -143,11 +143,13 @@ class Training(TrainingState):
 
     Attributes:
         after_epoch: called once the scores of an epoch are written.
+        give_up: asked with this training before an epoch; True ends it there, as a search does with poor ones.
         best_result: of the validation of the best epoch, None where another process ran it.
         within: the loss within the last epoch, see EpochOutputs.loss_curve.
     """
 
     after_epoch: Callable[[], object] = lambda: None
+    give_up: Callable[[Training], bool] = lambda training: False
     best_result: EpochResult | None = None
     within: list[tuple[float, float]] = field(default_factory=list)
 
@@ -206,6 +208,9 @@ class Training(TrainingState):
         self.log.logged.pop(STOPPED, None)
         if self.epoch < epochs and 0 < patience <= waited(self.epoch, self.best):
             stop = {"epoch": self.epoch, "epochs": epochs, "patience": patience, "best": self.best}
+            self.log.logged[STOPPED] = stop
+        elif 0 < self.epoch < epochs and self.give_up(self):
+            stop = {"epoch": self.epoch, "epochs": epochs, "patience": 0, "best": self.best}
             self.log.logged[STOPPED] = stop
 
     def save(self, folder: Path, epochs: int, result: EpochResult, board: NullLogger, verbose: bool) -> None:

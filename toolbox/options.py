@@ -6,6 +6,7 @@ import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
+from toolbox.utils.cluster import cluster_address
 from toolbox.utils.options import Conflict, conflicts_of_each, listed, number, option, spelling
 
 # The names in the tables of functions: CRITERIA of toolbox.losses, OPTIMIZERS of toolbox.optimizers, SCHEDULERS of
@@ -74,6 +75,20 @@ class TrainingOptions:
         nargs="+",
         role="free",
         common=True,
+    )
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Machines that share the work."""
+
+    cluster: str | None = option(
+        None,
+        "with --predict, --score and --prepare: a Dask cluster that does the work, by its scheduler's address or file; "
+        "local:N starts N processes here",
+        type=cluster_address,
+        metavar="tcp://HOST:PORT|FILE.json|local:N",
+        role="action",
     )
 
 
@@ -202,6 +217,18 @@ def unread(flag: str, choice: str, readers: tuple[str, ...]) -> Conflict:
 
 
 CONFLICTS = (
+    Conflict(
+        lambda args: args.cluster and not (args.predict or args.score or args.prepare),
+        "--cluster goes with --predict, --score and --prepare; torchrun shares a training out",
+    ),
+    Conflict(
+        lambda args: args.cluster and "-" in (args.predict or ()),
+        "--predict - reads one stream; leave out --cluster",
+    ),
+    Conflict(
+        lambda args: args.cluster and "workers" in args.typed,
+        "--cluster has workers of its own; leave out --workers",
+    ),
     *(unread(flag, choice, readers) for flag, (choice, readers) in READ_BY.items()),
     *conflicts_of_each(
         ("ema", "momentum", "label_smoothing"),

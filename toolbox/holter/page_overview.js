@@ -1,6 +1,7 @@
 // The whole recording: heart rate, burden of S and V, what cannot be judged, and the part that is shown.
 
 const OVERVIEW = 150, RATES = 80, LABELS = 16; // px: all, the curve of the rate, the times below
+const ON_PAPER = { color: "#5b6570", backgroundColor: "#f4f6f8", getPropertyValue: () => "" }; // of dark pages, too
 
 function overviewPainter(meta, beats, paint) {
   // Of each bin of `wide` pixels: the sum of RR intervals and their number, beats, S and V.
@@ -19,20 +20,6 @@ function overviewPainter(meta, beats, paint) {
       }
     }
     return { ...all, ...of, n };
-  }
-
-  // Words at the right edge, with an outline of the ground's colour: the curve below goes on to the edge.
-  function label(pen, words, x, y, style) {
-    pen.save();
-    pen.font = `11px ${FONT}`;
-    pen.textAlign = "right";
-    pen.textBaseline = "middle";
-    pen.strokeStyle = style.backgroundColor;
-    pen.lineWidth = 4;
-    pen.lineJoin = "round";
-    pen.strokeText(words, x, y);
-    pen.restore();
-    write(pen, words, x, y, "right", "middle", 11, style.color);
   }
 
   function rates(pen, style, width) {
@@ -59,8 +46,11 @@ function overviewPainter(meta, beats, paint) {
       pen.beginPath();
       line(pen, 0, y(rate), width, y(rate));
       pen.stroke();
+      pen.globalAlpha = 0.85;
+      pen.fillStyle = style.backgroundColor;
+      pen.fillRect(width - 50, y(rate) - 7, 50, 14);
       pen.globalAlpha = 1;
-      label(pen, rate + "/min", width - 3, y(rate), style);
+      write(pen, rate + "/min", width - 3, y(rate), "right", "middle", 11, style.color);
     }
   }
 
@@ -84,8 +74,12 @@ function overviewPainter(meta, beats, paint) {
     pen.stroke();
     pen.globalAlpha = 1;
     const upper = meta.letters.includes("A") ? "A" : "V", percent = `${Math.round(100 * greatest)} %`;
-    label(pen, `▲ ${upper} ${percent}`, width - 3, zero - half / 2, style);
-    if (upper === "V") label(pen, `▼ S ${percent}`, width - 3, zero + half / 2 + 2, style);
+    pen.fillStyle = style.backgroundColor;
+    pen.globalAlpha = 0.85;
+    pen.fillRect(width - 62, zero - half, 62, 2 * half);
+    pen.globalAlpha = 1;
+    write(pen, `▲ ${upper} ${percent}`, width - 3, zero - half / 2, "right", "middle", 11, style.color);
+    if (upper === "V") write(pen, `▼ S ${percent}`, width - 3, zero + half / 2 + 2, "right", "middle", 11, style.color);
   }
 
   // Rhythms that last and stretches without beats: bars along the upper edge.
@@ -110,7 +104,7 @@ function overviewPainter(meta, beats, paint) {
 
   return (canvas, start, shown) => {
     const pen = penOf(canvas, OVERVIEW), width = canvas.clientWidth, base = OVERVIEW - LABELS;
-    const style = getComputedStyle(canvas), pxs = width / meta.seconds;
+    const style = printing ? ON_PAPER : getComputedStyle(canvas), pxs = width / meta.seconds;
     pen.fillStyle = style.backgroundColor;
     pen.fillRect(0, 0, width, OVERVIEW);
     paint.bad(pen, 0, meta.seconds, pxs, 0, base, false);
