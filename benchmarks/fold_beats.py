@@ -2,10 +2,11 @@
 
 python -m benchmarks.fold_beats --records-dir MITDB --svdb SVDB --keep FOLDER [--seeds 2] [--sets DS1 ...] [FLAGS]
 
-Decisions that follow a network, as --adapt, are chosen on these files without training again. Sets: DS1 (seven folds
-of its patients, by recipes/interpatient.yaml), DS1-svdb (all of DS1 teaches, svdb:dev is scored), pooled (five folds of
-the patients of DS1 and svdb:dev together, without spliced patients), DS2 (all of DS1 teaches; a look at test data).
-FLAGS are commander's and change the recipe.
+Decisions that follow a network, as --adapt, are chosen on these files without training again. Sets of
+recipes/interpatient.yaml: DS1 (seven folds of its patients), DS1-svdb (all of DS1 teaches, svdb:dev is scored), pooled
+(five folds of the patients of DS1 and svdb:dev together, without spliced patients), DS2 (all of DS1 teaches; a look at
+test data). two_lead and one_lead are five folds of the patients of DS1 and svdb:dev by these recipes, the latter by the
+first leads. FLAGS are commander's and change the recipe.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ from trainer import run_epoch
 
 DS1, DEV, DS2 = "mitdb:ds1", "svdb:dev", "mitdb:ds2"
 HELD_OUT = ["--validate-on", "val", "--monitor", "j_kappa"]
-SETS: dict[str, tuple[list[str], int, str]] = {  # flags beside the recipe, folds, the part that is scored
-    "DS1": (["--split", "interpatient", *HELD_OUT], 7, "val"),
-    "DS1-svdb": (["--train-on", DS1, "--test-on", DEV], 0, "test"),
-    "pooled": (["--train-on", DS1, DEV, "--spliced", "none", *HELD_OUT], 5, "val"),
-    "DS2": (["--split", "interpatient"], 0, "test"),
+INTERPATIENT = "interpatient"
+SETS: dict[str, tuple[str, list[str], int, str]] = {  # recipe, flags beside it, folds, the part that is scored
+    "DS1": (INTERPATIENT, ["--split", "interpatient", *HELD_OUT], 7, "val"),
+    "DS1-svdb": (INTERPATIENT, ["--train-on", DS1, "--test-on", DEV], 0, "test"),
+    "pooled": (INTERPATIENT, ["--train-on", DS1, DEV, "--spliced", "none", *HELD_OUT], 5, "val"),
+    "two_lead": ("two_lead", HELD_OUT, 5, "val"),
+    "one_lead": ("one_lead", HELD_OUT, 5, "val"),
+    "DS2": (INTERPATIENT, ["--split", "interpatient"], 0, "test"),
 }
 
 
@@ -50,18 +54,19 @@ def beats_of(flags: list[str], part: str) -> dict[str, np.ndarray]:
         "labels": outcome.labels.numpy(),
         "features": scaled.astype(np.float32),
         "raw": features.numpy(),
+        "windows": rows.x.index_select(0, outcome.ids).numpy().astype(np.float16),
         **rows.origin(outcome.ids),
     }
 
 
 def fold_beats(common: list[str], name: str, seed: int) -> dict[str, np.ndarray]:
     """All beats of a set: probabilities (n, 4), labels (n,), features as the network squashes them (n, k), raw ones,
-    fold (n,), and record, patient, symbol and time (n,)."""
-    flags, folds, part = SETS[name]
+    windows (n, leads, samples), fold (n,), and record, patient, symbol and time (n,)."""
+    recipe, flags, folds, part = SETS[name]
     parts = []
     for fold in range(1, max(folds, 1) + 1):
         of_fold = ["--fold", f"{fold}/{folds}"] if folds else []
-        beats = beats_of([*common, *flags, *of_fold, "--seed", str(seed)], part)
+        beats = beats_of(["--config", recipe, *flags, *common, *of_fold, "--seed", str(seed)], part)
         parts.append({**beats, "fold": np.full(len(beats["labels"]), fold)})
         print(f"{name}, seed {seed}: fold {fold} of {max(folds, 1)}", flush=True)
     joined = {key: np.concatenate([each[key] for each in parts]) for key in parts[0]}
@@ -94,7 +99,7 @@ def keep_all(args: argparse.Namespace, flags: list[str]) -> None:
         root = Path(args.root_dir or scratch)
         root.mkdir(parents=True, exist_ok=True)
         link_records(root, args.records_dir, args.svdb)
-        common = ["--config", "interpatient", "--root-dir", str(root), "--source", "records", *flags]
+        common = ["--root-dir", str(root), "--source", "records", *flags]
         for seed in range(args.seeds):
             for name in args.sets:
                 path = args.keep / f"{name}_{seed}.npz"

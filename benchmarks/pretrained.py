@@ -3,8 +3,9 @@
 python -m benchmarks.pretrained [two-lead=RUN] [one-lead=RUN] [live=RUN]
 
 RUN is the folder of a finished run, or its model_best.pth.tar. What is said of a network (its training data, its
-figures, its limits) stands in pretrained/networks.json and is kept; its origin is written there. Without any RUN the
-cards and the list are written anew. A checkpoint is cut down to what annotates and what --pretrained starts from.
+figures, its limits, its --adapt) stands in pretrained/networks.json and is kept; its origin is written there. Without
+any RUN the cards and the list are written anew. A checkpoint is cut down to what annotates and what --pretrained
+starts from.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks.common import ROOT, make_parser, run_program
 from inference.load import load_classifier
 from inference.options import PRETRAINED
 from inference.pretrained import CHECKPOINT, FACTS, ONNX, SUMS
-from inference.torch_classifier import TorchClassifier
+from inference.torch_classifier import TorchClassifier, adaptation_metadata
 from loaders.beats.features.table import names_of
 from loaders.datasets.summary import row_of
 from loaders.options import SourceOptions
@@ -113,6 +114,7 @@ def onnx_of(classifier: TorchClassifier, state: Mapping[str, Any], git: Mapping[
     options = {**state["log"]["options"], "resume": "best"}
     config = {"name": state["log"]["name"], "git": dict(git)}
     metadata = model_metadata(config, options, state["class_names"], row, state["epoch"], checkpoint)
+    metadata |= adaptation_metadata(classifier.model, classifier.adapt)
     return add_metadata(content, {**metadata, "temperature": 1.0, "precision": "fp32"})
 
 
@@ -123,6 +125,7 @@ def put(name: str, run: Path, facts: dict[str, Any]) -> None:
     check_whole(state, source)
     config = read_json(source.with_name("config.json"))
     small = small_state(state)
+    small["log"]["options"]["adapt"] = facts["adapt"]  # a decision after the network, not a matter of its training
     check_places(small)
     buffer = io.BytesIO()
     torch.save(small, buffer)
@@ -163,6 +166,8 @@ def card(name: str, facts: Mapping[str, Any], digests: Mapping[str, str]) -> str
         f"**For** {facts['for']} {facts['reads']}",
         "",
         f"**Trained on** {facts['trained_on']}.",
+        "",
+        f"**Read with** `--adapt {facts['adapt']}`, unless the flag says otherwise.",
         "",
         "```bash",
         facts["command"],

@@ -12,7 +12,7 @@ from commands.build import build
 from commands.imported import imported_run
 from commands.options import imports_weights
 from commands.runs import find_run, merge_run_options
-from inference.torch_classifier import scaling_of_model
+from inference.torch_classifier import adaptation_metadata
 from loaders.datasets.summary import describe_row
 from models.layers import fold_batch_norm
 from toolbox.export.onnx_export import export, model_metadata
@@ -43,9 +43,7 @@ def run(args: Namespace) -> dict[str, Any]:
     built.load_model(state, origin)
     model, names, row = built.context.model, built.context.class_names, describe_row(built.data)
     metadata = model_metadata(origin.config, vars(args), names, row, state["epoch"], path)
-    scaling = scaling_of_model(model)
-    if scaling is not None:
-        metadata |= {"scaling": {key: part.tolist() for key, part in scaling._asdict().items()}, "adapt": args.adapt}
+    metadata |= adaptation_metadata(model, args.adapt)
     folded = fold_batch_norm(copy.deepcopy(model))
     written = export(model, folded, built.data, args.validate_on == "val", metadata, folder)
     return {"run": str(origin.path), **written}

@@ -18,6 +18,7 @@ from commands.imported import imported_run
 from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
+from commands.subjects import subjects_of
 from commands.trackers import check_trackers, final_scores, hyperparameters, open_board, score_names
 from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.patients import UNKNOWN_WARNING
@@ -96,7 +97,8 @@ def test_run(args: Namespace, run: Run) -> dict[str, Any]:
         held_out = adapted_outcome(held_out, data.val, built, args.adapt)
     origin = data.test.origin(outcome.ids)
     unit = "records" if UNKNOWN_WARNING in data.warnings else "patients"
-    patients = patient_results(epoch, outcome, origin, names, args.split, held_out, unit)
+    subjects = subjects_of(built, origin)
+    patients = patient_results(epoch, outcome, origin, names, args.split, held_out, unit, subjects)
     # before anything is written: the disk may be full
     print_scores(f"{printable(run.name)}\nepoch {epoch}, test scores:", outcome, patients)
     folder.mkdir(parents=True, exist_ok=True)

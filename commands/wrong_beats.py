@@ -38,7 +38,7 @@ def write_wrong_beats(built: BuiltRun, folder: Path, part: str, epoch: int, outc
     content: dict[str, Any] = {"epoch": epoch, "wrong": int((called != labels).sum()), "rows": len(ids), "examples": []}
     if len(which):
         whys, about = _reasons(built, rows, ids[which], called[which], labels[which])
-        strips = read_excerpts(rows.beats, ids[which], _origin(built))
+        strips = read_excerpts(rows.beats, ids[which], record_places(built))
         kinds = [kind for kind, each in chosen.items() for _ in each]
         names = rows.class_names
         content |= about
@@ -73,7 +73,7 @@ def _merged(label: int, names: tuple[str, ...]) -> str:
     return names[min(label, 1)] if len(names) == 2 else "Unknown"
 
 
-def _origin(built: BuiltRun) -> Origin:
+def record_places(built: BuiltRun) -> Origin:
     """The places of the records of a run."""
     source, inputs = pick(SourceOptions, built.args), pick(InputOptions, built.args)
     return Origin(folders_of(vars(built.args), Path(source.root_dir)), source, inputs.context == "kaggle")

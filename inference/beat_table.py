@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from inference.classifier import Classifier, training_limits, training_warnings
+from inference.classifier import Classifier, learned_any_lead, training_limits, training_warnings
 from inference.corrections import Corrections, find_corrections, read_corrections
 from inference.load import default_networks, load_classifier
 from inference.options import ADAPTATIONS
@@ -89,7 +89,8 @@ def annotate(
         if peaks != "detect":
             raise UserError(f"peaks={peaks!r}: expected 'detect'; a signal in memory has no annotation file")
     lists, began = _corrections(corrections, source), source.start if start is None else _start(start)
-    position, warning = _position(source, lead, named=source.kind != SIGNAL or leads is not None)
+    named = source.kind != SIGNAL or leads is not None
+    position, warning = _position(source, lead, named, learned_any_lead(classifier, single))
     try:
         annotated = annotate_lead(
             source,
@@ -181,7 +182,7 @@ def _open_file(path: Path, fs: float | None, leads: Sequence[str] | None) -> Rec
     return recording
 
 
-def _position(recording: Recording, lead: str | int | None, named: bool) -> tuple[int, str]:
+def _position(recording: Recording, lead: str | int | None, named: bool, any_lead: bool) -> tuple[int, str]:
     """The position of the lead to annotate, and a warning ("" when there is nothing to say)."""
     if isinstance(lead, int):
         if not 0 <= lead < len(recording.leads):
@@ -189,4 +190,4 @@ def _position(recording: Recording, lead: str | int | None, named: bool) -> tupl
         lead = recording.leads[lead].name
     if lead is None and not named:
         return 0, ""
-    return choose_lead_by_signal(recording, lead)
+    return choose_lead_by_signal(recording, lead, any_lead)

@@ -81,6 +81,12 @@ def adaptation_of(classifier: Classifier, wanted: str | None = None) -> str:
     return method
 
 
+def learned_any_lead(*classifiers: Classifier | None) -> bool:
+    """Check whether all of these networks learned each record as other leads would show it, too (--spliced lead:N)."""
+    specs = [one.input_spec for one in classifiers if one is not None]
+    return all(spec is not None and dict(spec.spliced).get("lead", 0) > 0 for spec in specs)
+
+
 def pretrained_name(classifier: Classifier) -> str:
     """The name of a network that comes with the program; "" for any other."""
     return str(getattr(classifier, "pretrained", ""))

@@ -14,6 +14,7 @@ from inference.classifier import (
     Classifier,
     adaptation_of,
     dataset_of,
+    learned_any_lead,
     pretrained_name,
     training_limits,
     training_warnings,
@@ -36,7 +37,7 @@ from toolbox.holter.strips import select_strips
 from toolbox.plotter import save_plot
 from toolbox.utils import UserError, os_error_text, sha256_of
 
-FILES_VERSION = 12  # raise it when the same recording and network give other files: older ones are then made anew
+FILES_VERSION = 13  # raise it when the same recording and network give other files: older ones are then made anew
 NOTE_CODE = '"'  # WFDB's, of a text
 NOTHING_READ = "no heartbeat could be read"  # the text in an annotation file without beats
 FIRST_FREE = 2  # sample behind marks of a rhythm at the start; wfdb takes texts at 0 for remarks on the file
@@ -109,7 +110,8 @@ def annotate_file(
         png = options.png or outputs.has_own_picture(before)  # no picture of other beats stays behind
         outputs.target.parent.mkdir(parents=True, exist_ok=True)
         with outputs.folder_to_write() as folder:
-            position, warning = choose_lead_by_signal(recording, options.lead)
+            any_lead = learned_any_lead(classifier, single)
+            position, warning = choose_lead_by_signal(recording, options.lead, any_lead)
             annotated = annotate_lead(
                 recording, position, classifier, peaks=options.peaks, polarity=options.polarity, live=options.live,
                 corrections=corrections, single=single, alone=options.lead is not None, adapt=options.adapt,
@@ -181,7 +183,7 @@ def summarize(
         **report_numbers(ReportedBeats.of(beats, recording.start)),
         "polarity": {"qrs": annotated.qrs_height, "inverted": annotated.inverted},
         "warnings": [*warnings, *recording.notes, *annotated.warnings],
-        "model": {"name": annotated.network, "classes": list(beats.class_names)},
+        "model": {"name": annotated.network, "classes": list(beats.class_names), "adapt": annotated.adapt},
         "peaks": options.peaks,
         "live": options.live,
         "leads_read": annotated.network_leads,
@@ -205,6 +207,7 @@ def _write_files(
         "Signal": ", ".join(_shares(summary)),
         "Beats": "detected" if options.peaks == "detect" else f"from {recording.stem.name}.{options.peaks}",
         "Model": "; ".join(part for part in (summary["model"]["name"], summary["model"]["chosen"]) if part),
+        **({"Classes": f"by the beats that are alike, --adapt {annotated.adapt}"} if annotated.adapt != "none" else {}),
         **({"Corrections": correction_text(summary)} if "corrections" in summary else {}),
         "Annotations": ", ".join([target.name, table.name, outputs.file("json").name]),
     }

@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from inference.classifier import Classifier, training_warnings
+from inference.classifier import Classifier, learned_any_lead, training_warnings
 from inference.stream import Beat, Stream
 from loaders.io.csv.cells import encoding_of
 from loaders.io.csv.gaps import GapFiller
@@ -69,7 +69,7 @@ def annotate_lines(
     first = list(islice(lines, LAYOUT_LINES))
     layout, leads = detect_layout("standard input", [line.rstrip("\r\n") for line in first], csv)
     recording = CsvRecording(Path("standard input"), "stream", "CSV", leads, [], [], layout)
-    position, warning = choose_lead(recording, lead)
+    position, warning = choose_lead(recording, lead, learned_any_lead(classifier))
     for each in (*training_warnings(classifier), *layout.notes, *([warning] if warning else [])):
         warn(each)
     column = layout.names.index(leads[position].name)

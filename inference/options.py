@@ -130,6 +130,10 @@ CONFLICTS = (
         "--adapt {adapt} compares features of beats, and there are none; add --context window and --features",
     ),
     Conflict(
+        lambda args: args.adapt != "none" and args.starts and args.model_name not in (None, "mlp"),
+        "--adapt {adapt} compares features as --model-name mlp scales them, {model_name} does not; add --adapt none",
+    ),
+    Conflict(
         lambda args: args.predict and (args.test or args.prepare),
         "--predict annotates recordings; leave out --test and --prepare",
     ),

@@ -53,6 +53,7 @@ class AnnotatedLead:
         network_leads: how many of the leads it reads.
         shown: for pictures, the signal of each lead but this one; of this one, too, where there are switches.
         chosen: of two networks that come with the program, why this one.
+        adapt: how classes followed the recording's other beats, see inference.options.ADAPTATIONS.
     """
 
     beats: AnnotatedRecording
@@ -67,6 +68,7 @@ class AnnotatedLead:
     network_leads: int
     shown: dict[str, CompressedTrace]
     chosen: str = ""
+    adapt: str = "none"
 
 
 def annotate_lead(
@@ -115,10 +117,12 @@ def annotate_lead(
         seconds = f"{reading.samples / reading.fs:.3g} s"
         raise UserError(f"{recording.path}: no heartbeat in the {seconds} of lead {reading.lead.name}")
     chosen, lacks = "", list[str]()
+    method = "none"
     if two_passes:
         classifier, chosen, lacks = network_for(reading, sample, classifier, single, alone)
+        method = adaptation_of(classifier, adapt)
     if two_passes and len(sample):
-        collected.probabilities = _classified(reading, sample, classifier, adaptation_of(classifier, adapt), title)
+        collected.probabilities = _classified(reading, sample, classifier, method, title)
     classes = np.zeros((0, len(classifier.class_names)), dtype=np.float32)
     beats = AnnotatedRecording(
         sample,
@@ -150,6 +154,7 @@ def annotate_lead(
         leads_read(classifier),
         collected.shown.finish(),
         chosen,
+        method,
     )
 
 

@@ -143,6 +143,19 @@ def scaling_of_model(model: nn.Module) -> Scaling | None:
     return Scaling(center.cpu().numpy(), spread.cpu().numpy())
 
 
+def adaptation_metadata(model: nn.Module, adapt: str) -> dict[str, Any]:
+    """The metadata of an exported network by which its answers are adapted to a recording; none where it scales none.
+
+    Args:
+        model: the network.
+        adapt: how they are, see inference.options.
+    """
+    scaling = scaling_of_model(model)
+    if scaling is None:
+        return {}
+    return {"scaling": {key: part.tolist() for key, part in scaling._asdict().items()}, "adapt": adapt}
+
+
 def _stored_options(state: Mapping[str, Any], path: Path) -> Namespace:
     """The flags that a network was trained with; of those that are younger than its checkpoint, the defaults."""
     stored = state["log"]["options"]

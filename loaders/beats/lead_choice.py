@@ -16,7 +16,7 @@ MOST_VOTERS = 3  # leads that beats are looked for in; more cost time and tell l
 PLAUSIBLE_RATES = (20.0, 250.0)  # beats a minute
 
 
-def choose_lead_by_signal(recording: Recording, wanted: str | None) -> tuple[int, str]:
+def choose_lead_by_signal(recording: Recording, wanted: str | None, any_lead: bool = False) -> tuple[int, str]:
     """Choose the lead to annotate as `choose_lead` does; of several channels whose names tell nothing the first, if all
     of them show the same beats.
 
@@ -28,11 +28,11 @@ def choose_lead_by_signal(recording: Recording, wanted: str | None) -> tuple[int
     """
     sure, maybe = likely_leads(recording.leads)
     if wanted is not None or sure or len(maybe) < 2:
-        return choose_lead(recording, wanted)
+        return choose_lead(recording, wanted, any_lead)
     if len(maybe) <= MOST_CHANNELS and show_the_same_beats(recording, maybe):
         names = [recording.leads[k].name for k in maybe]
         return maybe[0], f"no lead has a known name; took {names[0]} of {listed(names)}, which show the same beats"
-    return choose_lead(recording, wanted)  # refuses, and lists them
+    return choose_lead(recording, wanted, any_lead)  # refuses, and lists them
 
 
 def leads_of_one_heart(recording: Recording, chosen: int, most: int = MOST_VOTERS) -> list[int]:

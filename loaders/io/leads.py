@@ -150,11 +150,16 @@ def listed(names: Sequence[str], most: int = 16) -> str:
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
-def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ...] = TRAINED_LEADS) -> tuple[int, str]:
-    """Choose the lead to annotate: the one named `wanted`, else one the model was trained on, else the first of an ECG.
+def choose_lead(recording: Recording, wanted: str | None, any_lead: bool = False) -> tuple[int, str]:
+    """Choose the lead to annotate: the one named `wanted`, else one of TRAINED_LEADS, else the first of an ECG.
+
+    Args:
+        recording: whose leads they are.
+        wanted: the lead's name; None for none.
+        any_lead: whether the network learned other leads than TRAINED_LEADS, too.
 
     Returns:
-        Its position, and a warning ("" for none).
+        Its position, and a warning where it is none that the network learned ("" for none).
 
     Raises:
         UserError: no lead has the wanted name, no channel is a lead by name and several may be one, or none is.
@@ -168,7 +173,7 @@ def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ..
         check_rate(recording, position)
         return position, ""
     sure, maybe = likely_leads(recording.leads)
-    at = (position_of(name, names) for name in trained)
+    at = (position_of(name, names) for name in TRAINED_LEADS)
     position = next((k for k in at if k is not None and k in sure), None)
     if position is not None:
         check_rate(recording, position)
@@ -178,9 +183,14 @@ def choose_lead(recording: Recording, wanted: str | None, trained: tuple[str, ..
         raise UserError(f"{recording.path}: {problem} by name and unit ({listed(names)}); choose one by --lead NAME")
     position = (sure or maybe)[0]
     check_rate(recording, position)
+    if any_lead:
+        return position, ""
     remedy = "; --lead takes another" if len(names) > 1 else ""
     among = f" of {listed(names)}" if len(names) > 1 else ""
-    return position, f"no lead {trained[0]}, which the model was trained on; took {names[position]}{among}{remedy}"
+    return (
+        position,
+        f"no lead {TRAINED_LEADS[0]}, which the model was trained on; took {names[position]}{among}{remedy}",
+    )
 
 
 def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:

@@ -11,7 +11,9 @@ import commander
 from args import parse_args
 from inference import annotate, load_classifier
 from inference.adapt import FEWEST, PIECE, adapted, squashed
-from inference.classifier import adaptation_of
+from inference.classifier import adaptation_of, scaling_of
+from inference.options import LIVE, PRETRAINED
+from inference.pretrained import facts_of
 from inference.torch_classifier import TorchClassifier
 from models import get_model
 from tests.conftest import SMALL
@@ -75,6 +77,7 @@ def test_features_are_squashed_as_the_network_does() -> None:
     ("line", "said"),
     [
         ("--adapt votes", "compares features of beats, and there are none"),
+        ("--config interpatient --model-name resnet1d_gru", "resnet1d_gru does not; add --adapt none"),
         ("--predict - --fs 250 --adapt votes", "--adapt votes needs the whole recording"),
         ("--predict x --live --adapt smooth", "--adapt smooth needs the whole recording"),
         ("--adapt most", "invalid choice"),
@@ -84,6 +87,24 @@ def test_where_it_means_nothing_it_is_refused(line: str, said: str, capsys: pyte
     with pytest.raises(SystemExit):
         parse_args(line.split())
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", ["interpatient", "two_lead", "one_lead", "live", "live_any_lead"])
+def test_recipes_of_whole_recordings_vote_and_those_of_streams_do_not(recipe: str) -> None:
+    expected = "none" if recipe.startswith("live") else "votes"
+    assert parse_args(["--config", recipe]).adapt == expected
+    assert parse_args(["--config", recipe, "--adapt", "none"]).adapt == "none"
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_shipped_networks_of_whole_recordings_are_read_with_votes(name: str, engine: str) -> None:
+    network = load_classifier(name, engine=engine)
+    assert adaptation_of(network) == facts_of(name)["adapt"] == ("none" if name == LIVE else "votes")
+    assert adaptation_of(network, "none") == "none" and adaptation_of(network, "votes") == "votes"
+    ours, same = scaling_of(network), scaling_of(load_classifier(name))
+    assert ours is not None and same is not None
+    assert np.allclose(ours.center, same.center) and np.allclose(ours.spread, same.spread)
 
 
 def test_a_network_without_features_is_refused() -> None:
@@ -121,5 +142,8 @@ def test_test_predict_export_and_python_adapt_alike(tmp_path: Path) -> None:
     fingerprints = []
     for flags in ([], ["--adapt", "none"]):
         commander.main([*root, "--predict", str(header), *flags, "--out", str(tmp_path / "out")])
-        fingerprints.append(read_json(tmp_path / "out" / "r.ecg.json")["fingerprint"])
+        summary = read_json(tmp_path / "out" / "r.ecg.json")
+        fingerprints.append(summary["fingerprint"])
+        assert summary["model"]["adapt"] == ("none" if flags else "votes")
+        assert (f"--adapt {summary['model']['adapt']}" in (tmp_path / "out" / "r.ecg.html").read_text()) == (not flags)
     assert fingerprints[0] != fingerprints[1]

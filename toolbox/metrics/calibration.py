@@ -5,11 +5,16 @@ All after Guo et al., "On calibration of modern neural networks", ICML 2017.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 BINS = 15
+STEPS = (0.0, 0.7, 0.9, 0.99, 1.0)  # of the probability of a called class: most beats are called with more than 0.99
 SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -30,6 +35,28 @@ def binned(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> dict[
     with np.errstate(invalid="ignore"):
         means = [np.bincount(bin_of, values, bins) / rows for values in (confidence, right.astype(float))]
     return {"rows": rows, "confidence": means[0], "accuracy": means[1]}
+
+
+def reliability_by_class(
+    probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Class -> of the beats that were called so, by the probability given, how many were so: {"above", "to", "beats",
+    "right", "given"} of each of STEPS, "given" the mean probability, None of no beats.
+
+    Args:
+        probabilities: (n, C); labels: (n,); names: of the C classes.
+    """
+    called, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    by_class: dict[str, list[dict[str, Any]]] = {}
+    for k, name in enumerate(names):
+        by_class[name] = []
+        for above, to in pairwise(STEPS):
+            own = (called == k) & (confidence > above) & ((confidence <= to) | (to == STEPS[-1]))  # 1 + rounding, too
+            beats = int(own.sum())
+            given = float(confidence[own].mean()) if beats else None
+            right = int((labels[own] == k).sum())
+            by_class[name].append({"above": above, "to": to, "beats": beats, "right": right, "given": given})
+    return by_class
 
 
 def expected_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:

@@ -13,6 +13,7 @@ from toolbox.metrics.proportions import Share, shares
 from toolbox.reports.console import overall_scores, percent, wrapped
 from toolbox.reports.score_names import FRACTIONS, NAMES
 from toolbox.reports.score_text import ALIKE, score_text
+from toolbox.reports.subgroup_lines import reliability_lines, subgroup_lines
 from toolbox.utils.aami import LETTERS
 
 KINDS = ("Se", "+P", "F1")
@@ -25,7 +26,8 @@ def other_scores(scores: Mapping[str, Any]) -> list[str]:
 
 
 def as_lines(results: Mapping[str, Any]) -> list[str]:
-    """All tables of `patient_results`: of each database, where they are several, of all, and calibration."""
+    """All tables of `patient_results`: of each database, where they are several, of all, by age and sex, and what a
+    probability is worth."""
     lines = []
     for database, each in results.get("databases", {}).items():
         lines += [f"database {database}", *map_lines(each), ""]
@@ -34,7 +36,13 @@ def as_lines(results: Mapping[str, Any]) -> list[str]:
     texts, temperature = [f"calibration: expected error {percent(calibrated['ece'])}"], calibrated["temperature"]
     if temperature is not None:
         texts.append(f"{percent(calibrated['ece_tempered'])} at temperature {temperature:.2f}, fitted on validation")
-    return [*lines, *map_lines(results), "", *wrapped(texts, "; ")]
+    groups = subgroup_lines(results.get("subgroups") or {})
+    lines += [*map_lines(results), *([""] if groups else []), *groups, "", *wrapped(texts, "; ")]
+    if reliability := results.get("reliability"):
+        lines += ["of the beats called a class, the share that was so, by the probability given:"]
+        titles = {"as it is": "as it is", "tempered": f"tempered {temperature or 1:.2f}"}
+        lines += [line for way, each in reliability.items() for line in reliability_lines(each, titles[way])]
+    return lines
 
 
 def map_lines(results: Mapping[str, Any]) -> list[str]:

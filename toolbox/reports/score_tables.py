@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toolbox.metrics.calibration import reliability, tempered
+from toolbox.metrics.calibration import reliability, reliability_by_class, tempered
 from toolbox.metrics.ec57_scores import ECTOPIC_SCORES
 from toolbox.metrics.patients import OVERALL, calibration, database_scores, patient_scores
 from toolbox.metrics.proportions import Share, shares
+from toolbox.metrics.subgroups import subgroup_scores
 from toolbox.options import FigureOptions
 from toolbox.plotter import plot_reliability
 from toolbox.reports.latex import NEEDS, escaped, latex_table
@@ -20,10 +21,12 @@ from toolbox.reports.run_files import PLAIN, save_figures
 from toolbox.reports.score_text import ALIKE, score_text
 from toolbox.training.outputs import EpochResult
 from toolbox.utils import atomic_write, write_json
+from toolbox.utils.aami import SUPRAVENTRICULAR, VENTRICULAR
 
 LABELS = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa": "kappa", "j_kappa": "j-kappa"}
 PER_CENT = ("accuracy", "macro_f1")
 KINDS = ("Se", "+P", "F1")
+Row = tuple[str, str, str, float | None, float | None, float | None]
 DAGGER = r"$^\dagger$"  # marks intervals that say nothing about patients
 
 
@@ -35,8 +38,9 @@ def patient_results(
     split: str,
     held_out: EpochResult | None,
     unit: str = "patients",
+    subjects: Mapping[str, tuple[int | None, str]] | None = None,
 ) -> dict[str, Any]:
-    """The scores of the test beats with intervals, by label map and database, and calibration: plain values.
+    """The scores of the test beats with intervals, by label map, database, age and sex, and calibration: plain values.
 
     Args:
         outcome: result of the test beats.
@@ -44,9 +48,10 @@ def patient_results(
         split: the flag; all but "kaggle" go by patient.
         held_out: result of the validation beats; None where they are the test beats.
         unit: "records" where it is not known which of them are of one patient.
+        subjects: record -> age in years and sex of its patient, as far as they are known; see `subgroup_scores`.
     """
     probabilities, labels = outcome.probabilities.numpy(), outcome.labels.numpy()
-    results = {
+    results: dict[str, Any] = {
         "epoch": epoch,
         "split": split,
         **patient_scores(probabilities, labels, origin, names, split != "kaggle", unit),
@@ -54,7 +59,13 @@ def patient_results(
     if split != "kaggle" and (databases := database_scores(probabilities, labels, origin, names, unit)):
         results["databases"] = databases
     validation = None if held_out is None else (held_out.probabilities.numpy(), held_out.labels.numpy())
-    results["calibration"] = calibration(probabilities, labels, validation)
+    if split != "kaggle" and {SUPRAVENTRICULAR, VENTRICULAR} <= set(names):
+        results["subgroups"] = subgroup_scores(labels, probabilities.argmax(axis=1), origin, names, subjects or {})
+    results["calibration"] = calibrated = calibration(probabilities, labels, validation)
+    results["reliability"] = {"as it is": reliability_by_class(probabilities, labels, names)}
+    if calibrated["temperature"] is not None:
+        cooler = tempered(probabilities, calibrated["temperature"])
+        results["reliability"]["tempered"] = reliability_by_class(cooler, labels, names)
     return results
 
 
@@ -87,7 +98,7 @@ def write_patient_results(
     save_figures(plot_reliability(curves), pred / f"reliability_ep{epoch}", style)
 
 
-def rows(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | None, float | None, float | None]]:
+def rows(results: Mapping[str, Any]) -> Iterator[Row]:
     """Iterate over all scores: label map, class or record, name, value, lower and upper end of the interval. Of each of
     several databases, the label map's name begins with the database's."""
     for database, each in results.get("databases", {}).items():
@@ -113,6 +124,28 @@ def rows(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float | No
                 yield name, f"without record {record}", LABELS[key], each[key], None, None
     for key, value in results["calibration"].items():
         yield "", "calibration", key, value, None, None
+    yield from subgroup_rows(results)
+    yield from reliability_rows(results)
+
+
+def subgroup_rows(results: Mapping[str, Any]) -> Iterator[Row]:
+    """Iterate over the scores by age and sex, as `rows` does."""
+    for group, each in results.get("subgroups", {}).items():
+        for key in OVERALL:
+            yield group, "all", LABELS[key], *each[key].values()
+        for of, figures in each["per_class"].items():
+            for kind in KINDS:
+                yield group, of, kind, *figures[kind].values()
+
+
+def reliability_rows(results: Mapping[str, Any]) -> Iterator[Row]:
+    """Iterate over the beats called a class and those that were so, by the probability given, as `rows` does."""
+    for way, by_class in results.get("reliability", {}).items():
+        for of, steps in by_class.items():
+            for step in steps:
+                place = f"called with {step['above']:g} to {step['to']:g}"
+                yield f"reliability {way}", of, f"{place}, beats", step["beats"], None, None
+                yield f"reliability {way}", of, f"{place}, right", step["right"], None, None
 
 
 def as_csv(results: Mapping[str, Any]) -> str:

@@ -46,6 +46,7 @@ def test_without_the_trained_lead_the_first_of_an_ecg_is_taken_with_a_warning(
     position, warning = choose_lead(Leads(*names), None)
     assert position == chosen
     assert "no lead MLII" in warning and names[chosen] in warning and "--lead" in warning
+    assert choose_lead(Leads(*names), None, any_lead=True) == (chosen, "")
 
 
 def test_a_lead_that_was_asked_for_and_is_not_there_is_an_error() -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolbox.metrics.calibration import expected_error, fit_temperature, reliability, tempered
+from toolbox.metrics.calibration import (
+    expected_error,
+    fit_temperature,
+    reliability,
+    reliability_by_class,
+    tempered,
+)
 from toolbox.metrics.patients import calibration
 from toolbox.plotter import plot_reliability
+from toolbox.reports.subgroup_lines import reliability_lines
 
 
 def drawn(temperature: float, n: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -50,3 +57,19 @@ def test_tempering_keeps_the_order_and_stands_zeros() -> None:
 def test_the_diagram_shows_each_curve() -> None:
     figure = plot_reliability({"a": reliability(*drawn(1.0)), "b": reliability(*drawn(2.0))})
     assert [line.get_label() for line in figure.axes[0].lines] == ["calibrated", "a", "b"]
+
+
+def test_reliability_by_class_counts_the_beats_called_so() -> None:
+    given = [(0, 0.65), (0, 0.7), (0, 0.995), (1, 0.8), (1, 0.8), (1, 1.0)]  # class called, its probability
+    probabilities = np.array([[p, 1 - p] if k == 0 else [1 - p, p] for k, p in given])
+    labels = np.array([0, 1, 0, 1, 0, 1])
+    by_class = reliability_by_class(probabilities, labels, ("Normal", "Ventricular ectopic"))
+    counts = {name: [(each["beats"], each["right"]) for each in steps] for name, steps in by_class.items()}
+    assert counts == {
+        "Normal": [(2, 1), (0, 0), (0, 0), (1, 1)],
+        "Ventricular ectopic": [(0, 0), (2, 1), (0, 0), (1, 1)],
+    }
+    assert by_class["Normal"][0]["given"] == pytest.approx(0.675) and by_class["Normal"][1]["given"] is None
+    lines = reliability_lines(by_class, "tempered 1.23")
+    assert len({len(line) for line in lines}) == 1 and len(lines[0]) <= 79
+    assert lines[2].split()[-8:] == ["V", "-", "50.0%", "of", "2", "-", "100.0%", "of", "1"][-8:]

@@ -79,6 +79,13 @@ def test_the_files_say_the_same(tested: tuple[Path, dict]) -> None:
     assert float(cell["", "calibration", "temperature"]["value"]) == found["calibration"]["temperature"]
     record = next(iter(scores["ec57"]["records"]))
     assert (DE_CHAZAL, f"EC57 record {record}", "VEB Se") in cell
+    assert set(found["reliability"]) == {"as it is", "tempered"} and found["subgroups"] == {}  # synthetic patients
+    for way, by_class in found["reliability"].items():
+        called = {name: sum(step["beats"] for step in steps) for name, steps in by_class.items()}
+        assert list(called.values()) == np.sum(scores["confusion"], axis=0).tolist()
+        step = by_class["Normal"][-1]
+        line = cell[f"reliability {way}", "Normal", "called with 0.99 to 1, right"]
+        assert int(line["value"]) == step["right"]
     latex = (run / "pred" / "scores_ep1.tex").read_text()
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
     assert scores["per_class"]["Normal"]["Se"]["value"] == 1.0  # every beat is called so: no draw of patients differs
@@ -130,4 +137,10 @@ def test_test_prints_it_all(tested: tuple[Path, dict], capsys: pytest.CaptureFix
     assert ["Normal", *map(str, result["test"]["confusion"][0])] in lines
     for record, each in result["patients"]["maps"][EC57_MAP]["ec57"]["records"].items():
         assert [record, str(np.sum(each["confusion"]))] in [line[:2] for line in lines]
+    steps = result["patients"]["reliability"]["as it is"]["Normal"]
+    cells = [
+        f"{100 * each['right'] / each['beats']:.1f}% of {each['beats']}" if each["beats"] else "-" for each in steps
+    ]
+    row = next(line for line in whole if line.startswith("called N"))
+    assert row.split(maxsplit=2)[2] == "".join(f" {text:>15}" for text in cells).strip()
     assert "Reliability: how often a probability came true" in (run / "report.html").read_text()
