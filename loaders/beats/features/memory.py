@@ -2,7 +2,7 @@
 
 What a network of whole recordings learns from the patient's dominant beat, from the P waves of its late beats and from
 the rhythm around is here taken from the past alone: templates are means of the last beats, weighed by how many others
-are alike. And a beat is known by its company: how early, how wide and how different the earlier beats of its shape were.
+are alike. And a beat is known by its company: how early, wide and different the earlier beats of its shape were.
 """
 
 from __future__ import annotations
