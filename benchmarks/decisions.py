@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.common import make_parser, run_program, table, write_results
 from benchmarks.fold_beats import read_fold_beats
 from inference.adapt import adapted
+from inference.fusion import Shapes
 from toolbox.metrics.calibration import fit_temperature
 from toolbox.metrics.confusion import confusion_by_group, confusion_scores, plain
 from toolbox.metrics.ec57_scores import record_scores
@@ -24,10 +25,12 @@ from toolbox.runs.provenance import git_state
 from toolbox.utils.aami import CLASS_NAMES, LETTERS
 
 NAMES = CLASS_NAMES[:4]
-METHODS = ("none", "smooth", "votes")
+METHODS = ("none", "smooth", "votes", "fusion")
+RATE = 360.0  # Hz, of the windows of every recipe that is measured here
 STRIPS = (10, 60, 300)  # s
 SETS = ("DS1", "DS1-svdb")
-DECISIVE = "232"  # the record of DS2 that has three quarters of its S
+OF_SEVERAL = ("pooled", "two_lead", "one_lead")  # sets that hold patients of several databases
+DECISIVE = ("232", "213")  # the records of DS2 that have three quarters of its S, and most of its F
 HEAD = (
     "patients of", "`--adapt`", "accuracy", "S F1", "V F1", "j-kappa", "EC57 gross VEB Se / +P", "SVEB", "average VEB",
     "SVEB",
@@ -39,7 +42,8 @@ def adapted_by_group(beats: dict[str, np.ndarray], groups: np.ndarray, method: s
     result: np.ndarray = beats["probabilities"].copy()
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)
-        result[own] = adapted(result[own], beats["features"][own], NAMES, method)
+        shapes = Shapes(beats["windows"][own], beats["time"][own], RATE) if "windows" in beats else None
+        result[own] = adapted(result[own], beats["features"][own], NAMES, method, shapes)
     return result
 
 
@@ -57,8 +61,8 @@ def figures(beats: dict[str, np.ndarray], probabilities: np.ndarray) -> dict[str
     labels, called = beats["labels"], probabilities.argmax(axis=1)
     records, counts = confusion_by_group(labels, called, beats["record"], len(NAMES))
     shown = class_figures(counts.sum(axis=0))
-    if DECISIVE in records:
-        shown |= {f"without {DECISIVE}": class_figures(counts[records != DECISIVE].sum(axis=0))}
+    for name in sorted(set(DECISIVE) & set(records.tolist())):
+        shown |= {f"without {name}": class_figures(counts[records != name].sum(axis=0))}
     ec57 = record_scores(labels, called, beats, NAMES)
     by_record = dict(zip(records.tolist(), counts.tolist(), strict=True))
     return {**shown, "EC57 gross": ec57["gross"], "EC57 average": ec57["average"], "records": by_record}
@@ -73,6 +77,20 @@ def measure(beats: dict[str, np.ndarray], lengths: Sequence[int]) -> dict[str, A
         of_strips = figures(beats, adapted_by_group(beats, strips, "votes"))
         results[f"votes, strips of {seconds} s"] = {key: each for key, each in of_strips.items() if key != "records"}
     return results
+
+
+def by_database(name: str, seeds: list[dict[str, np.ndarray]]) -> dict[str, list[dict[str, np.ndarray]]]:
+    """The beats of each seed under the name of their set; where that is of several databases, those of each apart."""
+    if name not in OF_SEVERAL:
+        return {name: seeds}
+    databases = [np.char.partition(beats["record"], "/")[:, 0] for beats in seeds]
+    return {
+        f"{name}: {each}": [
+            {key: values[own == each] for key, values in beats.items()}
+            for beats, own in zip(seeds, databases, strict=True)
+        ]
+        for each in sorted(set(databases[0].tolist()))
+    }
 
 
 def mean(by_seed: list[dict[str, Any]], *path: str) -> float:
@@ -110,8 +128,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file to write")
     args = parser.parse_args()
     git, results, temperatures = git_state(), {}, {}
+    sets: dict[str, list[dict[str, np.ndarray]]] = {}
     for name in args.sets:
-        seeds = [read_fold_beats(args.kept, name, seed) for seed in range(args.seeds)]
+        sets |= by_database(name, [read_fold_beats(args.kept, name, seed) for seed in range(args.seeds)])
+    for name, seeds in sets.items():
         results[name] = [measure(beats, args.strips) for beats in seeds]
         if name == "DS2":
             continue  # nothing is fitted on test data

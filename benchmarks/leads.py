@@ -5,7 +5,8 @@ python -m benchmarks.leads --records-dir DIR [--records 200 213 221 233] [--kind
 
 Each record is spoilt in the ways of KINDS and annotated by the command line's own --predict, then scored by --score.
 --checkout annotates with another checkout of the project, an older one for example, whose figures go below its name.
-With a run in --root-dir whose network reads one lead, recordings that show only one are named by it.
+With a run in --root-dir whose network reads one lead, recordings that show only one are named by it. Without the flags
+that name a run, the networks that come with the program annotate.
 """
 
 from __future__ import annotations

@@ -1,15 +1,18 @@
 """Score networks on patients of DS2, or of another list, by whichever leads they read.
 
-python -m benchmarks.new_patients --records-dir DIR --runs RUN [RUN ...] [--records svdb:test] [--out FILE]
+python -m benchmarks.new_patients --records-dir DIR --runs RUN [RUN ...] [--records svdb:test] [--adapt none votes]
+    [--out FILE]
 
 A network of one lead reads every lead of every record alone: the first ones (MLII in all of DS2), the second ones, and
 all of one name together. One of two leads reads the first two. Beat times are the reference's, windows and features are
 of whole recordings; the last epoch of each run counts. Mean and spread over the runs, which are seeds of one recipe,
-with and without record 232, which has three quarters of DS2's S.
+with and without record 232, which has three quarters of DS2's S, and, where F is called, without 213, which has most
+of its F. Tables of classes by the recording's other beats (--adapt) say so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import make_parser, mean_and_spread, run_program, table, write_results
+from inference.adapt import adapted, squashed
+from inference.fusion import Shapes
+from inference.options import ADAPTATIONS, FUSION
 from inference.torch_classifier import TorchClassifier, load_torch_classifier
 from loaders.beats.segment_record import rows_of
 from loaders.beats.table import Beats
@@ -29,7 +35,7 @@ from toolbox.utils import UserError
 from toolbox.utils.aami import CLASS_NAMES
 
 SHOWN = ("accuracy", "S F1", "S Se", "S +P", "V F1", "V Se", "V +P", "F F1", "j_kappa")
-DOMINANT = "232"
+DOMINANT, DOMINANT_OF_F = "232", "213"
 FIRST, SECOND, BOTH = "first leads", "second leads", "both leads"
 
 
@@ -82,7 +88,25 @@ class Outcomes:
         return results
 
 
-def outcomes_of(networks: list[TorchClassifier], records: list[Record]) -> dict[str, Outcomes]:
+def title_of(name: str, method: str) -> str:
+    """The title of a table of classes after `method`."""
+    return name if method == "none" else f"{name}, --adapt {method}"
+
+
+def called_by(network: TorchClassifier, beats: Beats, probabilities: np.ndarray, method: str) -> np.ndarray:
+    """Probabilities (n, 4) of a record's beats after `method`."""
+    if method == "none":
+        return probabilities
+    scaling, spec = network.scaling, network.input_spec
+    if scaling is None or beats.features is None or beats.time is None or spec is None:
+        raise UserError(f"{network.name} reads no features; expected --adapt none alone")
+    shapes = Shapes(beats.x, beats.time, spec.rate)
+    return adapted(probabilities, squashed(beats.features, *scaling), network.class_names, method, shapes)
+
+
+def outcomes_of(
+    networks: list[TorchClassifier], records: list[Record], methods: Sequence[str] = ("none",)
+) -> dict[str, Outcomes]:
     """By table what the networks, all of one recipe, make of the records."""
     spec = networks[0].input_spec
     if spec is None or any(each.input_spec != spec for each in networks):
@@ -95,7 +119,10 @@ def outcomes_of(networks: list[TorchClassifier], records: list[Record]) -> dict[
                 beats = rows_of(leads_alone(record, leads), replace(spec, spliced=()))
                 beats = beats.take(np.flatnonzero(beats.y < SCORED))
                 rows[tuple(leads)] = beats, [each.probabilities(beats.x, beats.features) for each in networks]
-            tables.setdefault(name, Outcomes()).add(*rows[tuple(leads)])
+            beats, own = rows[tuple(leads)]
+            for method in methods:
+                by_run = [called_by(*pair, method) for pair in zip(networks, [beats] * len(own), own, strict=True)]
+                tables.setdefault(title_of(name, method), Outcomes()).add(beats, by_run)
     return tables
 
 
@@ -104,20 +131,25 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of runs, the seeds of a recipe")
     parser.add_argument("--records", nargs="+", default=list(DS2), help="names of records (DS2)")
+    parser.add_argument("--adapt", nargs="+", default=["none"], choices=ADAPTATIONS)
     parser.add_argument("--out", type=Path, help="a JSON file to write")
     args = parser.parse_args()
     git = git_state()
     networks = [load_torch_classifier(run, "cpu", "latest") for run in args.runs]
-    tables = outcomes_of(networks, [read_wfdb(args.records_dir / name) for name in args.records])
+    tables = outcomes_of(networks, [read_wfdb(args.records_dir / name) for name in args.records], args.adapt)
     results: dict[str, Any] = {}
     rows = []
     for name, outcomes in tables.items():
         results[name] = {"records": [str(beats.record[0]) for beats in outcomes.beats]}
-        for part, without in (("all", ""), (f"without {DOMINANT}", DOMINANT)):
+        parts = {"all": "", f"without {DOMINANT}": DOMINANT}
+        if name.endswith(FUSION):
+            parts[f"without {DOMINANT_OF_F}"] = DOMINANT_OF_F
+        for part, without in parts.items():
             by_run = results[name][part] = outcomes.figures(without)
             rows.append([name, part, *(mean_and_spread([one[key] or 0.0 for one in by_run]) for key in SHOWN)])
     print(table(["leads", "records", *SHOWN], rows))
     words = f"python -m benchmarks.new_patients --records-dir MITDB --runs {' '.join(run.name for run in args.runs)}"
+    words += f" --adapt {' '.join(args.adapt)}" if args.adapt != ["none"] else ""
     write_results(args.out, {"command": words, "git": git, "tables": results})
 
 

@@ -7,7 +7,7 @@ second): atrial fibrillation or flutter ((AFIB, (AFL), ventricular flutter or fi
 ((P). Se is the share of the marked time that is recognized, +P that of the recognized time that is marked, gross over
 the records of a set. An episode is recognized when any of it is. Of svdb_dev, which has no rhythm marks, all that is
 recognized is listed. Beats called S are counted before and after what the rhythm says of them, against the annotators'
-beats within 150 ms. DS2 is only scored when it is named: one look for a settled method.
+beats within 150 ms. DS2 is only scored when it is named: one look for a settled method, to be counted in DS2_LOOKS.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from loaders.io.open import open_recording
 from loaders.io.recording import CsvFormat
 from toolbox.holter.annotation import AnnotatedRecording
 from toolbox.holter.episodes import ATRIAL_FIBRILLATION, FIBRILLATION, PACED
+from toolbox.runs.provenance import git_state
 from toolbox.utils.aami import CLASS_LETTERS, EC57_CLASSES, MATCH_WINDOW
 
 TICKS = 20  # a second
+DS2_LOOKS = 4  # so far; docs/rhythm.md says what each was for
 PACED_RECORDS = ("102", "104", "107", "217")
 MARKS = {ATRIAL_FIBRILLATION: ("(AFIB", "(AFL"), PACED: ("(P",)}
 KINDS = (ATRIAL_FIBRILLATION, FIBRILLATION, PACED)
@@ -142,7 +144,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file for the result")
     args = parser.parse_args()
     classifier = load_classifier(args.model_file)
-    results: dict[str, Any] = {}
+    command = "python -m benchmarks.rhythm --records-dir mitdb --svdb-dir svdb --model-file CHECKPOINT --sets"
+    results: dict[str, Any] = {
+        **git_state(),
+        "command": f"{command} {' '.join(args.sets)}",
+        "model": args.model_file.parent.name,
+    }
+    results["ds2_looks"] = DS2_LOOKS
     for name in args.sets:
         folder = args.svdb_dir if name == "svdb" else args.records_dir
         fixed = {"DS1": DS1, "DS2": DS2, "paced": PACED_RECORDS}

@@ -28,12 +28,11 @@ import torch
 from benchmarks.common import ROOT, make_parser, run_program, table, training_flags
 from benchmarks.reference import BATCH, Predecessor, write_csv
 from commands.build import BuiltRun, build
+from commands.threads import bare_step
 from loaders.sources.kaggle_csv import FILES
 from models import MODELS
 from models.layers import fold_batch_norm
-from toolbox.optimizers import get_optimizer
 from toolbox.runs.provenance import describe
-from toolbox.training.step import WeightEMA
 from trainer import run_epoch, train
 
 
@@ -66,7 +65,7 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
     """(a), (b) and (c) of one model, each time over as many steps of 128 rows as take (a) `measured_s` seconds."""
     ours = session(root, model)
     training = ours.training()
-    batches, twin = training.batches, build_twin(ours)
+    batches, twin = training.batches, bare_step(ours)
 
     def project() -> None:
         train(training.context, batches, training.stepper)
@@ -75,11 +74,11 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
     project()
     batches.limit = steps = max(20, min(round(measured_s * 20 / seconds(project)), len(ours.data.train) // BATCH))
     device = ours.context.device
-    ready = [(batch.x.to(device), batch.y.to(device)) for batch in batches]
+    ready = [(batch.inputs(device), batch.y.to(device)) for batch in batches]
 
     def bare() -> None:
-        for x, y in ready:
-            twin(x, y)
+        for inputs, y in ready:
+            twin(inputs, y)
 
     bare()
     times: dict[str, list[float]] = {"a": [], "b": [], "c": []}
@@ -94,24 +93,6 @@ def training_row(root: str, model: str, measured_s: float, repeats: int) -> list
     return [model, f"{epoch:.1f}", *(f"{np.median(ratio):.{digits}f}" for ratio, digits in ((a / b, 3), (c / a, 2)))]
 
 
-def build_twin(ours: BuiltRun) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """A bare training step of a copy of the session's model: forward, loss, backward, optimizer, average."""
-    model = copy.deepcopy(ours.context.model).train()
-    device, bf16 = ours.context.device, ours.context.bf16
-    optimizer, average = get_optimizer(ours.args, model), WeightEMA(model, ours.args.ema)
-    criterion = ours.context.criterion
-
-    def step(x: torch.Tensor, y: torch.Tensor) -> None:
-        optimizer.zero_grad()
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            loss = criterion(model(x), y)
-        loss.backward()
-        optimizer.step()
-        average.update()
-
-    return step
-
-
 def prediction_rows(root: str, repeats: int) -> list[list[str]]:
     """Rows per second without learning: as evaluation does it, and prediction with batch normalisation folded away."""
     ours = session(root, "resnet1d_10")
@@ -121,7 +102,7 @@ def prediction_rows(root: str, repeats: int) -> list[list[str]]:
     def predict() -> None:
         with torch.inference_mode(), torch.autocast(context.device.type, torch.bfloat16, enabled=context.bf16):
             for batch in batches:
-                folded(batch.x).float().softmax(dim=1)
+                folded(*batch.inputs(context.device)).float().softmax(dim=1)
 
     works = {"evaluation": lambda: run_epoch(context, batches, ""), "prediction": predict}
     interleaved(works, 1)

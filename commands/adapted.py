@@ -10,6 +10,7 @@ import torch
 from commands.build import BuiltRun
 from inference.adapt import adapted, squashed
 from inference.classifier import NO_SCALING
+from inference.fusion import Shapes
 from inference.torch_classifier import scaling_of_model
 from loaders.datasets.dataset import ECGLoader
 from toolbox.metrics.epoch import evaluate, make_meters, ranking_scores
@@ -33,10 +34,15 @@ def adapted_outcome(outcome: EpochResult, part: ECGLoader, built: BuiltRun, meth
         raise UserError(f"--adapt {method}: these rows do not say which recordings they are of; it needs raw records")
     features = squashed(part.features.cpu().index_select(0, outcome.ids).numpy(), *scaling)
     probabilities, names = outcome.probabilities.numpy().copy(), built.context.class_names
+    windows = part.x.cpu().index_select(0, outcome.ids).to(torch.float16).numpy()
+    shapes = None
+    if windows.ndim == 3:  # not Kaggle's rows
+        shapes = Shapes(windows, origin["time"], built.args.window_rate)
     for record in np.unique(origin["record"]):
         own = np.flatnonzero(origin["record"] == record)
         own = own[np.argsort(origin["time"][own], kind="stable")]
-        probabilities[own] = adapted(probabilities[own], features[own], names, method)
+        of_record = None if shapes is None else shapes.take(own)
+        probabilities[own] = adapted(probabilities[own], features[own], names, method, of_record)
     return _rescored(outcome, torch.from_numpy(probabilities), names)
 
 

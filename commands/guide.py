@@ -26,8 +26,10 @@ def guide_to(run: Run) -> Guide:
     def line(*more: str) -> str:
         return shlex.join([*words, *more])
 
+    threads = run.config.get("threads")  # an edited file may hold anything
+    same = ["--threads", str(threads["number"])] if isinstance(threads, dict) and "number" in threads else []
     commands = {
-        "Train the same again": line("--config", str(run.path / "config.json"), "--root-dir", str(root)),
+        "Train the same again": line("--config", str(run.path / "config.json"), "--root-dir", str(root), *same),
         "Resume it, for more epochs": line("--resume", "latest", *naming, "--epochs", str(longer(run))),
         "Test it": line("--test", *naming),
         "Annotate a recording": line("--predict", "RECORDING", *naming),

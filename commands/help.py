@@ -63,7 +63,7 @@ TOPICS = {
             "model input of a beat (all but the defaults need raw records)",
             "patients made of the training records' own beats",
         ),
-        ("prepare", "write_records"),
+        ("prepare", "write_records", "cluster"),
     ),
     "test": Topic(
         "Score the test rows with a run.",
@@ -83,14 +83,18 @@ TOPICS = {
             ("--predict belt.csv --fs 250 --gain 1000", "a CSV file in microvolts"),
             ("--predict - --fs 250", "lines from standard input, beat by beat"),
             ("--predict my_recordings/100 --resume best", "with the best epoch of the newest run"),
+            ("--predict s3://bucket/holter --out s3://bucket/annotated --cluster local:4", "a corpus; docs/corpora.md"),
         ),
-        ("annotate recordings", "recordings as CSV files", "classes by a recording's other beats"),
+        (
+            "annotate recordings", "recordings as CSV files", "classes by a recording's other beats",
+            "machines that share the work",
+        ),
         ("out", "workers", "device", *CHOICE_OF_RUN),
     ),
     "score": Topic(
         "Compare two annotators of records beat by beat, as EC57 asks for.",
         (("--score ecg_data/mitdb --test-annotator ecg --exclude 102 104 107 217", "reference .atr, scored .ecg"),),
-        ("score annotations, beat by beat (EC57)",),
+        ("score annotations, beat by beat (EC57)", "machines that share the work"),
     ),
     "compare": Topic(
         "Compare runs: scores, flags that differ, and which differences are more than chance.",
@@ -102,6 +106,15 @@ TOPICS = {
         ),
         ("compare runs", "name and describe runs"),
         ("out", *CHOICE_OF_RUN),
+    ),
+    "sweep": Topic(
+        "Search for the best flags, chosen on validation; needs the extra `sweep`.",
+        (
+            ("--sweep recipes/sweep.yaml", "20 trials on synthetic recordings; the same command goes on"),
+            ("--sweep mine.yaml --storage postgresql://me@host/searches", "on each of any number of machines"),
+        ),
+        ("search for flags",),
+        ("dataset", "root_dir", "records_dir", "device"),
     ),
     "export": Topic(
         "Write a network as ONNX, checked, with a model card; it annotates without torch.",
@@ -180,7 +193,7 @@ def welcome() -> dict[str, Any]:
         "",
         f"  {program} --help       the common flags",
         f"  {program} --help all   all flags",
-        f"  {program} --help NAME  the flags of {', '.join(TOPICS)}",
+        f"  {program} --help NAME  of {', '.join(TOPICS)}",
         f"  {program} --about      versions, device, where runs are",
     ]
     print("\n".join(lines))

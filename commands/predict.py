@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from inference import load
 from inference.classifier import Classifier, short_limits, training_warnings
 from inference.corrections import find_corrections
 from inference.files import AnnotateOptions
-from inference.many import annotate_files
+from inference.many import annotate_files, print_summary
 from inference.options import LIVE, ONE_LEAD, TWO_LEAD, CsvOptions, PredictOptions
 from loaders.io.discovery import find_recordings
 from loaders.io.recording import CsvFormat
-from toolbox.options import DeviceOptions
+from loaders.io.remote import is_remote
+from toolbox.options import ClusterOptions, DeviceOptions
 from toolbox.runs.folders import Run, list_runs
-from toolbox.utils import UserError, note
+from toolbox.utils import UserError, note, printable, warn
+from toolbox.utils.cluster import working_on
 from toolbox.utils.options import pick
 
 
@@ -26,15 +29,35 @@ def run(args: Namespace) -> dict[str, Any]:
     """Annotate the recordings that --predict names."""
     options, csv = pick(PredictOptions, args), csv_format(args)
     out = pick(ScoreOptions, args).out
-    items, failed = find_recordings(options.predict or [], csv=csv.fs is not None)
-    corrections = find_corrections(options.corrections, [item.name for item in items])
     settings = AnnotateOptions(
         options.lead, options.peaks, options.polarity, options.live, options.annotator, Path(out) if out else None,
-        options.png, csv, corrections, args.adapt if "adapt" in args.given else None,
+        options.png, csv, {}, args.adapt if "adapt" in args.given else None,
     )  # fmt: skip
     processes = args.workers if "workers" in args.given else 0
+    cluster = pick(ClusterOptions, args).cluster
+    if cluster or any(map(is_remote, [*(options.predict or []), out or ""])):
+        return run_corpus(args, settings, cluster, processes)
+    items, failed = find_recordings(options.predict or [], csv=csv.fs is not None)
+    settings = replace(settings, corrections=find_corrections(options.corrections, [item.name for item in items]))
     classifier = load_classifier(args)
     return annotate_files(items, failed, classifier, settings, processes, load_single(args, classifier))
+
+
+def run_corpus(args: Namespace, settings: AnnotateOptions, cluster: str | None, processes: int) -> dict[str, Any]:
+    """Annotate recordings over a cluster, or from and to places elsewhere, with tables of all of them."""
+    from inference.corpus.many import annotate_corpus
+
+    classifier = load_classifier(args)
+    for text in training_warnings(classifier):
+        warn(text)
+    with working_on(cluster):
+        result = annotate_corpus(
+            args.predict, classifier, settings, out=args.out, processes=processes,
+            single=load_single(args, classifier), corrections=args.corrections, report=print_summary,
+        )  # fmt: skip
+    counts = f"{result['recordings']} recordings, {result['done_before']} of them done before"
+    print(printable(f"{counts}, {len(result['failed'])} failed; tables of all: {result['tables']}"))
+    return result
 
 
 def csv_format(args: Namespace) -> CsvFormat:

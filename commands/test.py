@@ -19,6 +19,7 @@ from commands.index import refresh_index
 from commands.options import imports_weights
 from commands.runs import open_run
 from commands.subjects import subjects_of
+from commands.threads import using_threads
 from commands.trackers import check_trackers, final_scores, hyperparameters, open_board, score_names
 from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.patients import UNKNOWN_WARNING
@@ -39,7 +40,7 @@ from trainer import run_epoch, test
 
 def run(args: Namespace) -> dict[str, Any]:
     """Score the test rows with the run that the flags mean, or with the weights of --import-weights."""
-    with outliving_readers():
+    with outliving_readers(), using_threads(args):
         return test_import(args) if imports_weights(args) else test_run(*open_run(args))
 
 

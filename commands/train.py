@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from commands.guide import guide_to
 from commands.index import refresh_index
 from commands.pretrained import with_pretrained_inputs
 from commands.runs import merge_run_options, open_run
+from commands.threads import choose_threads, described, using_threads
 from commands.trackers import check_trackers, final_scores, hyperparameters, open_board, score_names
 from commands.wrong_beats import write_wrong_beats
 from loaders.datasets.summary import missing_classes
@@ -48,6 +50,13 @@ from toolbox.utils.device import describe_device, pick_device
 from toolbox.utils.signals import Ended, Interrupted
 from trainer import Training, run_epoch
 
+GiveUp = Callable[[Training], bool]
+
+
+def never(_: Training) -> bool:
+    """Train to the end."""
+    return False
+
 
 def run(args: Namespace) -> dict[str, Any]:
     """Start a run; with --resume, resume the one that the flags mean. A lost reader of the output ends nothing.
@@ -77,20 +86,33 @@ def begun_before(args: Namespace) -> Run | None:
 
 
 def train_run(
-    args: Namespace, run: Run | None = None, experiment: str | None = None, processes: Processes = ALONE
+    args: Namespace,
+    run: Run | None = None,
+    experiment: str | None = None,
+    processes: Processes = ALONE,
+    give_up: GiveUp = never,
 ) -> dict[str, Any]:
     """Start a run, or resume `run`; no other process can do so meanwhile.
 
     Args:
         experiment: the name of the experiment that a new run is part of.
         processes: that train it together; the first of them writes.
+        give_up: asked after each epoch; True ends the training there.
     """
-    if run is not None:
+    with using_threads(args, run):
+        if run is None:
+            return new_run(args, experiment, processes, give_up)
         with hold(run.path) if processes.first else nullcontext():
-            return continue_run(args, run, processes)
+            return continue_run(args, run, processes, give_up)
+
+
+def new_run(args: Namespace, experiment: str | None, processes: Processes, give_up: GiveUp = never) -> dict[str, Any]:
+    """Start a run, and train it to its end; arguments as in `train_run`."""
     args = with_pretrained_inputs(args)
     built = build_by_all(args, processes)
+    built.threads = choose_threads(built)
     training = built.training()
+    training.give_up = give_up
     check_trackers(args)  # before there is a run
     wanted = int(args.version) if args.version not in (None, "bump") else None
     runs = Path(args.root_dir) / args.dataset / "runs"
@@ -108,7 +130,7 @@ def build_by_all(args: Namespace, processes: Processes) -> BuiltRun:
     return together(processes, lambda: early or build(args, processes))
 
 
-def continue_run(args: Namespace, run: Run, processes: Processes = ALONE) -> dict[str, Any]:
+def continue_run(args: Namespace, run: Run, processes: Processes = ALONE, give_up: GiveUp = never) -> dict[str, Any]:
     """Resume `run` from the checkpoint that --resume names."""
     state = together(processes, lambda: load_resume_checkpoint(run.path, args.resume, mend=processes.first))
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
@@ -119,7 +141,9 @@ def continue_run(args: Namespace, run: Run, processes: Processes = ALONE) -> dic
         print(f"nothing to do: {finished}; more {more} extend it")
         return {"run": str(run.path), "epoch": state["epoch"], "best": state["best"]}
     built = build_by_all(args, processes)
+    built.threads = choose_threads(built, resumed=True)
     training = built.training()
+    training.give_up = give_up
     if not built.load_model(state, run) and state.get("within"):
         warn("the epoch that was under way begins anew, on these data")
         state = {**state, "within": None}
@@ -128,6 +152,8 @@ def continue_run(args: Namespace, run: Run, processes: Processes = ALONE) -> dic
         entry = resumed(run.config, built.data.describe(), built.context.device, training.epoch)
         run.config["resumed"] = [*run.config.get("resumed", []), entry]
         run.config["options"] = run_options(args)
+        if "threads" in args.given:
+            run.config["threads"] = built.threads
         write_json(run.path / "config.json", run.config)
         truncate_run(run.path, args.resume, training)
     within = f" and {training.interrupted.batches} batches of the next" if training.interrupted else ""
@@ -148,6 +174,8 @@ def new_config(built: BuiltRun, path: Path, version: int, experiment: str | None
         "warnings": built.data.warnings,
         **describe(built.context.device),
     }
+    if built.threads:
+        config["threads"] = built.threads
     if experiment is not None:
         config["experiment"] = experiment
     if built.context.processes.size > 1:
@@ -200,12 +228,14 @@ def opening(built: BuiltRun, run: Run) -> dict[str, str]:
     context, names = built.context, built.context.class_names
     parts = {"train": built.data.train, "val": built.data.val}
     parameters = sum(p.numel() for p in context.model.parameters())
+    chosen = described(built.threads)
     several = f", {context.processes.size} processes" if context.processes.size > 1 else ""
     return {
         "run": str(run.path),
         "page": f"{run.page}, after each epoch",
         "model": f"{built.options.model.model_name}, {parameters:,} weights",
         "device": f"{describe_device(context.device)}, {'bf16' if context.bf16 else 'fp32'}{several}",
+        **({"threads": chosen} if chosen else {}),
         **{f"{name} rows": class_counts(names, part.class_counts().tolist()) for name, part in parts.items()},
     }
 

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.cluster.vq import kmeans2, vq
 from scipy.special import softmax
 
+from inference.fusion import Shapes, with_fusion
+from inference.options import FUSION, NO_ADAPTATION, SMOOTH
 from toolbox.utils import one_blas_thread
 from toolbox.utils.aami import SUPRAVENTRICULAR, VENTRICULAR
 
@@ -37,16 +39,24 @@ def squashed(features: np.ndarray, center: np.ndarray, spread: np.ndarray) -> np
     return scaled.astype(np.float32)
 
 
-def adapted(probabilities: np.ndarray, features: np.ndarray, names: Sequence[str], method: str) -> np.ndarray:
+def adapted(
+    probabilities: np.ndarray,
+    features: np.ndarray,
+    names: Sequence[str],
+    method: str,
+    shapes: Shapes | None = None,
+) -> np.ndarray:
     """Probabilities (n, C) float32 of the beats of one recording, in order of time, after `method`.
 
     Args:
         probabilities: (n, C) of a network.
         features: (n, k), see `squashed`.
         names: of the C classes.
-        method: "smooth", means over beats that are alike; "votes", these and then the votes of clusters; or "none".
+        method: "smooth", means over beats that are alike; "votes", these and then the votes of clusters; "fusion",
+            these and then fusion beats by shape and time; or "none".
+        shapes: of the beats, for "fusion".
     """
-    if method == "none" or not len(probabilities):
+    if method == NO_ADAPTATION or not len(probabilities):
         return probabilities
     ectopic = [names.index(name) for name in (SUPRAVENTRICULAR, VENTRICULAR) if name in names]
     parts = []
@@ -55,9 +65,11 @@ def adapted(probabilities: np.ndarray, features: np.ndarray, names: Sequence[str
             near = np.ascontiguousarray(features[part], dtype=np.float32)
             logs = smooth(np.log(np.maximum(probabilities[part], SMALLEST)).astype(np.float32), near)
             result = softmax(logs, axis=1)
-            if method == "votes" and len(part) >= FEWEST:
+            if method != SMOOTH and len(part) >= FEWEST:
                 sure = (result[:, ectopic] > SURE).any(axis=1)
                 result = np.where(sure[:, None], result, softmax(votes(logs, near), axis=1))
+                if method == FUSION and shapes is not None:
+                    result = with_fusion(result, shapes.take(part), names)
             parts.append(result)
     return np.concatenate(parts).astype(np.float32)
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from inference.classifier import (
@@ -84,11 +85,13 @@ def annotate_file(
     options: AnnotateOptions,
     show_progress: bool = False,
     single: Classifier | None = None,
+    facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Annotate one recording and write its files, unless they are there already.
 
     Args:
         single: a network of one lead, see `annotate_lead`.
+        facts: of a copy of a recording from elsewhere, keys of the summary: its address as "path", its "source".
 
     Returns:
         Its summary without the list of episodes, with "page" and, where the files were there, "done_before".
@@ -122,6 +125,7 @@ def annotate_file(
             summary = summarize(recording, annotated, options, warnings)
             summary["model"] |= {"dataset": dataset_of(network), "limits": training_limits(network)}
             summary["model"] |= {"pretrained": pretrained_name(network), "chosen": annotated.chosen}
+            summary |= facts
             if corrections:
                 summary["corrections"] = describe_corrections(corrections, annotated.beats)
             files = [outputs.file(kind) for kind in ("", "csv", EPISODES, HOURS, "html", *(["png"] if png else []))]
@@ -144,12 +148,24 @@ def input_fingerprint(
     files = list(recording.files)
     if options.peaks != "detect":
         files += [recording.stem.with_name(f"{recording.stem.name}.{options.peaks}")]
+    digests = [[file.name, sha256_of(file)] for file in files if file.is_file()]
+    return request_fingerprint(digests, classifier, options, corrections, single)
+
+
+def request_fingerprint(
+    files: Sequence[Sequence[str]],
+    classifier: Classifier,
+    options: AnnotateOptions,
+    corrections: Sequence[Corrections] = (),
+    single: Classifier | None = None,
+) -> str:
+    """SHA-256 of the networks, the options, the corrections, and `files`, a name and a mark of its content each."""
     values = {key: str(value) for key, value in asdict(options).items() if key not in ("out", "corrections", "adapt")}
     parts = [
         FILES_VERSION,
         classifier.fingerprint(),
         values,
-        [[file.name, sha256_of(file)] for file in files if file.is_file()],
+        files,
         *([[one.file.name, one.digest] for one in corrections]),
         *([single.fingerprint()] if single is not None else []),
         *([f"adapt {method}"] if (method := adaptation_of(classifier, options.adapt)) != "none" else []),

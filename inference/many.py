@@ -53,7 +53,7 @@ def annotate_files(
         with tqdm.external_write_mode():  # moves progress bars out of the way
             for text in training_warnings(classifier) if len(finished) == 1 else ():
                 warn(text)
-            _print_summary(summary)
+            print_summary(summary)
 
     try:
         done, all_failed = run_all(work, named, {**failed, **refused}, processes, report)
@@ -85,7 +85,7 @@ def _by_path(items: Sequence[Item], options: AnnotateOptions) -> tuple[dict[str,
     return named, refused
 
 
-def _print_summary(summary: dict[str, Any]) -> None:
+def print_summary(summary: dict[str, Any]) -> None:
     """Print a line on an annotated recording, and its warnings on stderr."""
     rate = summary["rate_per_min"]["mean"]
     names = [lead["name"] for lead in read_leads(summary)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from toolbox.utils.options import Conflict, conflicts_of_each, number, option
 
 TWO_LEAD, ONE_LEAD, LIVE = PRETRAINED = ("two-lead", "one-lead", "live")  # networks that come with the program
-ADAPTATIONS = ("none", "votes", "smooth")
+NO_ADAPTATION, VOTES, FUSION, SMOOTH = ADAPTATIONS = ("none", "votes", "fusion", "smooth")
 
 
 def extension(text: str) -> str:
@@ -73,8 +73,8 @@ class AdaptOptions:
 
     adapt: str = option(
         "none",
-        "with --test and --predict, classes by the recording's beats that are alike: votes of clusters of them, or "
-        "smooth; kept with a run",
+        "with --test and --predict, classes by the recording's beats that are alike: votes of clusters of them, fusion "
+        "for these and then F by shape and time, or smooth; kept with a run",
         choices=ADAPTATIONS,
         role="free",
         common=True,

@@ -122,11 +122,11 @@ class Outputs:
 
     def _put_summary(self, folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
         file = self.file("json")
-        sealed = {**summary, "sha256": {**summary["sha256"], file.name: _digest(summary, file.name)}}
-        write_json(folder / file.name, sealed)
+        whole = sealed(summary, file.name)
+        write_json(folder / file.name, whole)
         (folder / file.name).replace(file)
         sync_folder(file.parent)
-        return sealed
+        return whole
 
     @contextlib.contextmanager
     def folder_to_write(self) -> Iterator[Path]:
@@ -164,6 +164,11 @@ def _older_leftovers(folder: Path) -> dict[str, list[Path]]:
         if match and path.is_file() and not path.is_symlink() and time.time() - path.stat().st_mtime > ABANDONED:
             leftovers.setdefault(match[1], []).append(path)
     return leftovers
+
+
+def sealed(summary: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A summary with its own SHA-256 among those of its files; `name` is that of its file."""
+    return {**summary, "sha256": {**summary["sha256"], name: _digest(summary, name)}}
 
 
 def _digest(summary: Mapping[str, Any], name: str) -> str:

@@ -14,8 +14,10 @@ from tqdm import tqdm
 from inference.adapt import adapted, squashed
 from inference.classifier import Classifier, adaptation_of, scaling_of
 from inference.corrections import Corrections, apply_corrections
+from inference.fusion import Shapes
 from inference.lead_notes import LeadQuality, doubts, lead_qualities, nothing_read, other_leads_doubts, switches
 from inference.network_choice import leads_read, network_for
+from inference.options import FUSION
 from inference.shown_leads import ShownLeads
 from inference.signal_recording import SHORTEST
 from loaders.beats.lead_choice import leads_of_one_heart
@@ -183,10 +185,18 @@ def _classified(
     scaling = scaling_of(classifier)
     assert scaling is not None  # `adaptation_of` says so
     parts = [
-        (classifier.probabilities(x, values), squashed(values, *scaling)) for x, values in bar if values is not None
+        (classifier.probabilities(x, values), squashed(values, *scaling), _kept(x, adapt))
+        for x, values in bar
+        if values is not None
     ]
-    probabilities, features = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return [adapted(probabilities, features, classifier.class_names, adapt)]
+    probabilities, features, kept = (np.concatenate(column) for column in zip(*parts, strict=True))
+    shapes = Shapes(kept, sample / reading.lead.fs, classifier.input_spec.rate)
+    return [adapted(probabilities, features, classifier.class_names, adapt, shapes)]
+
+
+def _kept(windows: np.ndarray, adapt: str) -> np.ndarray:
+    """Windows (n, leads, samples) in half the memory where fusion beats are told by them, else (n, leads, 0)."""
+    return windows.astype(np.float16) if adapt == FUSION else windows[:, :, :0].copy()
 
 
 class _Pass:

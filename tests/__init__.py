@@ -1,4 +1,4 @@
-"""Set the process up before a test imports torch: as commander does, with one thread where workers share the cores."""
+"""Set the process up before a test imports torch: as commander does, with one thread: others give other bits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import signal
 
 from toolbox.utils.process import tune_process
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch, NumPy and of all processes that tests start
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch, NumPy and of all processes that tests start
 tune_process()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; tests send Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -117,6 +117,11 @@ def test_the_figures_of_adapt_are_those_of_results() -> None:
     kept = json.loads((ROOT / "results" / "decisions.json").read_text(encoding="utf-8"))
     rows = [line.replace("| DS1-svdb |", "| svdb:dev |") for line in shown_table(kept["by seed"]).splitlines()]
     assert len(rows) == 14 and all(f"{row}\n" in page for row in rows)
+    leads = json.loads((ROOT / "results" / "decisions_leads.json").read_text(encoding="utf-8"))
+    for row in shown_table(leads["by seed"]).splitlines()[2:]:
+        recipe, _, database = row.split(" | ")[0].strip("| ").partition(": ")
+        title = f"`{recipe}`: {'DS1' if database == 'mitdb' else 'svdb:dev'}"
+        assert f"| {title} | {row.split(' | ', 1)[1]}\n" in page
     tested = json.loads((ROOT / "results" / "adapt_ds2.json").read_text(encoding="utf-8"))["by seed"]["DS2"]
     for method in ("none", "smooth", "votes"):
         for title, results in (

@@ -6,6 +6,7 @@ import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
+from toolbox.utils.cluster import cluster_address
 from toolbox.utils.options import Conflict, conflicts_of_each, listed, number, option, spelling
 
 # The names in the tables of functions: CRITERIA of toolbox.losses, OPTIMIZERS of toolbox.optimizers, SCHEDULERS of
@@ -15,6 +16,7 @@ CRITERION_NAMES = ("nll", "crossentropy", "focal", "logitadjusted", "bce", "mse"
 OPTIMIZER_NAMES = ("sgd", "adam", "adamw")
 TRACKER_NAMES = ("tensorboard", "mlflow", "wandb", "trackio")
 SCHEDULER_NAMES = ("StepLR", "ExponentialLR", "ReduceLROnPlateau", "cosine", "onecycle")
+MOST_THREADS = 1024
 
 
 def device_name(text: str) -> str:
@@ -22,6 +24,13 @@ def device_name(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", text):
         raise ArgumentTypeError(f"{text!r}: expected auto, cpu, cuda, cuda:N or mps")
     return text
+
+
+def thread_count(text: str) -> str:
+    """An argparse type: auto, or a number of threads."""
+    if text != "auto" and not (re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= MOST_THREADS):
+        raise ArgumentTypeError(f"{text!r}: expected auto, or a number of threads from 1 to {MOST_THREADS}")
+    return text if text == "auto" else str(int(text))
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,20 @@ class TrainingOptions:
         nargs="+",
         role="free",
         common=True,
+    )
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Machines that share the work."""
+
+    cluster: str | None = option(
+        None,
+        "with --predict, --score and --prepare: a Dask cluster that does the work, by its scheduler's address or file; "
+        "local:N starts N processes here",
+        type=cluster_address,
+        metavar="tcp://HOST:PORT|FILE.json|local:N",
+        role="action",
     )
 
 
@@ -151,6 +174,20 @@ class DeviceOptions:
         role="free",
         common=True,
     )
+    threads: str = option(
+        "auto",
+        "of a training on a CPU; auto: OMP_NUM_THREADS, else as many as a few steps at its start are fastest with; a "
+        "resumed run keeps its own",
+        type=thread_count,
+        metavar="auto|N",
+        role="free",
+    )
+    cuda_graphs: str = option(
+        "auto",
+        "training steps as CUDA graphs, the same bits in less time; auto: on CUDA, where they can be captured",
+        choices=("auto", "on", "off"),
+        role="free",
+    )
     compile: bool = option(False, "torch.compile: pays on GPUs", negatable=True)
     precision: str = option("auto", "auto: bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
     deterministic: bool = option(False, "the same bits every time on GPUs", negatable=True)
@@ -180,6 +217,18 @@ def unread(flag: str, choice: str, readers: tuple[str, ...]) -> Conflict:
 
 
 CONFLICTS = (
+    Conflict(
+        lambda args: args.cluster and not (args.predict or args.score or args.prepare),
+        "--cluster goes with --predict, --score and --prepare; torchrun shares a training out",
+    ),
+    Conflict(
+        lambda args: args.cluster and "-" in (args.predict or ()),
+        "--predict - reads one stream; leave out --cluster",
+    ),
+    Conflict(
+        lambda args: args.cluster and "workers" in args.typed,
+        "--cluster has workers of its own; leave out --workers",
+    ),
     *(unread(flag, choice, readers) for flag, (choice, readers) in READ_BY.items()),
     *conflicts_of_each(
         ("ema", "momentum", "label_smoothing"),
@@ -193,6 +242,10 @@ CONFLICTS = (
     Conflict(
         lambda args: args.disable_cuda and args.device not in ("auto", "cpu"),
         "--disable-cuda stays on the CPU; leave out --device {device}",
+    ),
+    Conflict(
+        lambda args: args.predict and "threads" in args.typed,
+        "--threads is for training and --test; with --predict set OMP_NUM_THREADS={threads}",
     ),
     Conflict(
         lambda args: args.resume and "start_epoch" in args.given,

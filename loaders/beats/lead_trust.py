@@ -92,8 +92,13 @@ def _trusted(chunk: Chunk, reading: LeadReading, limit: float, alone: np.ndarray
 
 def _touched(bad: Sequence[BadInterval], edges: np.ndarray, size: int) -> np.ndarray:
     """(s,) whether any of the seconds between `edges` (s + 1,), samples of `size`, lies in a bad interval in part."""
-    total = np.append(0, np.cumsum(covered(bad, size)))
-    return np.diff(total[edges.clip(0, size)]) > 0
+    within = edges.clip(0, size)
+    touched = np.zeros(len(edges) - 1, dtype=bool)
+    for start, stop, _ in bad:
+        if start < min(stop, size):
+            first = max(int(np.searchsorted(within, start, side="right")) - 1, 0)
+            touched[first : int(np.searchsorted(within, min(stop, size)))] = True
+    return touched & (np.diff(within) > 0)
 
 
 def _compared(reference: np.ndarray, peaks: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

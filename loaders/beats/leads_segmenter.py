@@ -20,7 +20,7 @@ from loaders.dsp.quality import BadInterval, beside, covered, merge_intervals
 from loaders.io.recording import Recording
 from toolbox.utils import one_blas_thread
 
-THREADS = 2  # leads that are read at once
+THREADS = 3  # leads that are read at once: with two, one core waits while the third is read
 
 
 class ReadSpan(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
+from loaders.dsp.median_filter import median_filter
 from loaders.dsp.resample import resample
 
 MEDIANS = (0.2, 0.6)  # s, windows of the two median filters whose result is the baseline
@@ -29,7 +30,7 @@ def clean(signal: np.ndarray, fs: float, rate: float, highpass: float, baseline:
     wander = signal
     for seconds in MEDIANS:
         size = 2 * round(seconds * rate / 2) + 1
-        wander = np.stack([scipy.ndimage.median_filter(lead, size, mode="nearest") for lead in wander.T], axis=1)
+        wander = np.stack([median_filter(lead, size) for lead in wander.T], axis=1)
     if rate <= 2 * LOWPASS:
         return signal - wander
     sections = scipy.signal.butter(4, LOWPASS, fs=rate, output="sos")

@@ -87,8 +87,11 @@ def _has_still_block(signal: np.ndarray, size: int) -> bool:
 
 def runs_of(where: np.ndarray) -> list[tuple[int, int]]:
     """(start, stop) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+    if not len(where):
+        return []
+    inner = np.flatnonzero(where[1:] != where[:-1]) + 1
+    edges = [*([0] if where[0] else []), *inner.tolist(), *([len(where)] if where[-1] else [])]
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _joined(intervals: list[BadInterval], n: int, shortest: int) -> list[BadInterval]:

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from loaders.dsp.beat_heights import BeatHeights
+from loaders.dsp.medians import median
 from loaders.dsp.resample import ratio, resample
 from loaders.dsp.sharp_beats import settle_by_sharp_parts
 from loaders.dsp.small_beats import add_small_beats, local_maxima
@@ -67,7 +68,7 @@ def _unit(slow: np.ndarray) -> np.ndarray:
         before = np.array([np.median(height[: max(k, FIRST)]) for k in range(min(HEIGHTS, seconds + 1))])
         if seconds >= HEIGHTS:
             past = np.lib.stride_tricks.sliding_window_view(height, HEIGHTS)
-            before = np.append(before, np.median(past, axis=1))
+            before = np.append(before, median(past))
     return np.interp(np.arange(len(slow)) / RATE, np.arange(seconds + 1), np.maximum(before, FLOOR))
 
 
@@ -79,9 +80,14 @@ def _median_of_moving(height: np.ndarray) -> np.ndarray:
     values = height[moving]
     starts, stops = np.searchsorted(moving, edges - HEIGHTS), np.searchsorted(moving, edges)
     stops = np.minimum(np.maximum(stops, starts + FIRST), len(values))
-    spans = list(zip(starts.tolist(), stops.tolist(), strict=True))
-    medians = {(a, b): float(np.median(values[a:b])) if b > a else FLOOR for a, b in set(spans)}
-    return np.array([medians[span] for span in spans])
+    medians = np.full(len(edges), FLOOR)
+    whole = stops - starts == HEIGHTS
+    if whole.any():
+        medians[whole] = median(np.lib.stride_tricks.sliding_window_view(values, HEIGHTS)[starts[whole]])
+    spans = np.column_stack([starts, stops])[~whole & (stops > starts)]
+    for a, b in set(map(tuple, spans.tolist())):
+        medians[(starts == a) & (stops == b)] = np.median(values[a:b])
+    return medians
 
 
 @cache

@@ -127,10 +127,14 @@ def _tables(paths: list[Path]) -> list[Path]:
 def _segments(header: Path) -> list[str]:
     """The names of a multi-segment record's segments; none for any other record."""
     try:
-        lines = header.read_text(encoding="ascii", errors="replace").splitlines() if header.is_file() else []
+        return segments_in(header.read_text(encoding="ascii", errors="replace") if header.is_file() else "")
     except OSError:
-        lines = []  # opening the record says why
-    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+        return []  # opening the record says why
+
+
+def segments_in(header: str) -> list[str]:
+    """The names of the segments in the text of a multi-segment record's header; none of any other header."""
+    lines = [line for line in header.splitlines() if line.strip() and not line.startswith("#")]
     if not lines or not SEGMENTED.match(lines[0]):
         return []
     return [line.split()[0] for line in lines[1:]]

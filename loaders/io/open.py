@@ -48,10 +48,15 @@ def is_recording(path: Path) -> bool:
         return True
     try:
         with open(path, "rb") as handle:
-            head = handle.read(HEAD_BYTES).replace(b"\0", b"").lower()  # text may be UTF-16
+            return has_signature(suffix, handle.read(HEAD_BYTES))
     except OSError:
         return True  # opening it says why
-    return any(all(word.lower() in head for word in words) for words in SIGNATURES[suffix])
+
+
+def has_signature(suffix: str, head: bytes) -> bool:
+    """Check whether a file that begins with `head` is a recording of a suffix of SIGNATURES."""
+    plain = head.replace(b"\0", b"").lower()  # text may be UTF-16
+    return any(all(word.lower() in plain for word in words) for words in SIGNATURES[suffix])
 
 
 def open_recording(path: Path, csv: CsvFormat) -> Recording:

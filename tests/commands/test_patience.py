@@ -58,7 +58,7 @@ def test_it_stops_after_so_many_epochs_without_a_better_score(tmp_path: Path, ca
     line = f"stopped early, after epoch 3 of 9: 2 epochs without a better macro F1 than that of epoch 1: {score:.4f}"
     assert line == stop_line(log["stopped"]) and line in capsys.readouterr().out.splitlines()
     page = (Path(result["run"]) / "report.html").read_text()  # it is drawn and can be tested like any other
-    assert "epochs trained: 3 of 9, stopped early: 2 without a better macro_f1" in page
+    assert "epochs trained: 3 of 9, stopped early: 2 without a better macro F1" in page
     assert trained(tmp_path, "--test")["epoch"] == 1
 
 

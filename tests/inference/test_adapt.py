@@ -12,7 +12,7 @@ from args import parse_args
 from inference import annotate, load_classifier
 from inference.adapt import FEWEST, PIECE, adapted, squashed
 from inference.classifier import adaptation_of, scaling_of
-from inference.options import LIVE, PRETRAINED
+from inference.options import LIVE, ONE_LEAD, PRETRAINED, TWO_LEAD
 from inference.pretrained import facts_of
 from inference.torch_classifier import TorchClassifier
 from models import get_model
@@ -22,6 +22,7 @@ from toolbox.utils import UserError, read_json
 from toolbox.utils.aami import CLASS_NAMES
 
 NAMES = CLASS_NAMES[:4]
+RECIPES = {TWO_LEAD: "two_lead", ONE_LEAD: "one_lead", LIVE: "live_any_lead"}
 
 
 def two_shapes(beats: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,18 +90,23 @@ def test_where_it_means_nothing_it_is_refused(line: str, said: str, capsys: pyte
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("recipe", ["interpatient", "two_lead", "one_lead", "live", "live_any_lead"])
-def test_recipes_of_whole_recordings_vote_and_those_of_streams_do_not(recipe: str) -> None:
-    expected = "none" if recipe.startswith("live") else "votes"
+DEFAULTS = {
+    "interpatient": "votes", "two_lead": "votes", "one_lead": "smooth", "live": "none", "live_any_lead": "none",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", DEFAULTS)
+def test_recipes_of_whole_recordings_adapt_and_those_of_streams_do_not(recipe: str) -> None:
+    expected = DEFAULTS[recipe]
     assert parse_args(["--config", recipe]).adapt == expected
     assert parse_args(["--config", recipe, "--adapt", "none"]).adapt == "none"
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnx"])
 @pytest.mark.parametrize("name", PRETRAINED)
-def test_shipped_networks_of_whole_recordings_are_read_with_votes(name: str, engine: str) -> None:
+def test_shipped_networks_are_read_as_their_recipes_are(name: str, engine: str) -> None:
     network = load_classifier(name, engine=engine)
-    assert adaptation_of(network) == facts_of(name)["adapt"] == ("none" if name == LIVE else "votes")
+    assert adaptation_of(network) == facts_of(name)["adapt"] == DEFAULTS[RECIPES[name]]
     assert adaptation_of(network, "none") == "none" and adaptation_of(network, "votes") == "votes"
     ours, same = scaling_of(network), scaling_of(load_classifier(name))
     assert ours is not None and same is not None

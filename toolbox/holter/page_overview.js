@@ -1,6 +1,7 @@
 // The whole recording: heart rate, burden of S and V, what cannot be judged, and the part that is shown.
 
 const OVERVIEW = 150, RATES = 80, LABELS = 16; // px: all, the curve of the rate, the times below
+const ON_PAPER = { color: "#5b6570", backgroundColor: "#f4f6f8", getPropertyValue: () => "" }; // of dark pages, too
 
 function overviewPainter(meta, beats, paint) {
   // Of each bin of `wide` pixels: the sum of RR intervals and their number, beats, S and V.
@@ -103,7 +104,7 @@ function overviewPainter(meta, beats, paint) {
 
   return (canvas, start, shown) => {
     const pen = penOf(canvas, OVERVIEW), width = canvas.clientWidth, base = OVERVIEW - LABELS;
-    const style = getComputedStyle(canvas), pxs = width / meta.seconds;
+    const style = printing ? ON_PAPER : getComputedStyle(canvas), pxs = width / meta.seconds;
     pen.fillStyle = style.backgroundColor;
     pen.fillRect(0, 0, width, OVERVIEW);
     paint.bad(pen, 0, meta.seconds, pxs, 0, base, false);

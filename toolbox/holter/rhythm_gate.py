@@ -9,7 +9,7 @@ from toolbox.holter.beat_context import BeatContext, rolling_median, rolling_sum
 # In sinus arrhythmia: of the chains of S beats around one, few begin early, their P waves are those of the others, and
 # the rhythm is not regular. Values chosen on DS1 and svdb_dev by the S beats that are lost and the false ones that go.
 AROUND = 64  # beats to either side
-FEWEST_CHAINS = 6
+FEWEST_CHAINS, FARTHEST = 6, 256  # the nearest of so many, in beats, where fewer are around
 EARLY = 0.85  # of the interval before, and of the median of the four before and the four after
 MOST_EARLY = 0.4  # share of the chains that begin EARLY
 VERY_EARLY = 0.75  # such a beat stays S in any case
@@ -47,8 +47,10 @@ def in_sinus_arrhythmia(context: BeatContext, premature: np.ndarray) -> np.ndarr
         rolling_sum(np.ones(len(premature)), 2 * AROUND), 1
     )
     for k, (begin, end) in enumerate(chains.tolist()):
-        near = slice(*np.searchsorted(first, [begin - AROUND, begin + AROUND + 1]).tolist())
-        if near.stop - near.start < FEWEST_CHAINS or very_early[k] or early[near].mean() > MOST_EARLY:
+        distance = np.abs(first - begin)
+        reach = min(max(AROUND, int(np.sort(distance)[FEWEST_CHAINS - 1])), FARTHEST)
+        near = np.flatnonzero(distance <= reach)
+        if len(near) < FEWEST_CHAINS or very_early[k] or early[near].mean() > MOST_EARLY:
             continue
         if share[begin] > MOST_PREMATURE:
             continue

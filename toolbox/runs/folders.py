@@ -24,6 +24,7 @@ CONFIG = {  # the parts of a config.json that are read
     "resumed?": list,
     "versions?": dict,
     "git?": dict,
+    "threads?": {"number": int},
 }
 
 

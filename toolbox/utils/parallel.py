@@ -11,7 +11,7 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import timedelta
 from multiprocessing import connection, get_context
 from typing import Any
@@ -26,12 +26,32 @@ PATIENCE = 5.0  # s for a process to end by itself
 LONGEST_WAIT = timedelta(days=14)  # of the first process to finish for the last
 
 
+Spread = Callable[[Callable[[Any], Any], Sequence[Any]], Generator[tuple[int, Any], None, None]]
+_POOLS: list[Spread] = []  # of the blocks that this process is in
+
+
+@contextlib.contextmanager
+def pool(spreading: Spread) -> Iterator[None]:
+    """In this block `spread` leaves the work to `spreading`, as that of a cluster."""
+    _POOLS.append(spreading)
+    try:
+        yield
+    finally:
+        _POOLS.pop()
+
+
+def has_pool() -> bool:
+    """Check whether this process is in a block of `pool`."""
+    return bool(_POOLS)
+
+
 def run_all(
     work: Callable[[Any], Any],
     items: Mapping[str, Any],
     failed: dict[str, str],
     processes: int,
     report: Callable[[Any], None],
+    kept: Callable[[Any], Any] = lambda result: result,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Call `work` with this machine's share of `items`: those whose number modulo the world's size is its rank.
 
@@ -40,10 +60,11 @@ def run_all(
         failed: reasons of earlier failures, by name; only the first machine reports them.
         processes: see `spread`.
         report: called with each result.
+        kept: what of a result stays in memory.
 
     Returns:
-        The results, and the reasons of failures (of all processes of a torchrun), by name. Each failure is a line on
-        stderr.
+        What is kept of the results, and the reasons of failures (of all processes of a torchrun), by name. Each failure
+        is a line on stderr.
 
     Raises:
         UserError: everything failed, on all machines, by mistakes of the user; with the reason, if it is one item.
@@ -62,7 +83,7 @@ def run_all(
         for position, result in progress(results, "recordings", total=len(names)) if len(names) > 1 else results:
             name = names[position]
             if not isinstance(result, Exception):
-                done[name] = result
+                done[name] = kept(result)
                 report(result)
                 continue
             stem = name.rpartition(".")[0] or name
@@ -80,15 +101,18 @@ def run_all(
 
 
 def spread(work: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Generator[tuple[int, Any], None, None]:
-    """Call `work` with each item, in `processes` processes of their own (0 and 1: in this one).
+    """Call `work` with each item, in `processes` processes of their own (0 and 1: in this one); within `pool`, there.
 
     Yields:
         (position, result), in the order of completion. The result may be the exception that `work` raised; a process
         that dies (out of memory, killed) gives a UserError and is replaced.
     """
+    if _POOLS:
+        yield from _POOLS[-1](work, items)
+        return
     if min(processes, len(items)) < 2:
         for position, item in enumerate(items):
-            yield position, _attempt(work, item)
+            yield position, attempt(work, item)
         return
     waiting = list(enumerate(items))[::-1]
     busy: dict[Any, tuple[Any, int]] = {}  # a pipe: its process, the position it is at
@@ -159,10 +183,10 @@ def _serve(pipe: Any, pickled: bytes) -> None:
         except (EOFError, OSError):  # no more items, or the main process is gone
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to clean up: it ends without a word
             return
-        pipe.send(_attempt(work, item))
+        pipe.send(attempt(work, item))
 
 
-def _attempt(work: Callable[[Any], Any], item: Any) -> Any:
+def attempt(work: Callable[[Any], Any], item: Any) -> Any:
     """The result of an item, or its error; unexpected errors come with their traceback."""
     try:
         return work(item)

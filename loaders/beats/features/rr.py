@@ -90,18 +90,16 @@ def tempo(recording: FeatureInput) -> np.ndarray:
     before, after = clipped_intervals(recording)
     log = np.log(before)
     late = lateness(before)
-
-    def quantile(percent: float) -> np.ndarray:
-        return rolling(before, FAR, lambda view, axis: np.percentile(view, percent, axis=axis))
+    p80, p95, p15, p90 = rolling(before, FAR, lambda view, axis: np.percentile(view, (80, 95, 15, 90), axis=axis))
 
     change = np.abs(np.diff(log, prepend=log[0]))
     columns = [log, np.log(after), late.mean, np.log(after / before.mean())]
     columns += [np.log(before / recent_mean(before)), np.log(before / rolling(before, NEAR, np.mean))]
     columns += [np.log(after / before), late.local]
-    columns += [np.log(before / quantile(percent)) for percent in (80, 95, 15)]
+    columns += [np.log(before / quantile) for quantile in (p80, p95, p15)]
     columns += [np.log(before / rolling(before, NEAR, median))]
     columns += [rolling(log, NEAR, np.std), rolling(change, NEAR, median)]
-    columns += [np.log(quantile(90) / rolling(before, FAR, median))]
+    columns += [np.log(p90 / rolling(before, FAR, median))]
     columns += [np.roll(late.local, -k) for k in BEHIND]  # the first and last beats see the other end: no matter
     return np.stack([*columns, log - np.roll(log, 1)], axis=1)
 

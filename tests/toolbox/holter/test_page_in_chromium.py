@@ -320,13 +320,15 @@ def test_the_numbers_of_a_report_are_on_the_page(page: Page) -> None:
     )
 
 
-def test_it_prints_in_true_millimetres(page: Page, tmp_path: Path) -> None:
+def test_it_prints_in_true_millimetres_and_on_white_from_a_dark_screen_too(page: Page, tmp_path: Path) -> None:
+    page.emulate_media(color_scheme="dark")
     page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
     dots = 100  # per inch
     widths = []
     for sheet in pypdfium2.PdfDocument(tmp_path / "page.pdf"):
         assert sheet.get_width() > sheet.get_height()
         picture = sheet.render(scale=dots / 72).to_numpy().astype(int)
+        assert (picture.max(axis=2) < 100).mean() < 0.1
         blue, red = sorted((0, 2), key=lambda k: picture[..., k].mean())  # BGR or RGB; the paper is red
         paper = picture[..., red] - picture[..., blue] > 2
         paper = paper[paper.sum(axis=1) > 500]

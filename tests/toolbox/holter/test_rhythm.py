@@ -103,6 +103,15 @@ def test_sinus_arrhythmia_has_no_s_beats_but_very_early_ones() -> None:
     assert beats.reasons == {IN_ARRHYTHMIA: int((letters == "S").sum()) - 1}
 
 
+def test_sinus_arrhythmia_is_known_by_the_nearest_runs_of_s_where_few_are_around() -> None:
+    """Votes of a recording's beats name few S beats one by one, and runs of them."""
+    times = np.cumsum(breathing_intervals(600))
+    for apart, left in ((50, 0), (300, 10)):
+        letters = np.where(np.isin(np.arange(600) % apart, np.arange(20, 25)), "S", "N")
+        beats = with_rhythms(recording(times, letters, signal_of(times)))
+        assert (beats.letters == "S").sum() == left
+
+
 def test_premature_beats_of_a_regular_rhythm_stay() -> None:
     intervals = sinus_intervals(300)
     early = np.arange(10, 290, 20)
