@@ -22,6 +22,7 @@ from benchmarks.common import make_parser, run_program, table, write_results
 from benchmarks.raw_signal import HEADER, annotate_and_score, percent
 from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
 from loaders.sources.synthetic import FS, band_noise
+from toolbox.runs.provenance import git_state
 from toolbox.utils import read_json
 
 MEASURED = 300  # QRS complexes, and seconds of noise, that amounts are measured over
@@ -103,6 +104,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the noise, which is the same at every SNR")
     parser.add_argument("--out", type=Path, help="JSON file with all figures")
     args, model = parser.parse_known_args()
+    command = "python -m benchmarks.noise --records-dir MITDB [the flags of a run] --out results/noise.json"
+    state = {**git_state(), "command": command}
     rows, entries = [], []
     with tempfile.TemporaryDirectory() as folder:
         for name in args.records:
@@ -118,7 +121,7 @@ def main() -> None:
                 rows.append([f"{name}, {shown}", *percent(entry["scores"]), f"{100 * lost:.1f}"])
     print(f"{entries[0]['model']}; per cent, EC57 (escape beats are S), noise of seed {args.seed}\n")
     print(table([*HEADER, "usable"], rows))
-    write_results(args.out, {"noise": "electrode motion, synthetic", "seed": args.seed, "found": entries})
+    write_results(args.out, {**state, "noise": "electrode motion, synthetic", "seed": args.seed, "found": entries})
 
 
 def annotated_share(summary: Path) -> float:
