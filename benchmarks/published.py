@@ -30,7 +30,7 @@ from loaders.datasets.splits import DS1, DS2, SCORED
 from loaders.io.wfdb_record import list_records, read_wfdb
 from toolbox.metrics.confusion import confusion_by_group, confusion_scores
 from toolbox.metrics.patients import DE_CHAZAL, EC57_MAP, map_scores, relabelled
-from toolbox.runs.provenance import processor, versions
+from toolbox.runs.provenance import git_state, processor, versions
 from toolbox.utils import UserError, progress
 from toolbox.utils.aami import CLASS_LETTERS, CLASS_NAMES
 
@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "published.json")
     parser.add_argument("--jobs", type=int, default=2, help="machines that learn at once")
     args = parser.parse_args(argv)
-    start = time.perf_counter()
+    start, git = time.perf_counter(), git_state()
     train, test = load(args.records_dir, DS1), load(args.records_dir, DS2)
     beats = np.bincount(test.labels, minlength=SCORED).tolist()
     print(f"DS2 N, S, V, F: {beats}; in the authors' confusion matrices {list(PUBLISHED_BEATS)}", flush=True)
@@ -169,7 +169,8 @@ def main(argv: list[str] | None = None) -> None:
     print(*shown(results["maps"]), *(f"{name}: {value}" for name, value in results["choices"].items()), sep="\n")
     beats_of = {"train": np.bincount(train.labels, minlength=SCORED).tolist(), "test": beats}
     origin = {
-        "command": "python -m benchmarks.published --records-dir DIR",
+        "command": "python -m benchmarks.published --records-dir MITDB",
+        "git": git,
         "processor": processor(),
         "versions": versions(),
     }

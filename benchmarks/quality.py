@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import make_parser, run_program, table, write_results
-from benchmarks.noise import PERIOD, QUIET, noise_power, qrs_power
+from benchmarks.noise import noise_power, noisy_samples, qrs_power, recorded_motion
 from loaders.datasets.splits import DS1
 from loaders.dsp.chunks import Chunker, iter_chunks
 from loaders.dsp.noise import LeadReader
@@ -92,18 +92,14 @@ def read_noise(path: Path, records_dir: Path) -> tuple[str, np.ndarray, float]:
     record = wfdb.rdrecord(str(path))
     signal, name = record.p_signal[:, 0], path.name
     if name.startswith("118e"):
-        since = np.arange(len(signal)) / record.fs - QUIET
-        noisy = (since >= 0) & (since % (2 * PERIOD) < PERIOD)
-        clean = wfdb.rdrecord(str(records_dir / "118")).p_signal[:, 0]
-        signal, name = (signal - clean)[noisy], "em"
+        signal, name = np.cumsum(recorded_motion(path, records_dir / "118")[0][:, 0]), "em"
     return name, signal - signal.mean(), float(record.fs)
 
 
 def with_noise(record: Record, noise: np.ndarray, noise_fs: float, snr: float) -> np.ndarray:
     """(n,) mV, the first lead of `record` with `noise` at `snr` dB in every second PERIOD from QUIET on."""
     signal = record.signal[:, 0].astype(np.float64)
-    since = np.arange(len(signal)) / record.fs - QUIET
-    on = (since >= 0) & (since % (2 * PERIOD) < PERIOD)
+    on = noisy_samples(len(signal), record.fs)
     gain = np.sqrt(qrs_power(signal, record) / noise_power(noise, noise_fs) / 10 ** (snr / 10))
     signal[on] += gain * np.resize(resample(noise, noise_fs, record.fs), int(on.sum()))
     return signal

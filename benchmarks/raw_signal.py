@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.common import make_parser, run_program, table, write_results
 from commander import main as command
 from loaders.datasets.splits import DS2
+from toolbox.runs.provenance import git_state
 from toolbox.utils import UserError
 
 # Way -> its title, and flags of --predict beside those of the model.
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["detect", "atr"])
     parser.add_argument("--out", type=Path, help="JSON file with all figures")
     args, model = parser.parse_known_args()
-    records = [args.records_dir / name for name in args.records]
+    records, git = [args.records_dir / name for name in args.records], git_state()
     results: dict[str, Any] = {}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +69,8 @@ def main() -> None:
             rows += [[f"{label}, {kind}", *percent(results[way][kind]["scores"])] for kind in ("gross", "average")]
     print(f"{results[args.ways[0]]['model']}; {len(records)} records, per cent, EC57 (escape beats are S)\n")
     print(table(HEADER, rows))
-    write_results(args.out, results)
+    words = f"python -m benchmarks.raw_signal --records-dir MITDB --ways {' '.join(args.ways)} --model-file CHECKPOINT"
+    write_results(args.out, {"command": words, "git": git, **results})
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ from loaders import get_loader
 from loaders.datasets.summary import describe
 from loaders.options import SourceOptions
 from loaders.sources.records import write_synthetic
+from toolbox.options import ClusterOptions
+from toolbox.utils.cluster import working_on
 from toolbox.utils.options import pick
 
 
 def run(args: Namespace) -> dict[str, Any]:
     """Build or verify the data and print what they are; with --write-records, write synthetic ones as WFDB records."""
-    summary, lines = describe(get_loader(args))
+    with working_on(pick(ClusterOptions, args).cluster):
+        summary, lines = describe(get_loader(args))
     print("\n".join(lines))
     if args.write_records:
         summary["records"] = write_synthetic(pick(SourceOptions, args), args.write_records)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from loaders.beats.mapped import join_rows
 from loaders.dsp.resample import MITBIH_FS
 from loaders.io.wfdb_record import Record
 from toolbox.utils import UserError
@@ -59,9 +60,9 @@ class Beats:
 
     @staticmethod
     def join(parts: Iterable[Beats]) -> Beats:
-        """One Beats of several, in order."""
+        """One Beats of several, in order; of large ones (see mapped.py) through a map of a file."""
         listed = [part.arrays() for part in parts]
-        return Beats(**{name: np.concatenate([part[name] for part in listed]) for name in listed[0]})
+        return Beats(**{name: join_rows([part[name] for part in listed]) for name in listed[0]})
 
 
 def labels_of(symbols: np.ndarray, classes: Mapping[str, int] = DE_CHAZAL_CLASSES) -> np.ndarray:

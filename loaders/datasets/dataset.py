@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from loaders.beats.input_spec import KAGGLE_GEOMETRY, InputGeometry
+from loaders.beats.mapped import gather_rows, is_large
 from loaders.beats.spliced import is_spliced
 from loaders.beats.table import Beats
 from toolbox.utils import UserError
@@ -18,6 +20,13 @@ from toolbox.utils.aami import ABNORMAL, CLASS_NAMES, NORMAL
 # Factors that "importance" multiplies 1 / n_class by: errors on sick beats weigh more (the predecessor's weights).
 IMPORTANCE = {5: (1.0, 2.0, 2.0, 2.0, 0.5), 4: (1.0, 2.0, 2.0, 2.0), 2: (1.0, 2.0)}
 FULL = 20  # rows of a class from which on a patient counts fully in it under --sampler patients
+
+
+def as_tensor(values: np.ndarray) -> Tensor:
+    """A tensor over an array's memory, also over a map that may only be read, which nothing here writes to."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(values)
 
 
 class Batch(NamedTuple):
@@ -65,12 +74,12 @@ class ECGLoader(Dataset[Batch]):
         geometry: InputGeometry = KAGGLE_GEOMETRY,
     ) -> None:
         self.beats = beats
-        self.x = torch.from_numpy(beats.x)  # (rows of the file, 187) or (rows, leads, samples), memory-mapped
-        self.y = torch.from_numpy(self.fold(beats.y))
+        self.x = as_tensor(beats.x)  # (rows of the file, 187) or (rows, leads, samples), memory-mapped
+        self.y = as_tensor(self.fold(beats.y))
         self.rows = torch.arange(len(beats)) if rows is None else torch.from_numpy(rows)
         self.neighbours = neighbours
         self.geometry = geometry
-        self.features = None if beats.features is None else torch.from_numpy(beats.features)
+        self.features = None if beats.features is None else as_tensor(beats.features)
         self.owners = torch.from_numpy(np.unique(beats.record, return_inverse=True)[1]) if neighbours else None
 
     @classmethod
@@ -128,6 +137,11 @@ class ECGLoader(Dataset[Batch]):
 
     def inputs(self) -> tuple[Tensor, Tensor | None]:
         """All rows x (n, leads, samples) and features (n, k), as a model takes them."""
+        rows = self.rows.cpu().numpy()
+        if self.owners is None and is_large(len(rows) * self.beats.x[:1].nbytes):
+            x = as_tensor(gather_rows(self.beats.x, rows))
+            features = None if self.features is None else self.features.cpu()[self.rows.cpu()]
+            return x.unsqueeze(1) if x.dim() == 2 else x, features
         whole = self.batch(torch.arange(len(self)))
         return whole.x, whole.features
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from loaders.beats.mapped import all_finite, map_mode
 from loaders.beats.table import Beats
 from toolbox.utils import (
     UserError,
@@ -120,7 +121,8 @@ def _refuse_shortage(folder: Path, error: Exception, *numbers: int) -> None:
 
 
 def _load_array(folder: Path, name: str, recorded: dict[str, Any]) -> np.ndarray:
-    array = np.load(folder / f"{name}.npy", mmap_mode="c")  # copy on write: torch takes no read-only memory
+    file = folder / f"{name}.npy"
+    array = np.load(file, mmap_mode=map_mode(file))
     if sha256_array(np.ascontiguousarray(array)) != recorded[name]["sha256"]:
         raise ValueError(f"{name} is damaged")
     return array
@@ -131,7 +133,7 @@ def _check_rows(beats: Beats, kind: str) -> Beats:
     n = len(beats.y)
     if any(len(array) != n for array in vars(beats).values() if array is not None):
         raise ValueError("arrays of different lengths")
-    if beats.x.dtype != np.float32 or beats.y.dtype != np.int64 or not np.isfinite(beats.x).all():
+    if beats.x.dtype != np.float32 or beats.y.dtype != np.int64 or not all_finite(beats.x):
         raise ValueError("values of other types, or not finite")
     if kind in ROWS and beats.x.shape != (n, KAGGLE_ROW):
         raise ValueError(f"rows that have not {KAGGLE_ROW} samples")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from loaders.options import SourceOptions
 from loaders.sources import synthetic
 from loaders.sources.cache import Source
 from toolbox.utils import UserError, held_back, progress, scratch_folder, sync_folder, warn
+from toolbox.utils.parallel import has_pool, spread
 from toolbox.utils.signals import STOPPING, leave_signals
 
 RECORD_FILES = ("hea", "dat", "atr")
@@ -62,7 +64,9 @@ def cut_all(paths: list[Path], rows: Callable[[Path], Beats]) -> Beats:
 
 
 def read_all(paths: list[Path], read: Callable[[Path], T]) -> list[T]:
-    """The result of `read` for each record, in order, by two processes."""
+    """The result of `read` for each record, in order, by two processes; or on the cluster that this block works on."""
+    if has_pool():
+        return _read_on_pool(paths, read)
     if len(paths) < 4:
         return [read(path) for path in paths]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=leave_signals) as pool:
@@ -73,6 +77,16 @@ def read_all(paths: list[Path], read: Callable[[Path], T]) -> list[T]:
         except BaseException:
             pool.shutdown(cancel_futures=True)  # at the first bad record, or Ctrl-C, the others are not read
             raise
+
+
+def _read_on_pool(paths: list[Path], read: Callable[[Path], T]) -> list[T]:
+    parts: dict[int, T] = {}
+    with contextlib.closing(spread(read, paths, 0)) as results:
+        for position, result in progress(results, "cutting beats", total=len(paths)):
+            if isinstance(result, Exception):  # at the first bad record the others are not read
+                raise result
+            parts[position] = result
+    return [parts[position] for position in range(len(paths))]
 
 
 def records_source(folder: Path, layout: Layout) -> Source:

@@ -9,13 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.noise import electrode_motion, noise_power, noisy, qrs_power, trimmed_mean
+from benchmarks.noise import (
+    electrode_motion,
+    noise_power,
+    noisy,
+    qrs_power,
+    recorded_motion,
+    trimmed_mean,
+    with_recorded,
+)
 from inference.files import AnnotateOptions, annotate_file
 from loaders.io.annotations import read_pair
 from loaders.io.discovery import Item
 from loaders.io.wfdb_record import Record, read_wfdb, write_wfdb
 from loaders.sources.synthetic import patient_record
-from tests.conftest import RECORDS, needs_records
+from tests.conftest import RECORDS, ROOT, needs_records
 from tests.made import Rule
 from toolbox.metrics.ec57 import SHUT, compare
 from toolbox.metrics.ec57_scores import scores
@@ -104,3 +112,18 @@ def test_beats_of_the_stress_test_s_records_are_lost_little_by_little(name: str,
         whole, digital=whole.digital[: LENGTH * 360], sample=whole.sample[inside], symbol=whole.symbol[inside], aux=[]
     )
     degrades(part, tmp_path)
+
+
+@needs_records
+def test_recorded_noise_at_6_db_is_the_stress_test_s_own_record() -> None:
+    """Record 118 with what 118e06 holds more than it is 118e06, to a unit of the digitizer."""
+    published = ROOT.parent / "shared" / "cases" / "recordings" / "118e06"
+    motion, fs = recorded_motion(published, RECORDS / "118")
+    assert fs == 360 and motion.shape[1] == 2
+    clean, wanted = read_wfdb(RECORDS / "118"), read_wfdb(published)
+    added, theirs = (each.signal - clean.signal for each in (with_recorded(clean, motion, 6, clean), wanted))
+    theirs += 5.12  # the level that the file adds
+    for lead in range(2):
+        assert np.std(theirs[:, lead]) > 0.3 and np.abs(added[:, lead] - theirs[:, lead]).max() < 0.011
+    quieter = with_recorded(clean, motion, 24, clean).signal - clean.signal
+    assert np.std(quieter[:, 0]) == pytest.approx(np.std(added[:, 0]) / 10**0.9, rel=0.01)

@@ -40,6 +40,11 @@ def pool(spreading: Spread) -> Iterator[None]:
         _POOLS.pop()
 
 
+def has_pool() -> bool:
+    """Check whether this process is in a block of `pool`."""
+    return bool(_POOLS)
+
+
 def run_all(
     work: Callable[[Any], Any],
     items: Mapping[str, Any],
