@@ -54,6 +54,8 @@ def test_figures_are_of_all_records_beats_with_and_without_one() -> None:
         ("interpatient_symmetric", BOTH, "| `interpatient`, DS1 alone, symmetric |"),
         ("one_lead", FIRST, "| `one_lead`, the first: MLII |"),
         ("one_lead", SECOND, "| `one_lead`, the second: "),
+        ("one_lead", f"{FIRST}, --adapt smooth", "| `one_lead --adapt smooth`, the default, the first |"),
+        ("one_lead", f"{SECOND}, --adapt smooth", "| `one_lead --adapt smooth`, the default, the second |"),
         ("live_any_lead", FIRST, "| `live_any_lead`, MLII |"),
         ("live_any_lead", SECOND, "| `live_any_lead`, the second |"),
     ],
