@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import re
 from argparse import Namespace
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from commands.label_options import CONFLICTS as LABEL_CONFLICTS
 from commands.label_options import LABELS, LabelOptions
 from commands.options import CONFLICTS as COMMAND_CONFLICTS
 from commands.options import CommandOptions, CompareOptions, ScoreOptions
+from commands.sweep_options import CONFLICTS as SWEEP_CONFLICTS
+from commands.sweep_options import SweepOptions
 from inference.options import CONFLICTS as PREDICT_CONFLICTS
 from inference.options import AdaptOptions, CsvOptions, PredictOptions
 from loaders.conflicts import CONFLICTS as DATA_CONFLICTS
@@ -64,6 +66,7 @@ GROUPS: dict[str, type] = {
     "score annotations, beat by beat (EC57)": ScoreOptions,
     "machines that share the work": ClusterOptions,
     "compare runs": CompareOptions,
+    "search for flags": SweepOptions,
     "name and describe runs": LabelOptions,
     "data": SourceOptions,
     "which rows train, validate and test": SplitOptions,
@@ -87,6 +90,7 @@ FREE_FLAGS = with_role("free", *GROUPS.values())
 CONFLICTS: tuple[Conflict, ...] = (
     *COMMAND_CONFLICTS,
     *LABEL_CONFLICTS,
+    *SWEEP_CONFLICTS,
     *PREDICT_CONFLICTS,
     *DATA_CONFLICTS,
     *TRAINING_CONFLICTS,
@@ -139,13 +143,30 @@ def parse_args(argv: list[str] | None = None) -> Namespace:
         for one, other in exclusive_pairs(*GROUPS.values()):
             if one in given and other not in given:
                 from_file.pop(other, None)  # flags win
-    args = Namespace(**{**defaults, **from_file, **given}, given=frozenset({**from_file, **given}))
-    if args.train_on and args.split not in ("kfold", given.get("split")):
+    return _whole(defaults, {**from_file, **given}, parser, given)
+
+
+def args_of(values: Mapping[str, Any]) -> Namespace:
+    """The flags with these values, which their types have read already, and else the defaults.
+
+    Raises:
+        UserError: they make no sense together.
+    """
+    parser = get_parser(Refusing)
+    return _whole({action.dest: action.default for action in parser._actions}, values, parser, {})
+
+
+def _whole(
+    defaults: dict[str, Any], values: Mapping[str, Any], parser: argparse.ArgumentParser, typed: Mapping[str, Any]
+) -> Namespace:
+    """All flags, those that others decide included, after a check of their conflicts; `typed` are of `values`."""
+    args = Namespace(**{**defaults, **values}, given=frozenset(values))
+    if args.train_on and args.split not in ("kfold", typed.get("split")):
         args.split = "databases"  # in place of the default, or of a recipe's
     if args.num_classes is None:
         args.num_classes = classes_of(args.dataset, args.split)
     if not (args.help or args.about):
-        check_conflicts(args, defaults, parser, frozenset(given))
+        check_conflicts(args, defaults, parser, frozenset(typed))
     return args
 
 
@@ -181,7 +202,7 @@ def check_conflicts(
     continues = bool(args.test or args.resume or args.predict or args.export)
     starts = not (continues or args.prepare or args.score or args.edit or args.list or args.compare is not None)
     view = Namespace(**vars(args), changed=changed, typed=changed & words, continues=continues, starts=starts)
-    for conflict in CONFLICTS:
+    for conflict in SWEEP_CONFLICTS if args.sweep else CONFLICTS:  # a search checks each trial's flags by all
         if conflict.when(view):
             parser.error(conflict.text(view))
 

@@ -6,6 +6,7 @@ python commander.py --model-name resnet1d_10               train
 python commander.py --test                                 score the test split
 python commander.py --predict RECORDING...                 annotate recordings
 python commander.py --score ecg_data/mitdb                 score annotations beat by beat
+python commander.py --sweep recipes/sweep.yaml             search for the best flags
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ COMMANDS = {
     "export": "commands.export:run",
     "prepare": "commands.prepare:run",
     "seeds": "commands.seeds:run",
+    "sweep": "commands.sweep:run",
     "help": "commands.help:run",
     "about": "commands.about:run",
 }
@@ -99,7 +101,7 @@ def run_command(argv: list[str]) -> dict[str, Any]:
 
 def command_of(args: Namespace) -> str:
     """The command that the flags ask for: a key of COMMANDS."""
-    names = ("help", "about", "prepare", "score", "edit", "export", "predict")
+    names = ("help", "about", "sweep", "prepare", "score", "edit", "export", "predict")
     asked = [name for name in names if getattr(args, name)]
     if args.list or args.compare is not None:
         return "compare"

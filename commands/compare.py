@@ -14,7 +14,7 @@ from commands.index import refresh_index
 from commands.options import CompareOptions
 from commands.runs import find_labelled
 from toolbox.reports.comparison import KAGGLE, ONLY_BY_PATIENT, Comparison, compare_runs, read_tested
-from toolbox.reports.comparison_page import MARK, write_comparison_page
+from toolbox.reports.comparison_page import MARK, TEMPLATE, write_comparison_page
 from toolbox.reports.comparison_tables import as_csv, as_latex, as_text
 from toolbox.reports.runs_index import INDEX
 from toolbox.runs.folders import Run, check_config, fits, list_runs
@@ -122,8 +122,13 @@ def _begins(path: Path, start: str) -> bool:
     return plain and start in path.read_text(encoding="utf-8", errors="replace")
 
 
-def write_files(folder: Path, comparison: Comparison) -> list[Path]:
+def write_files(
+    folder: Path, comparison: Comparison, title: str = "", template: Path = TEMPLATE, **more: Any
+) -> list[Path]:
     """Write the page and the tables into `folder`; return their paths.
+
+    Args:
+        title, template, more: of the page, see `write_comparison_page`.
 
     Raises:
         UserError: a file of these names is there and is no comparison.
@@ -133,7 +138,8 @@ def write_files(folder: Path, comparison: Comparison) -> list[Path]:
         if os.path.lexists(path) and not _begins(path, start):
             raise UserError(f"{path} was not written by --compare, and is kept; take another --out, or delete it")
     folder.mkdir(parents=True, exist_ok=True)
-    write_comparison_page(page, f"{len(comparison.entries)} recipes on the same test beats", comparison)
+    title = title or f"{len(comparison.entries)} recipes on the same test beats"
+    write_comparison_page(page, title, comparison, template, **more)
     for path, text in ((table, as_csv(comparison)), (latex, as_latex(comparison))):
         with atomic_write(path, "w") as handle:
             handle.write(text)

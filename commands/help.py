@@ -107,6 +107,15 @@ TOPICS = {
         ("compare runs", "name and describe runs"),
         ("out", *CHOICE_OF_RUN),
     ),
+    "sweep": Topic(
+        "Search for the best flags, chosen on validation; needs the extra `sweep`.",
+        (
+            ("--sweep recipes/sweep.yaml", "20 trials on synthetic recordings; the same command goes on"),
+            ("--sweep mine.yaml --storage postgresql://me@host/searches", "on each of any number of machines"),
+        ),
+        ("search for flags",),
+        ("dataset", "root_dir", "records_dir", "device"),
+    ),
     "export": Topic(
         "Write a network as ONNX, checked, with a model card; it annotates without torch.",
         (
@@ -184,7 +193,7 @@ def welcome() -> dict[str, Any]:
         "",
         f"  {program} --help       the common flags",
         f"  {program} --help all   all flags",
-        f"  {program} --help NAME  the flags of {', '.join(TOPICS)}",
+        f"  {program} --help NAME  of {', '.join(TOPICS)}",
         f"  {program} --about      versions, device, where runs are",
     ]
     print("\n".join(lines))

@@ -31,7 +31,7 @@ class CommandOptions:
 
     help: str | None = option(
         None,
-        "these flags; the rest by topic: all, train, data, test, predict, score, compare, export",
+        "these flags; the rest by topic: all, train, data, test, predict, score, compare, sweep, export",
         const="common",
         metavar="TOPIC",
         also=("-h",),

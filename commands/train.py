@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -49,6 +50,13 @@ from toolbox.utils.device import describe_device, pick_device
 from toolbox.utils.signals import Ended, Interrupted
 from trainer import Training, run_epoch
 
+GiveUp = Callable[[Training], bool]
+
+
+def never(_: Training) -> bool:
+    """Train to the end."""
+    return False
+
 
 def run(args: Namespace) -> dict[str, Any]:
     """Start a run; with --resume, resume the one that the flags mean. A lost reader of the output ends nothing.
@@ -78,27 +86,33 @@ def begun_before(args: Namespace) -> Run | None:
 
 
 def train_run(
-    args: Namespace, run: Run | None = None, experiment: str | None = None, processes: Processes = ALONE
+    args: Namespace,
+    run: Run | None = None,
+    experiment: str | None = None,
+    processes: Processes = ALONE,
+    give_up: GiveUp = never,
 ) -> dict[str, Any]:
     """Start a run, or resume `run`; no other process can do so meanwhile.
 
     Args:
         experiment: the name of the experiment that a new run is part of.
         processes: that train it together; the first of them writes.
+        give_up: asked after each epoch; True ends the training there.
     """
     with using_threads(args, run):
         if run is None:
-            return new_run(args, experiment, processes)
+            return new_run(args, experiment, processes, give_up)
         with hold(run.path) if processes.first else nullcontext():
-            return continue_run(args, run, processes)
+            return continue_run(args, run, processes, give_up)
 
 
-def new_run(args: Namespace, experiment: str | None, processes: Processes) -> dict[str, Any]:
+def new_run(args: Namespace, experiment: str | None, processes: Processes, give_up: GiveUp = never) -> dict[str, Any]:
     """Start a run, and train it to its end; arguments as in `train_run`."""
     args = with_pretrained_inputs(args)
     built = build_by_all(args, processes)
     built.threads = choose_threads(built)
     training = built.training()
+    training.give_up = give_up
     check_trackers(args)  # before there is a run
     wanted = int(args.version) if args.version not in (None, "bump") else None
     runs = Path(args.root_dir) / args.dataset / "runs"
@@ -116,7 +130,7 @@ def build_by_all(args: Namespace, processes: Processes) -> BuiltRun:
     return together(processes, lambda: early or build(args, processes))
 
 
-def continue_run(args: Namespace, run: Run, processes: Processes = ALONE) -> dict[str, Any]:
+def continue_run(args: Namespace, run: Run, processes: Processes = ALONE, give_up: GiveUp = never) -> dict[str, Any]:
     """Resume `run` from the checkpoint that --resume names."""
     state = together(processes, lambda: load_resume_checkpoint(run.path, args.resume, mend=processes.first))
     check_options(state, run.options, FREE_FLAGS, run.path / "config.json")
@@ -129,6 +143,7 @@ def continue_run(args: Namespace, run: Run, processes: Processes = ALONE) -> dic
     built = build_by_all(args, processes)
     built.threads = choose_threads(built, resumed=True)
     training = built.training()
+    training.give_up = give_up
     if not built.load_model(state, run) and state.get("within"):
         warn("the epoch that was under way begins anew, on these data")
         state = {**state, "within": None}

@@ -28,7 +28,7 @@ TOOLBOX = (
     ("toolbox.losses", "toolbox.optimizers", "toolbox.schedulers", "toolbox.runs"),
     ("toolbox.training",),
     ("toolbox.reports",),
-    ("toolbox.holter",),
+    ("toolbox.holter", "toolbox.search"),
     ("toolbox.export",),
 )
 LOADERS = (
@@ -44,6 +44,7 @@ MODELS = (("toolbox.utils",), ("models.options",), ("models",))
 OPTIONS = (
     "commands.label_options",
     "commands.options",
+    "commands.sweep_options",
     "inference.options",
     "loaders.conflicts",
     "loaders.options",
@@ -194,6 +195,7 @@ def test_every_dependency_is_pinned_and_imported() -> None:
 def test_third_parties_are_all_listed() -> None:
     listed = {line.split("==")[0].lower() for line in requirements()} | {"sklearn", "yaml"}
     optional = {"onnx", "onnxruntime", "ecgdatakit", "argcomplete", "captum", "mlflow", "wandb", "trackio"}
+    optional |= {"optuna", "psycopg", "sqlalchemy"}
     optional |= {"dask", "distributed", "fsspec"}
     # beside which the project is measured; and what runs its notebooks and takes its pictures
     benchmarks = {"sleepecg", "neurokit2", "nbclient", "nbformat", "playwright", "PIL"}

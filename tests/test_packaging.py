@@ -274,14 +274,15 @@ def names_of(lines: list[str]) -> dict[str, Requirement]:
 def pinned(file: str) -> dict[str, str]:
     """The pins of a requirements file: name in lower case -> version."""
     lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
-    return {name.lower(): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+    split = (line.partition("==") for line in lines if "==" in line)
+    return {Requirement(name).name.lower(): version for name, _, version in split}
 
 
 def test_the_pinned_versions_lie_in_the_ranges() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     ranges = names_of([*PYPROJECT["project"]["dependencies"], *extras["train"], *extras["onnx"]])
-    ranges |= names_of([*extras["formats"], *extras["explain"], *extras["trackers"]])
-    kinds = ("", "-onnx", "-formats", "-explain", "-trackers")
+    ranges |= names_of([*extras["formats"], *extras["explain"], *extras["trackers"], *extras["sweep"]])
+    kinds = ("", "-onnx", "-formats", "-explain", "-trackers", "-sweep")
     pins = {name: version for kind in kinds for name, version in pinned(f"requirements{kind}.txt").items()}
     assert ranges.keys() == pins.keys()
     for name, requirement in ranges.items():

@@ -37,7 +37,7 @@ class Experiment:
 
     Attributes:
         logged: {"train": [scores of an epoch, ...], "val": [...], "hyperparams": {...}}; each entry has its "epoch".
-            After an early stop also "stopped": {"epoch", "epochs", "patience", "best"}.
+            After an early stop also "stopped": {"epoch", "epochs", "patience", "best"}; patience 0: by a search.
     """
 
     def __init__(self, name: str, options: dict[str, Any] | None = None, info: dict[str, Any] | None = None) -> None:

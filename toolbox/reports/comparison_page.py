@@ -27,17 +27,24 @@ MOST_CURVES = len(COLOURS) * len(DASHES)
 MARK = "written by pytorch-ecg --compare"  # in a comment; tells our own pages from others
 
 
-def write_comparison_page(path: Path, title: str, comparison: Comparison) -> Path:
-    """Write the page to `path`, atomically."""
+def write_comparison_page(
+    path: Path, title: str, comparison: Comparison, template: Path = TEMPLATE, **more: Any
+) -> Path:
+    """Write the page to `path`, atomically.
+
+    Args:
+        template: one that extends the comparison's own, which takes `more`.
+    """
     script = SCRIPT.read_text(encoding="utf-8")
-    page = load_template(TEMPLATE).render(
+    page = load_template(template).render(
+        **more,
         title=title,
         mark=MARK,
         notes=[*comparison.notes, *(f"{name} is not compared: {reason}" for name, reason in comparison.refused)],
         table=_table(comparison, path.parent),
         curves=[drawing for key in ("loss", comparison.columns[-1]) if (drawing := _curves(comparison, key))],
         pairs=[_pair(comparison, k, pair) for k, pair in comparison.pairs.items()],
-        index=_link(comparison.entries[0].first.run.path.parent / INDEX, path.parent),
+        index=relative_link(comparison.entries[0].first.run.path.parent / INDEX, path.parent),
         script=script,
         script_sha256=script_digest(script),
     )
@@ -58,19 +65,20 @@ def _table(comparison: Comparison, folder: Path) -> dict[str, Any]:
         cells += [(with_spread(key, entry, ABSENT, "±"), entry.mean(key)) for key in comparison.columns]
         cells += [(value, "") for value in comparison.flags(entry).values()]
         cells += [(str(entry.first.epoch), entry.first.epoch), (duration(seconds), seconds)]
-        runs = [(f"seed {one.run.options.get('seed')}", _link(one.run.page, folder)) for one in entry.tested]
+        runs = [(f"seed {one.run.options.get('seed')}", relative_link(one.run.page, folder)) for one in entry.tested]
         rows.append({"cells": cells, "runs": runs, "colour": _colour(k - 1)})
     return {"head": head, "rows": rows}
 
 
-def _link(page: Path, folder: Path) -> str:
+def relative_link(page: Path, folder: Path) -> str:
     """The address of a run's page, relative to the folder of this one; "" where there is none yet."""
     if not page.is_file():
         return ""
-    try:
-        return page.resolve().relative_to(folder.resolve()).as_posix()
-    except ValueError:
-        return page.resolve().as_uri()
+    page, folder = page.resolve(), folder.resolve()
+    for start, up in ((folder, ""), (folder.parent, "../")):
+        if page.is_relative_to(start):
+            return f"{up}{page.relative_to(start).as_posix()}"
+    return page.as_uri()
 
 
 def _curves(comparison: Comparison, key: str) -> dict[str, Any] | None:

@@ -93,6 +93,8 @@ def epoch_row(
 def stop_line(stop: Mapping[str, Any]) -> str:
     """A line on an early stop, as the log holds it (toolbox.logger.STOP)."""
     best, patience, chosen_by = stop["best"], stop["patience"], name_of(stop["best"]["monitor"])
+    if not patience:
+        return f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: the search gave it up"
     score = "" if best["score"] is None else f": {best['score']:.4f}"
     waited = f"{patience} epoch{'s' * (patience > 1)} without a better {chosen_by} than that of epoch {best['epoch']}"
     return f"stopped early, after epoch {stop['epoch']} of {stop['epochs']}: {waited}{score}"

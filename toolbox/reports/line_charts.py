@@ -38,6 +38,7 @@ class Line:
         mark: a key of MARKS, "" for none.
         hollow: (n,) bool, the points whose mark is not filled; None for none of them.
         low, high: (n,) ends of a whisker at each point; None for none.
+        apart: whether the points stand by themselves, each with its mark, and no line joins them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Line:
     hollow: np.ndarray | None = None
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,14 +209,14 @@ def _draw(line: Line, across: Scale, down: Scale) -> str:
     """A line with its marks and whiskers."""
     inside = np.isfinite(line.x) & np.isfinite(line.y)
     x, y = across(np.where(inside, line.x, np.nan)), down(np.where(inside, line.y, np.nan))
-    parts = [f'<path class="line" stroke-dasharray="{line.dashes}" d="{pen(x, y)}"/>']
+    parts = [] if line.apart else [f'<path class="line" stroke-dasharray="{line.dashes}" d="{pen(x, y)}"/>']
     if line.low is not None and line.high is not None:
         low, high = down(line.low), down(line.high)
         whiskers = "".join(f"M{x[k]:.1f} {low[k]:.1f}V{high[k]:.1f}" for k in np.flatnonzero(inside))
         parts.append(f'<path class="whisker" d="{whiskers}"/>')
     if line.mark:
         shown = np.flatnonzero(inside)
-        if len(shown) > MOST_MARKS:
+        if len(shown) > MOST_MARKS and not line.apart:
             shown = shown[np.unique(np.linspace(0, len(shown) - 1, SOME_MARKS).astype(int))]
         for k in shown.tolist():
             mark = MARKS[line.mark].format(x=x[k], y=y[k])
@@ -245,7 +247,5 @@ def pen(x: np.ndarray, y: np.ndarray) -> str:
 def _sample(line: Line) -> str:
     """A piece of a line for the legend."""
     mark = MARKS[line.mark].format(x=17, y=6) if line.mark else ""
-    return (
-        f'<svg viewBox="0 0 34 12" aria-hidden="true"><g class="series c{line.colour}">'
-        f'<path class="line" stroke-dasharray="{line.dashes}" d="M1 6H33"/>{mark}</g></svg>'
-    )
+    path = "" if line.apart else f'<path class="line" stroke-dasharray="{line.dashes}" d="M1 6H33"/>'
+    return f'<svg viewBox="0 0 34 12" aria-hidden="true"><g class="series c{line.colour}">{path}{mark}</g></svg>'

@@ -116,7 +116,8 @@ def progress(config: Mapping[str, Any], logged: Mapping[str, Any], test: Mapping
     epochs = config.get("options", {}).get("epochs")
     trained = f"epochs trained: {done}" + (f" of {epochs}" if epochs else "")
     if stop := logged.get(STOPPED):
-        trained += f", stopped early: {stop['patience']} without a better {name_of(stop['best']['monitor'])}"
+        waited = f"{stop['patience']} without a better {name_of(stop['best']['monitor'])}"
+        trained += f", stopped early: {waited if stop['patience'] else 'the search gave it up'}"
     parts = [
         trained,
         f"tested at epoch {test['epoch']}" if test and "epoch" in test else "tested" if test else "not tested yet",

@@ -15,11 +15,13 @@ EXTRAS = {  # extra of pyproject.toml -> modules it brings
     "formats": ("ecgdatakit", "pydicom"),
     "explain": ("captum",),
     "completion": ("argcomplete",),
+    "sweep": ("optuna", "psycopg", "sqlalchemy"),
     "corpora": ("dask", "distributed", "fsspec", "s3fs", "aiohttp"),
 }
 REQUIREMENTS = {
     "formats": "requirements-formats.txt",
     "explain": "requirements-explain.txt",
+    "sweep": "requirements-sweep.txt",
     "corpora": "requirements-corpora.txt",
 }  # of an extra that requirements.txt does not bring
 
