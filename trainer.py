@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 
 from toolbox.logger import STOPPED
-from toolbox.losses import mixed_loss
 from toolbox.metrics.epoch import better, evaluate, make_meters, monitored, ranking_scores, waited
 from toolbox.optimizers import learning_rate
 from toolbox.reports.console import batch_bar, epoch_header, epoch_row, print_predictions, stop_line
@@ -63,12 +63,12 @@ def run_epoch(
             batch = processes.cut(whole)
             inputs = batch.inputs(device)  # x (B, leads, samples), perhaps features (B, k)
             y = batch.y.to(device, non_blocking=True)  # (B,)
-            with torch.autocast(device.type, torch.bfloat16, enabled=context.bf16):
-                logits = model(*inputs)  # (B, num_classes)
-                loss = mixed_loss(criterion, logits, y, batch.other, batch.share)  # ()
+            forward = partial(context.forward, other=batch.other, share=batch.share)
             if stepper is not None:
                 rate = learning_rate(stepper.optimizer)
-                stepper.backward(loss, last=number == total)
+                logits, loss = (stepper.graphs or stepper.learn)(forward, inputs, y, number == total)
+            else:
+                logits, loss = forward(inputs, y)  # (B, num_classes), ()
             outputs.add(batch.ids, y, logits, loss, rate, len(whole.y))
             bar.show(outputs.losses, outputs.sizes)
             if stepper is not None and stepper.waiting == 0 and after_step is not None and number < total:

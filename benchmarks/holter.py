@@ -2,12 +2,13 @@
 
 python -m benchmarks.holter [--hours 24] [--records-dir DIR] [--count 1000] [--processes 2] [--repeats 3]
     and the flags that name a run to --predict: --root-dir R --model-name M --version N, or --model-file FILE
+    [--rows-model-file FILE]
 
 The long one is a synthetic half hour of three leads (the third is the mean of the others) over and over; with
 --records-dir the records of DS1, one after the other, over and over: people's beats, noise and leads that are off.
 Measured in turn: the whole command, the same recording through the R-peak detector alone, and importing torch, whose
-memory is what the command's is counted above. Of the short ones, those that are annotated when the command is killed in
-the middle are not annotated again.
+memory is what the command's is counted above; with --rows-model-file all of that again with a network of Kaggle's rows.
+Of the short ones, those that are annotated when the command is killed in the middle are not annotated again.
 """
 
 from __future__ import annotations
@@ -154,6 +155,7 @@ def main() -> None:
     parser = make_parser(__doc__, records=False)
     parser.add_argument("--hours", type=float, default=24.0, help="0: leave the long recording out")
     parser.add_argument("--records-dir", type=Path, help="make the long recording of MIT-BIH's records here")
+    parser.add_argument("--rows-model-file", help="measure the long recording with this network of Kaggle's rows, too")
     parser.add_argument("--count", type=int, default=1000, help="short recordings; 0: leave them out")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3, help="measurements, of which the median counts")
@@ -162,7 +164,13 @@ def main() -> None:
     results: dict[str, Any] = git_state()
     with tempfile.TemporaryDirectory() as folder:
         if args.hours:
-            results["day"] = measure_day(Path(folder), args.hours, args.records_dir, args.repeats, model)
+            networks = {"day": model}
+            if args.rows_model_file:
+                networks["day_of_rows"] = ["--model-file", args.rows_model_file]
+            for name, network in networks.items():
+                place = Path(folder) / name
+                place.mkdir()
+                results[name] = measure_day(place, args.hours, args.records_dir, args.repeats, network)
         if args.count:
             results["many"] = measure_many(Path(folder), args.count, args.processes, model)
     write_results(args.results, results)

@@ -30,10 +30,11 @@ from toolbox.runs.checkpoint_checks import check_fits
 from toolbox.runs.folders import Run
 from toolbox.runs.pickle_reader import import_weights
 from toolbox.schedulers import get_scheduler
+from toolbox.training.cuda_graph import GraphedStep
 from toolbox.training.distributed import ALONE, Processes
 from toolbox.training.job_layers import share_layers
 from toolbox.training.step import OptimizerStep, WeightEMA
-from toolbox.utils import UserError, warn
+from toolbox.utils import UserError, note, warn
 from toolbox.utils.device import make_deterministic, pick_device, use_bf16
 from toolbox.utils.options import pick_groups
 from toolbox.utils.seeding import seed_everything
@@ -109,6 +110,7 @@ class BuiltRun:
         schedule = get_scheduler(self.args, optimizer, *steps)
         average = WeightEMA(model, training.ema) if training.ema else None
         stepper = OptimizerStep(model, optimizer, schedule, training.accumulate, training.clip_grad, average, processes)
+        stepper.graphs = graphed(stepper, self.context, self.options)
         held_out = self.evaluation_batches(self.data.val)
         rest = training.monitor, options.progressive, training.start_epoch - 1
         return Training(self.context, stepper, batches, held_out, self.empty_log(), *rest)
@@ -159,6 +161,30 @@ class BuiltRun:
                 f"{run.name} learned from records that would test it now: {names}; "
                 "the records, or the file of --patients, are not those that it was trained with; put them back"
             )
+
+
+def graphed(stepper: OptimizerStep, context: TrainContext, options: Options) -> GraphedStep | None:
+    """The steps of a training as CUDA graphs, as --cuda-graphs says; None, with a line that says why where they were to
+    be expected, for those that are not captured.
+
+    Raises:
+        UserError: "on", and the device is none that has them.
+    """
+    wanted = options.device.cuda_graphs
+    if wanted == "off" or (wanted == "auto" and context.device.type != "cuda"):
+        return None
+    if context.device.type != "cuda":
+        raise UserError(f"--cuda-graphs on: the device is {context.device}, and only CUDA has them; leave it out")
+    reasons = {
+        "--mixup gives each batch another loss": options.batches.mixup > 0,
+        "--compile makes steps of its own": options.device.compile,
+        "--masking reads the length of each row on the way": options.model.masking,
+        "several processes exchange gradients within a step": context.processes.size > 1,
+    }
+    if reason := next((text for text, holds in reasons.items() if holds), ""):
+        note(f"steps run without CUDA graphs: {reason}")
+        return None
+    return GraphedStep(stepper)
 
 
 def listed(data: Mapping[str, Any], what: str) -> list[str]:

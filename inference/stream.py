@@ -45,9 +45,10 @@ class Stream:
     """Annotate the samples of one lead as they come.
 
     A beat comes out with the sample that lies 2.75 to 3 s behind its R peak, however many samples are pushed at a
-    time. It costs a few milliseconds for each quarter of a second, and as much memory as 24 s of signal take, for
-    ever. The code is that of --predict, which cuts a recording into longer chunks, and finds the same R peaks: the
-    detector looks at no more than 2.2 s behind them. The annotation of a beat cannot depend on what comes later:
+    time. It costs a few milliseconds for each quarter of a second, and as much memory as 24 s of signal take (and the
+    shapes of the last 102 beats, where the network looks at them), for ever. The code is that of --predict, which cuts
+    a recording into longer chunks, and finds the same R peaks: the detector looks at no more than 2.2 s behind them.
+    The annotation of a beat cannot depend on what comes later:
 
     - The next two R peaks, when they are more than about 2.5 s away; Kaggle's rows end 0.2 RR intervals behind the
       next and are scaled up to there. Peaks less than 2.2 s old are taken as they look now, and those that have not
@@ -61,10 +62,10 @@ class Stream:
 
     A network of windows reads the same windows as in --predict, and the same features, provided that they are causal
     but for what lies within 2.75 s (`InputSpec.check_live`): one lead, scaled by itself or not at all, beside it
-    comparisons with the last beats (`rr_past`, `past`) and the time of the next (`rr`, `tempo_past`; an interval that
-    has not ended within some 2.5 s counts as long as the last). With baseline "median" or no high-pass filter they are
-    equal; a zero-phase high-pass of 0.5 Hz still depends on what comes later, by some hundredths of a window's standard
-    deviation.
+    comparisons with the last beats (`rr_past`, `past`, `memory`) and the time of the next (`rr`, `tempo_past`; an
+    interval that has not ended within some 2.5 s counts as long as the last; of `tempo_memory` and `memory` within
+    2 s). With baseline "median" or no high-pass filter they are equal; a zero-phase high-pass of 0.5 Hz still depends
+    on what comes later, by some hundredths of a window's standard deviation.
 
     `--predict --live` gives exactly these beats for a recording, to be scored.
 

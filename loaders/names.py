@@ -34,6 +34,7 @@ CONTEXTS = ("kaggle", "window")
 BASELINES = ("highpass", "median")
 FEATURE_NAMES = (
     "rr", "rr_past", "rhythm", "pattern", "shape", "tempo", "qrs", "pwave", "form", "past", "tempo_past",
+    "tempo_memory", "memory",
 )  # fmt: skip
 SPLICE_NAMES = ("atrial", "symmetric", "block", "fibrillation", "noisy", "lead")
 # How far each augmentation goes unless its size is given, and the sizes of "strong".

@@ -182,6 +182,12 @@ class DeviceOptions:
         metavar="auto|N",
         role="free",
     )
+    cuda_graphs: str = option(
+        "auto",
+        "training steps as CUDA graphs, the same bits in less time; auto: on CUDA, where they can be captured",
+        choices=("auto", "on", "off"),
+        role="free",
+    )
     compile: bool = option(False, "torch.compile: pays on GPUs", negatable=True)
     precision: str = option("auto", "auto: bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
     deterministic: bool = option(False, "the same bits every time on GPUs", negatable=True)

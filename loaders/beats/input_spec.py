@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from loaders.beats.features.base import FeatureInput
+from loaders.beats.features.base import FeatureInput, Remembered
+from loaders.beats.features.memory import remembered
 from loaders.beats.features.table import FEATURES, compute, group, names_of, tempo_columns
 from loaders.beats.windows import scaled, windows
 from loaders.dsp.chunks import CONTEXT, LIVE_AHEAD, Chunk
@@ -160,6 +161,11 @@ class InputSpec:
         """The same as plain values, for JSON."""
         return {**asdict(self), "features": list(self.features), "spliced": dict(self.spliced)}
 
+    @property
+    def remembered(self) -> int:
+        """Beats before one that its features look at, however long ago; 0 where the signal around will do."""
+        return max((group(name).remembered for name in self.features), default=0)
+
     def values(self, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Windows (n, leads, samples) float32 and features (n, k) float32 or None, of the beats of a recording.
 
@@ -169,22 +175,33 @@ class InputSpec:
             times: (n,) s, of the same.
         """
         own = scaled(signal, at, self.rate) if self.features or self.scale == "record" else signal
+        return self._windows(signal, own, at), self.numbers(own, at, times)
+
+    def _windows(self, signal: np.ndarray, own: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """The windows of `values`, of a signal and of the same in units of the recording's typical beat."""
         shown = own if self.scale == "record" else signal
-        x = windows(shown, at, round(self.before * self.rate), round(self.after * self.rate), self.scale == "window")
-        return x, self.numbers(own, at, times)
+        return windows(shown, at, round(self.before * self.rate), round(self.after * self.rate), self.scale == "window")
 
     def clean(self, signal: np.ndarray, fs: float) -> np.ndarray:
         """(samples at `rate`, leads) of a signal (samples at `fs`, leads), as `values` takes it."""
         return clean(signal, fs, self.rate, self.highpass, self.baseline)
 
     def values_in(
-        self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, fs: float
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+        self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, fs: float, earlier: Remembered | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None, Remembered | None]:
         """`values` of beats at `sample` (n,), in the recording's own samples at `fs` Hz, of a chunk of it whose leads
-        are `signal` (samples, leads), the right way up."""
+        are `signal` (samples, leads), the right way up; and the new ones among them to be remembered.
+
+        Args:
+            earlier: the last beats before these, if features look further back than the chunk.
+        """
         cleaned = self.clean(signal.astype(np.float64, copy=False), MITBIH_FS)
         at = positions((sample - chunk.first) / chunk.step, MITBIH_FS, self.rate, len(cleaned))
-        return self.values(cleaned, at, sample / fs)
+        if not self.remembered:
+            return *self.values(cleaned, at, sample / fs), None
+        own = scaled(cleaned, at, self.rate)
+        beats = FeatureInput(sample / fs, own, at, self.rate, cleaned, earlier)
+        return self._windows(cleaned, own, at), compute(self.features, beats), remembered(beats)
 
     def numbers(self, signal: np.ndarray, at: np.ndarray, times: np.ndarray) -> np.ndarray | None:
         """The features of `values` alone, of a signal in units of the recording's typical beat."""

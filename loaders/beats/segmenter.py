@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loaders.beats.edges import EDGE, are_cut_off, with_cut_off_ends, with_t_wave
-from loaders.beats.features.base import RECENT
+from loaders.beats.features.base import RECENT, Remembered
 from loaders.beats.features.causal import LAST
 from loaders.beats.input_spec import InputSpec
 from loaders.beats.table import cut_kaggle_rows, extend_peaks
@@ -148,6 +148,7 @@ class Segmenter:
         self._reader = LeadReader(live)
         self._spec = input_spec
         self._before = np.zeros(0, dtype=np.int64)  # the last beats, which features compare one with
+        self._earlier: Remembered | None = None  # the shapes of more of them, where features ask for that
 
     @property
     def height(self) -> float:
@@ -170,7 +171,8 @@ class Segmenter:
             begins[0] |= self._last < 0
             self._last = int(sample[-1])
             if self._spec is not None:
-                rows, features = self._windows(chunk, signal, sample, own[kept[-1] + 1 : kept[-1] + 2])
+                awaited = 2 if self._spec.remembered else 1
+                rows, features = self._windows(chunk, signal, sample, own[kept[-1] + 1 : kept[-1] + 1 + awaited])
         seen = np.minimum(len(peaks) - 1 - kept, SEEN)
         quality = "".join([bad.kind for bad in chunk.bad if bad.stop >= len(chunk.signal)][-1:])
         skipped = intervals_of(replace(chunk, bad=with_cut_off_ends(chunk, peaks)))
@@ -179,12 +181,15 @@ class Segmenter:
     def _windows(
         self, chunk: Chunk, signal: np.ndarray, sample: np.ndarray, following: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Windows and features of the beats at `sample`; `following` is the beat after them, if it has come."""
+        """Windows and features of the beats at `sample`; `following` are the next one or two, if they have come."""
         spec, before = self._spec, self._before
         assert spec is not None
         near = np.concatenate([before, sample, following])
-        x, features = spec.values_in(chunk, signal[:, None], near, self.fs)
+        x, features, beats = spec.values_in(chunk, signal[:, None], near, self.fs, self._earlier)
         inside = slice(len(before), len(before) + len(sample))
+        if beats is not None:
+            new, most = beats.part(slice(0, len(sample))), max(REMEMBERED, spec.remembered)
+            self._earlier = new if self._earlier is None else self._earlier.followed_by(new, most)
         self._before = np.concatenate([before, sample])[-REMEMBERED:]
         return x[inside], None if features is None else features[inside]
 

@@ -23,6 +23,7 @@ from toolbox.utils import one_blas_thread
 
 WHOLE = 3600.0  # s; a recording up to that length is one chunk
 LENGTH, CONTEXT = 1680.0, 60.0  # s of a chunk of a longer one, and before and after it
+SLOWEST = 1.5  # s from beat to beat: the context of features that remember a number of beats is as many times longer
 THREADS = 2  # chunks at once; each takes some 100 MB
 
 
@@ -51,7 +52,7 @@ def read_windows(
     needed = _channels_needed(good, spec.leads)
     leads, good = leads[:needed], good[:, :needed]
     seconds = (int(sample[-1]) + 1) / fs if len(sample) else 0.0
-    length, context = (LENGTH, CONTEXT) if seconds > WHOLE else (2 * WHOLE, 0.0)
+    length, context = (LENGTH, max(CONTEXT, SLOWEST * spec.remembered)) if seconds > WHOLE else (2 * WHOLE, 0.0)
     chunkers = [Chunker(fs, span=(length, context), judge=False) for _ in leads]
     streams = [iter_chunks(recording.stream(k, BLOCK), chunker) for k, chunker in zip(leads, chunkers, strict=True)]
 

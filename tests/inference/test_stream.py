@@ -253,6 +253,7 @@ CAUSAL = {
     "medians": InputSpec("window", 0.3, 0.5, 120.0, 1, "window", 0.0, ("rr_past",), "median"),
     "no filter, as it is": InputSpec("window", 1.5, 1.0, 90.0, 1, "none", 0.0, ("rr_past", "rr")),
     "last beats": InputSpec("window", 0.1, 0.1, 360.0, 1, "window", 0.0, ("rr", "past", "tempo_past"), "median"),
+    "last hundred": InputSpec("window", 0.1, 0.1, 360.0, 1, "window", 0.0, ("tempo_memory", "memory"), "median"),
     "high-pass": InputSpec("window", 0.3, 0.5, 360.0, 1, "window", 0.5),
 }
 
@@ -277,9 +278,10 @@ def test_windows_of_a_stream_are_those_of_the_whole_recording(
 
 
 @needs_records
+@pytest.mark.parametrize("groups", ["last beats", "last hundred"])
 @pytest.mark.parametrize("name", ["117", "208"])
-def test_windows_of_real_records_are_those_of_the_whole(name: str) -> None:
-    recipe = CAUSAL["last beats"]
+def test_windows_of_real_records_are_those_of_the_whole(name: str, groups: str) -> None:
+    recipe = CAUSAL[groups]
     signal = read_wfdb(RECORDS / name).signal[: 360 * 90, 0].astype(np.float64)
     live = Looker(recipe)
     beats = streamed(signal, network=live)

@@ -21,7 +21,8 @@ END = "where the row ends"  # Kaggle's rows end with the next beat: the zeros be
 PLACES = {P_WAVE: (-0.24, -0.06), QRS: (-0.06, 0.10), T_WAVE: (0.10, 0.45)}
 COLUMNS_SHOWN = 4
 # Groups of features by wave; in the others, by the word that a column begins with.
-GROUPS = {**dict.fromkeys(("rr", "rr_past", "rhythm", "pattern", "tempo", "tempo_past"), RR), "pwave": P_WAVE}
+RHYTHMS = ("rr", "rr_past", "rhythm", "pattern", "tempo", "tempo_past", "tempo_memory")
+GROUPS = {**dict.fromkeys(RHYTHMS, RR), "pwave": P_WAVE}
 WORDS = {"P": P_WAVE, "beat": WHOLE}
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.logger import Experiment
+from toolbox.losses import mixed_loss
 from toolbox.optimizers import load_optimizer
 from toolbox.training.distributed import ALONE, Processes
 from toolbox.training.outputs import EpochOutputs
@@ -36,6 +37,16 @@ class TrainContext:
     device: torch.device
     bf16: bool = False
     processes: Processes = ALONE
+
+    def forward(
+        self, inputs: tuple[Tensor, ...], y: Tensor, other: Tensor | None = None, share: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """The logits (B, num_classes) and the loss () of a batch: inputs of the model, labels y (B,), after mixup also
+        the labels `other` (B,) of the rows mixed in, and the `share` of the rows themselves."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            logits = self.model(*inputs)
+            loss = mixed_loss(self.criterion, logits, y, other, share)
+        return logits, loss
 
 
 @dataclass

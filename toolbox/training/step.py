@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from toolbox.schedulers import LRSchedule
 from toolbox.training.distributed import ALONE, Processes
+
+Forward = Callable[[tuple[Tensor, ...], Tensor], tuple[Tensor, Tensor]]
+Learn = Callable[[Forward, tuple[Tensor, ...], Tensor, bool], tuple[Tensor, Tensor]]
 
 
 class WeightEMA:
@@ -84,6 +90,21 @@ class OptimizerStep:
         self.average = average
         self.processes = processes
         self.waiting = 0  # batches since the last step
+        self.graphs: Learn | None = None  # `learn`, replayed as CUDA graphs
+
+    def learn(self, forward: Forward, inputs: tuple[Tensor, ...], y: Tensor, last: bool) -> tuple[Tensor, Tensor]:
+        """Train on a batch.
+
+        Args:
+            forward: inputs and labels (B,) to logits (B, num_classes) and loss ().
+            last: it is the last of its epoch.
+
+        Returns:
+            Logits and loss, without the way to them.
+        """
+        logits, loss = forward(inputs, y)
+        self.backward(loss, last)
+        return logits.detach(), loss.detach()
 
     def backward(self, loss: Tensor, last: bool) -> None:
         """Add a batch's gradient; step after `accumulate` batches, and after the `last` batch of an epoch."""
@@ -96,14 +117,42 @@ class OptimizerStep:
 
     def step(self) -> None:
         """Take one step; the gradients stay until the next batch, for inspection."""
-        if self.waiting > 1:  # the last group of an epoch may be smaller than the others
+        self.update(self.waiting, self.rates())
+        self.finish()
+
+    def rates(self) -> list[float]:
+        """The learning rates of the optimizer's groups, on a GPU in float32, which is how a CUDA graph reads them."""
+        rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        on_gpu = next(self.model.parameters()).is_cuda
+        return torch.tensor(rates, dtype=torch.float32).tolist() if on_gpu else rates
+
+    def update(self, batches: int, rates: Sequence[float | Tensor]) -> None:
+        """Move the weights along the gradients of some batches, at the learning rates of the optimizer's groups."""
+        if batches > 1:  # the last group of an epoch may be smaller than the others
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-            torch._foreach_div_(gradients, float(self.waiting))
+            torch._foreach_div_(gradients, float(batches))
         self.processes.sum_gradients(self.model)
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimizer.step()
+        with with_rates(self.optimizer, rates):
+            self.optimizer.step()
+
+    def finish(self) -> None:
+        """Go on from a step that was taken: schedule, average, next batches."""
         self.schedule.after_step()
         if self.average is not None:
             self.average.update()
         self.waiting = 0
+
+
+@contextlib.contextmanager
+def with_rates(optimizer: Optimizer, rates: Sequence[float | Tensor]) -> Iterator[None]:
+    """In this block the groups of `optimizer` have other learning rates."""
+    before = [group["lr"] for group in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    try:
+        yield
+    finally:
+        for group, rate in zip(optimizer.param_groups, before, strict=True):
+            group["lr"] = rate

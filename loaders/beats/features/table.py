@@ -8,6 +8,7 @@ import numpy as np
 
 from loaders.beats.features.base import FeatureGroup, FeatureInput
 from loaders.beats.features.causal import PAST, TEMPO_PAST
+from loaders.beats.features.memory import MEMORY, TEMPO_MEMORY
 from loaders.beats.features.morphology import PWAVE, QRS_GROUP, SHAPE
 from loaders.beats.features.rr import PATTERN, RHYTHM, RR, RR_PAST, TEMPO
 from loaders.beats.features.waves import FORM
@@ -25,6 +26,8 @@ FEATURES: dict[str, FeatureGroup] = {
     "form": FORM,
     "past": PAST,
     "tempo_past": TEMPO_PAST,
+    "tempo_memory": TEMPO_MEMORY,
+    "memory": MEMORY,
 }
 LIMIT = 3.0  # of any feature's size
 

@@ -7,6 +7,7 @@ import pytest
 
 from loaders.beats.features.base import FeatureInput, around, intervals, recent_mean
 from loaders.beats.features.causal import LAST
+from loaders.beats.features.memory import remembered
 from loaders.beats.features.table import FEATURES, LIMIT, compute, group, names_of
 from loaders.beats.windows import cut_windows, prepared, scaled
 from loaders.dsp.resample import positions
@@ -99,11 +100,12 @@ def test_groups_know_no_more_of_the_future_than_they_say(name: str, record: Reco
         compute([name], FeatureInput(each, recording.signal, recording.at, 120.0)) for each in (recording.times, times)
     )
     same = np.array_equal(found[: k + 1], changed[: k + 1])
-    assert same == (name in ("rr", "rr_past", "shape", "qrs", "form", "past", "tempo_past"))
+    assert same == (name in ("rr", "rr_past", "shape", "qrs", "form", "past", "tempo_past", "memory"))
     times = recording.times.copy()
     times[k + 1 :] += 0.2 * np.arange(1, len(times) - k)
     next_moved = compute([name], FeatureInput(times, recording.signal, recording.at, 120.0))
-    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in ("rr_past", "shape", "qrs", "form", "past"))
+    blind = ("rr_past", "shape", "qrs", "form", "past", "memory")
+    assert np.array_equal(found[: k + 1], next_moved[: k + 1]) == (name in blind)
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -117,7 +119,25 @@ def test_groups_for_streams_see_no_more_than_the_beat_and_the_next_ones_time(nam
     near = slice(first, k + 2)
     late = FeatureInput(whole.times[near], 3 * other[start:] + 1, whole.at[near] - start, 120.0)
     found, again = compute([name], whole)[k], compute([name], late)[k - first]
-    assert np.allclose(found, again, atol=1e-5) == group(name).live
+    assert np.allclose(found, again, atol=1e-5) == (group(name).live and not group(name).remembered)
+
+
+@pytest.mark.parametrize("name", ["tempo_memory", "memory"])
+def test_groups_that_remember_beats_need_no_signal_of_them(name: str, record: Record) -> None:
+    """The same numbers of a piece that begins a beat before and ends behind the next one, whatever its unit."""
+    whole, k = seen(record), 60
+    start, end = int(whole.at[k - 1]) - 60, int(whole.at[k + 1]) + 60
+    near = slice(k - 1, k + 3)
+    piece = 5 * whole.signal[start:end] + 2
+    known = remembered(FeatureInput(whole.times[: k + 2], whole.signal, whole.at[: k + 2], 120.0)).part(slice(0, k))
+    assert known.shapes.shape[0] == len(known.marks) == len(known.times) == k
+    late = FeatureInput(whole.times[near], piece, whole.at[near] - start, 120.0, whole.signal[start:end], known)
+    assert late.new == 3 and np.array_equal(late.all_times, whole.times[: k + 3])
+    found, again = compute([name], whole), compute([name], late)
+    assert len(again) == 4 and not again[0].any()  # the beat before had its numbers before
+    assert np.allclose(again[1], found[k], atol=1e-4) and np.abs(found[k]).max() > 0.1
+    last = known.followed_by(known, 10)
+    assert np.array_equal(last.times, known.times[-10:]) and last.shapes.shape[0] == 10
 
 
 def test_the_table_has_the_groups_that_the_flag_names() -> None:
