@@ -1,6 +1,6 @@
 """Measure the throughput of a search: trials an hour with 1, 2 and 3 workers at one study, as a ratio to one worker.
 
-python -m benchmarks.sweep [--workers 1 2 3] [--trials 8] [--epochs 6] [--storage postgresql://...] \
+python -m benchmarks.sweep [--workers 1 2 3] [--trials 6] [--epochs 4] [--storage postgresql://...] \
     [--out results/sweep.json]
 
 Each study has the same trials (no pruning), one thread a worker, its database SQLite unless --storage is given. The
@@ -54,8 +54,8 @@ def main() -> None:
     """Measure, print and keep."""
     parser = make_parser(__doc__, records=False)
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--trials", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--storage", help="a PostgreSQL for the studies; SQLite unless given")
     parser.add_argument("--out", type=Path, help="JSON file of what was measured")
     args = parser.parse_args()
