@@ -55,15 +55,19 @@ def fuse(chunks: Sequence[Chunk], readings: Sequence[LeadReading] | None, before
 
 
 def common(bad: Sequence[Sequence[BadInterval]], size: int) -> list[BadInterval]:
-    """The parts of `size` samples in which every lead is bad, each with the first lead's reason."""
+    """The parts of `size` samples in which every lead is bad, in order: noise where one of them is noise, which may
+    hide beats as a lead that is off does not, else with the first lead's reason."""
     if len(bad) == 1:
         return list(bad[0])
-    others = np.ones(size, dtype=bool)
-    for intervals in bad[1:]:
-        others &= covered(intervals, size)
-    return [
-        BadInterval(start + a, start + b, kind) for start, stop, kind in bad[0] for a, b in runs_of(others[start:stop])
-    ]
+    every, noisy = covered(bad[0], size), np.zeros(size, dtype=bool)
+    for intervals in bad:
+        every &= covered(intervals, size)
+        noisy |= covered([each for each in intervals if each.kind == "noise"], size)
+    parts = [BadInterval(a, b, "noise") for a, b in runs_of(every & noisy)]
+    silent = every & ~noisy
+    for start, stop, kind in bad[0]:
+        parts += [BadInterval(start + a, start + b, kind) for a, b in runs_of(silent[start:stop])]
+    return sorted(parts)
 
 
 def good_steps(bad: Sequence[Sequence[BadInterval]], size: int) -> np.ndarray:

@@ -183,14 +183,16 @@ def choose_lead(recording: Recording, wanted: str | None, any_lead: bool = False
         raise UserError(f"{recording.path}: {problem} by name and unit ({listed(names)}); choose one by --lead NAME")
     position = (sure or maybe)[0]
     check_rate(recording, position)
-    if any_lead:
+    if any_lead and (sure or len(names) == 1):
         return position, ""
     remedy = "; --lead takes another" if len(names) > 1 else ""
     among = f" of {listed(names)}" if len(names) > 1 else ""
-    return (
-        position,
-        f"no lead {TRAINED_LEADS[0]}, which the model was trained on; took {names[position]}{among}{remedy}",
+    lacks = (
+        "channel with the name of an ECG lead"
+        if any_lead
+        else f"lead {TRAINED_LEADS[0]}, which the model was trained on"
     )
+    return position, f"no {lacks}; took {names[position]}{among}{remedy}"
 
 
 def other_leads(recording: Recording, chosen: int, count: int) -> list[int]:

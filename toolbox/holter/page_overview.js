@@ -22,6 +22,20 @@ function overviewPainter(meta, beats, paint) {
     return { ...all, ...of, n };
   }
 
+  // Words at the right edge, with an outline of the ground's colour: the curve below goes on to the edge.
+  function label(pen, words, x, y, style) {
+    pen.save();
+    pen.font = `11px ${FONT}`;
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    pen.strokeStyle = style.backgroundColor;
+    pen.lineWidth = 4;
+    pen.lineJoin = "round";
+    pen.strokeText(words, x, y);
+    pen.restore();
+    write(pen, words, x, y, "right", "middle", 11, style.color);
+  }
+
   function rates(pen, style, width) {
     const { sum, rr, n } = bins(width, 1), pxs = width / meta.seconds, low = 30, high = meta.highest;
     const y = (rate) => RATES - 4 - ((Math.min(high, Math.max(low, rate)) - low) / (high - low)) * (RATES - 14);
@@ -46,11 +60,8 @@ function overviewPainter(meta, beats, paint) {
       pen.beginPath();
       line(pen, 0, y(rate), width, y(rate));
       pen.stroke();
-      pen.globalAlpha = 0.85;
-      pen.fillStyle = style.backgroundColor;
-      pen.fillRect(width - 50, y(rate) - 7, 50, 14);
       pen.globalAlpha = 1;
-      write(pen, rate + "/min", width - 3, y(rate), "right", "middle", 11, style.color);
+      label(pen, rate + "/min", width - 3, y(rate), style);
     }
   }
 
@@ -74,12 +85,8 @@ function overviewPainter(meta, beats, paint) {
     pen.stroke();
     pen.globalAlpha = 1;
     const upper = meta.letters.includes("A") ? "A" : "V", percent = `${Math.round(100 * greatest)} %`;
-    pen.fillStyle = style.backgroundColor;
-    pen.globalAlpha = 0.85;
-    pen.fillRect(width - 62, zero - half, 62, 2 * half);
-    pen.globalAlpha = 1;
-    write(pen, `▲ ${upper} ${percent}`, width - 3, zero - half / 2, "right", "middle", 11, style.color);
-    if (upper === "V") write(pen, `▼ S ${percent}`, width - 3, zero + half / 2 + 2, "right", "middle", 11, style.color);
+    label(pen, `▲ ${upper} ${percent}`, width - 3, zero - half / 2, style);
+    if (upper === "V") label(pen, `▼ S ${percent}`, width - 3, zero + half / 2 + 2, style);
   }
 
   // Rhythms that last and stretches without beats: bars along the upper edge.

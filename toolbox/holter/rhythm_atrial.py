@@ -14,7 +14,8 @@ IRREGULARITY_RANGE = (0.01, 1.0)
 UNKNOWN_COHERENCE = 0.4  # where too few beats show: P waves, neither all alike nor absent
 MOST_VENTRICULAR = 0.4  # share of V and F among the beats around; the RR intervals between the others tell nothing then
 EDGE, SURE = -1.75, 0.0  # log odds of an episode's every beat, and of one at least
-# s of an episode; guidelines ask for 30 s before it is a diagnosis. On DS1 all from 6 to 20 recognize the same.
+# s of an episode, and without a beat that end it; guidelines ask for 30 s before it is a diagnosis. On DS1 all from 6
+# to 20 recognize the same.
 SHORTEST = 15.0
 RUN, BESIDE = 3, 2  # S beats in a row that belong to an episode which begins or ends within so many beats of them
 
@@ -33,17 +34,19 @@ def fibrillation_odds(context: BeatContext) -> np.ndarray:
 
 def find_fibrillation(context: BeatContext) -> list[tuple[int, int]]:
     """(first, last) beat of each episode of atrial fibrillation or flutter, SHORTEST and longer, in order, with the
-    runs of S beats beside it: the WINDOW sees the first and last beats of an episode late.
+    runs of S beats beside it: the WINDOW sees the first and last beats of an episode late. None leads across as much
+    noise or silence as an episode has to last.
 
     Flutter that is conducted regularly has regular RR intervals and is not seen.
     """
     odds = fibrillation_odds(context)
-    inside = np.concatenate([[False], odds > EDGE, [False]])
-    edges = np.flatnonzero(np.diff(inside.astype(np.int8))).reshape(-1, 2).tolist()
-    times = context.times
+    times, inside = context.times, odds > EDGE
+    goes_on = np.append(False, inside[:-1] & (np.diff(times) < SHORTEST))
+    starts = np.flatnonzero(inside & ~goes_on).tolist()
+    stops = (1 + np.flatnonzero(inside & ~np.append(inside[1:] & goes_on[1:], False))).tolist()
     episodes = [
         (first, stop - 1)
-        for first, stop in edges
+        for first, stop in zip(starts, stops, strict=True)
         if times[stop - 1] - times[first] >= SHORTEST and (odds[first:stop] > SURE).any()
     ]
     runs = [(a, b - 1) for a, b in chains_of(context.letters == "S").tolist() if b - a >= RUN]

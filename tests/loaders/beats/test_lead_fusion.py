@@ -38,11 +38,11 @@ def seconds_of(lead: np.ndarray) -> list[int]:
     return lead[STEPS // 2 :: STEPS].tolist()
 
 
-def test_what_no_lead_shows_is_common_with_the_reason_of_the_first() -> None:
+def test_what_no_lead_shows_is_common_as_noise_where_one_is_else_with_the_reason_of_the_first() -> None:
     first = [bad(5, 10), bad(20, 30, "gap"), bad(40, 45, "noise")]
     second = [bad(8, 12, "noise"), bad(22, 24, "flat"), bad(26, 50, "saturated")]
     assert common([first, second], SIZE) == [
-        bad(8, 10), bad(22, 24, "gap"), bad(26, 30, "gap"), bad(40, 45, "noise"),
+        bad(8, 10, "noise"), bad(22, 24, "gap"), bad(26, 30, "gap"), bad(40, 45, "noise"),
     ]  # fmt: skip
     assert common([first], SIZE) == first and common([first, []], SIZE) == [] == common([[], second], SIZE)
 

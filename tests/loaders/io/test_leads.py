@@ -49,6 +49,12 @@ def test_without_the_trained_lead_the_first_of_an_ecg_is_taken_with_a_warning(
     assert choose_lead(Leads(*names), None, any_lead=True) == (chosen, "")
 
 
+def test_a_network_that_learned_any_lead_is_warned_for_where_names_tell_of_no_lead() -> None:
+    expected = "no channel with the name of an ECG lead; took FECG of FECG, UC; --lead takes another"
+    assert choose_lead(Leads("FECG", "UC"), None, any_lead=True) == (0, expected)
+    assert choose_lead(Leads("belt"), None, any_lead=True) == (0, "")
+
+
 def test_a_lead_that_was_asked_for_and_is_not_there_is_an_error() -> None:
     with pytest.raises(UserError, match=r"has no lead MLI, did you mean 'MLII'\? it has: MLII, V2"):
         choose_lead(Leads("MLII", "V2"), "MLI")

@@ -88,6 +88,18 @@ def test_a_paroxysm_of_seconds(beats: int, seen: bool) -> None:
     assert len(recognized) == seen and all(15 <= e.seconds < 20 for e in recognized)
 
 
+def test_no_episode_leads_across_a_minute_that_was_not_read() -> None:
+    def recognized(first: int, last: int) -> list[int]:
+        """Lengths in beats, of `first` and `last` beats that fibrillate, a minute apart."""
+        times = np.cumsum(fibrillating_intervals(first + last))
+        times[first:] += 60
+        beats = recording(times, np.full(len(times), "N"), signal_of(times, False))
+        begins = np.isin(np.arange(len(times)), [0, first])
+        return [e.beats for e in with_rhythms(replace(beats, begins=begins)).rhythms if e.kind == ATRIAL_FIBRILLATION]
+
+    assert recognized(60, 80) == [60, 80] and recognized(15, 80) == [80] and recognized(15, 17) == []
+
+
 def test_irregular_beats_with_p_waves_are_no_fibrillation() -> None:
     times = np.cumsum(fibrillating_intervals(300))
     assert with_rhythms(recording(times, "N" * 300, signal_of(times))).rhythms == ()
