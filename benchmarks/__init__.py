@@ -9,5 +9,8 @@ import multiprocessing
 
 from toolbox.utils.process import tune_process
 
-if multiprocessing.parent_process() is None:  # benchmarks/reference.py measures torch's own settings in a child
+PREDECESSOR = "predecessor"  # the process of benchmarks/reference.py, which has torch's own settings
+
+# A process that is spawned runs the main script, and this, again; by then it knows no more of itself than its name.
+if multiprocessing.current_process().name != PREDECESSOR:
     tune_process()

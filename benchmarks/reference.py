@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks import PREDECESSOR
 from loaders.sources import cache
 from loaders.sources.kaggle_csv import FILES
 from models import get_model, layers
@@ -123,7 +124,7 @@ class Predecessor:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         ours = {name: os.environ.pop(name) for name in THREAD_VARIABLES if name in os.environ}
-        self.process = context.Process(target=_serve, args=(other, self.arguments))
+        self.process = context.Process(target=_serve, args=(other, self.arguments), name=PREDECESSOR)
         self.process.start()
         os.environ.update(ours)
         self.count: int = self.pipe.recv()

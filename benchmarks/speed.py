@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import copy
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -175,14 +174,26 @@ def build_rows(root: str, records: str) -> list[list[str]]:
     return [[f"first build from {source}, whole command, s", f"{time:.1f}"] for source, time in times.items()]
 
 
-def memory_row(root: str) -> list[str]:
-    """Peak memory of the whole process that trains resnet1d_10 for an epoch."""
-    flags = ["--root-dir", root, "--model-name", "resnet1d_10", "--epochs", "1"]
-    child("import sys, commander; commander.main(sys.argv[1:])", *flags)
-    return [
-        "peak memory, an epoch of resnet1d_10 on ecg, MB",
-        f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f}",
-    ]
+PEAK_MEMORY = """
+import sys, commander
+from pathlib import Path
+commander.main(sys.argv[2:])
+import resource, torch
+status = Path("/proc/self/status")  # getrusage counts the process that it was forked from as well
+lines = status.read_text().splitlines() if status.exists() else []
+peak = next((line.split()[1] for line in lines if line.startswith("VmHWM")), None)
+gpu = torch.cuda.max_memory_reserved() if torch.cuda.is_available() else 0
+Path(sys.argv[1]).write_text(f"{peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} {gpu // 1024}")
+"""
+
+
+def memory_rows(root: str, flags: Sequence[str] = ("--dataset", "ecg")) -> list[list[str]]:
+    """Peak memory of the process that trains resnet1d_10 for an epoch, without those that gather batches for it."""
+    answer = Path(root) / "memory"
+    child(PEAK_MEMORY, str(answer), "--root-dir", root, "--model-name", "resnet1d_10", "--epochs", "1", *flags)
+    own, gpu = (int(text) / 1024 for text in answer.read_text().split())
+    rows = [["peak memory, an epoch of resnet1d_10, MB", f"{own:.0f}"]]
+    return rows + [["the same, of the GPU, MB", f"{gpu:.0f}"]] * (gpu > 0)
 
 
 def main() -> None:
@@ -197,7 +208,7 @@ def main() -> None:
         device = session(root, "cnn1d_3").context
         hardware = describe(device.device)["hardware"]
         print(json.dumps({**hardware, "bf16": device.bf16, "torch": torch.__version__}))
-        other += [memory_row(root), *start_rows(root, args.repeats)]
+        other += [*memory_rows(root), *start_rows(root, args.repeats)]
         other += [*prediction_rows(root, args.repeats), *growth_rows(root, args.repeats)]
         print(table(["what", "figure"], other), flush=True)
         print()
