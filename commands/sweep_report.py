@@ -204,6 +204,11 @@ def _head(plan: Plan) -> list[str]:
     return ["Trial", "State", name_of(plan.monitor), *plan.objectives[1:], *names, "Tries", "Runs"]
 
 
+def _figure(value: float) -> str:
+    """A score, milliseconds or a number of weights with four digits, and no power of ten."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def _row(plan: Plan, place: Place, is_best: bool, runs: list[Run], folder: Path) -> dict[str, Any]:
     last = place.last
     values: list[Any] = list(last.values or [])
@@ -213,7 +218,7 @@ def _row(plan: Plan, place: Place, is_best: bool, runs: list[Run], folder: Path)
     cells: list[tuple[str, Any]] = [(str(place.number), place.number)]
     state = "given up" if place.state == "pruned" else place.state
     cells.append((f"failed: {place.error}" if place.state == "failed" else state, None))
-    cells += [(ABSENT, None) if value is None else (f"{value:.4g}", value) for value in values]
+    cells += [(ABSENT, None) if value is None else (_figure(value), value) for value in values]
     cells += [(shown(last.params.get(one.name)), None) for one in plan.space]
     cells.append((str(len(place.trials)), len(place.trials)))
     links = [(f"fold {run.options['fold']}" if plan.folds else "page", relative_link(run.page, folder)) for run in runs]
