@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 import commander
+from toolbox.training.distributed import restarts
 from toolbox.training.outputs import EpochOutputs
 from toolbox.training.step import OptimizerStep
 from toolbox.utils.process import rank_and_world_size
@@ -46,7 +47,10 @@ def losses(out: Path, root: str) -> None:
     EpochOutputs.check_finite = kept  # type: ignore[method-assign,assignment]
     rank, size = rank_and_world_size()
     if size > 1:
-        torch.distributed.init_process_group("gloo", timeout=timedelta(minutes=5))
+        store, *_ = next(torch.distributed.rendezvous("env://", rank, size))
+        store = torch.distributed.PrefixStore(f"start {restarts()}", store)  # not the addresses of dead processes
+        wait = timedelta(minutes=5)
+        torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=wait)
     results = {}
     try:
         for name, flags in CASES.items():
