@@ -24,7 +24,7 @@ from toolbox.utils.seeding import generator_states, restore_generators
 
 ROUNDS, SECONDS = 5, 1.0  # each number of threads takes that many turns; after this time three must do
 STEPS = 3  # timed in each turn, after one that wakes the threads
-GAIN = 1.2  # fewer threads are taken unless more save this much: other work may need them, and near ties would fall
+GAIN = 1.3  # fewer threads are taken unless more save this much: other work may need them, and near ties would fall
 # either way, so that the same command would not give the same bits twice
 
 
