@@ -206,11 +206,9 @@ class Training(TrainingState):
     def note_stop(self, epochs: int, patience: int) -> None:
         """Note in the log that the training ends before the last of its `epochs`, or that it does not."""
         self.log.logged.pop(STOPPED, None)
-        if self.epoch < epochs and 0 < patience <= waited(self.epoch, self.best):
-            stop = {"epoch": self.epoch, "epochs": epochs, "patience": patience, "best": self.best}
-            self.log.logged[STOPPED] = stop
-        elif 0 < self.epoch < epochs and self.give_up(self):
-            stop = {"epoch": self.epoch, "epochs": epochs, "patience": 0, "best": self.best}
+        waited_out = 0 < patience <= waited(self.epoch, self.best)
+        if self.epoch < epochs and (waited_out or (self.epoch > 0 and self.give_up(self))):
+            stop = {"epoch": self.epoch, "epochs": epochs, "patience": patience if waited_out else 0, "best": self.best}
             self.log.logged[STOPPED] = stop
 
     def save(self, folder: Path, epochs: int, result: EpochResult, board: NullLogger, verbose: bool) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import make_parser, run_program, table, write_results
-from benchmarks.fine_tune import link_records
+from benchmarks.fine_tune import root_with_records
 from benchmarks.fold_beats import HELD_OUT
 from benchmarks.raw_signal import HEADER, percent
 from commander import main as command
@@ -92,10 +92,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file to write")
     args, flags = parser.parse_known_args()
     git = git_state()
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(args.root_dir or scratch)
-        root.mkdir(parents=True, exist_ok=True)
-        link_records(root, args.records_dir, args.svdb)
+    prepared = root_with_records(args.root_dir, args.records_dir, args.svdb)
+    with prepared as root, tempfile.TemporaryDirectory() as scratch:
         common = ["--config", args.recipe, "--root-dir", str(root), "--source", "records", "--seed", str(args.seed)]
         results = measure([*common, *flags], args.svdb, args.folds, args.adapt, Path(scratch) / "annotated")
     kinds = ("gross", "average")

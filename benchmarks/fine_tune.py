@@ -11,7 +11,8 @@ leave-patients-out over LEARN alone, by which the recipe's was set.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,11 +129,16 @@ def choose(common: list[str], pretrained: str) -> dict[str, dict[str, Any]]:
     return results
 
 
-def link_records(root: Path, mitdb: Path, svdb: Path) -> None:
-    """Link the folders of records to where --train-on looks for them below `root`."""
-    for name, folder in (("mitdb", mitdb), (OWN, svdb)):
-        if not (root / name).exists():
-            (root / name).symlink_to(folder.resolve())
+@contextmanager
+def root_with_records(root_dir: str | None, mitdb: Path, svdb: Path) -> Iterator[Path]:
+    """A ROOT, `root_dir` or one for this block, in which --train-on finds the folders of records by links."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(root_dir or scratch)
+        root.mkdir(parents=True, exist_ok=True)
+        for name, folder in (("mitdb", mitdb), (OWN, svdb)):
+            if not (root / name).exists():
+                (root / name).symlink_to(folder.resolve())
+        yield root
 
 
 def main() -> None:
@@ -146,10 +152,7 @@ def main() -> None:
     parser.add_argument("--out", help="a JSON file to write")
     args = parser.parse_args()
     git = git_state()
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(args.root_dir or scratch)
-        root.mkdir(parents=True, exist_ok=True)
-        link_records(root, args.records_dir, args.svdb)
+    with root_with_records(args.root_dir, args.records_dir, args.svdb) as root:
         common = ["--root-dir", str(root), "--source", "records"]
         chosen = choose(common, args.pretrained) if args.choose else {}
         results = measure(common, args.pretrained, args.seeds)

@@ -12,7 +12,6 @@ first leads. FLAGS are commander's and change the recipe.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 
 from args import parse_args
 from benchmarks.common import make_parser, run_program
-from benchmarks.fine_tune import link_records
+from benchmarks.fine_tune import root_with_records
 from commands.build import build
 from trainer import run_epoch
 
@@ -95,10 +94,7 @@ def main() -> None:
 def keep_all(args: argparse.Namespace, flags: list[str]) -> None:
     """Write FOLDER/SET_SEED.npz of each set and seed that is not there yet."""
     args.keep.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(args.root_dir or scratch)
-        root.mkdir(parents=True, exist_ok=True)
-        link_records(root, args.records_dir, args.svdb)
+    with root_with_records(args.root_dir, args.records_dir, args.svdb) as root:
         common = ["--root-dir", str(root), "--source", "records", *flags]
         for seed in range(args.seeds):
             for name in args.sets:

@@ -140,12 +140,12 @@ def fast(root: str, records: Path, device: torch.device) -> dict[str, float]:
     subprocess.run(prepare, cwd=ROOT, check=True, capture_output=True)
     begun = time.perf_counter()
     command(root, "--config", "fast", "--device", str(device))
-    taken = time.perf_counter() - begun
+    seconds = time.perf_counter() - begun
     scored = subprocess.run(
         [*command_line, "--test", "--model-name", "resnet1d_lean"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     accuracy = next(line.split()[1] for line in scored.stdout.splitlines() if line.startswith("accuracy "))
-    return {"command_s": round(taken, 2), "accuracy": float(accuracy)}
+    return {"command_s": round(seconds, 2), "accuracy": float(accuracy)}
 
 
 def main() -> None:

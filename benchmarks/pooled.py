@@ -10,7 +10,6 @@ patients of svdb:dev under DS1 alone, which all of DS1 teaches. DS2 is not looke
 from __future__ import annotations
 
 import shlex
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import make_parser, run_program
-from benchmarks.fine_tune import Outcome, link_records, outcome_of_flags, scores_of, shown
+from benchmarks.fine_tune import Outcome, outcome_of_flags, root_with_records, scores_of, shown
 from toolbox.runs.provenance import git_state
 from toolbox.utils import write_json
 
@@ -63,10 +62,7 @@ def main() -> None:
     parser.add_argument("--out", help="a JSON file to write")
     args, flags = parser.parse_known_args()
     git = git_state()
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(args.root_dir or scratch)
-        root.mkdir(parents=True, exist_ok=True)
-        link_records(root, args.records_dir, args.svdb)
+    with root_with_records(args.root_dir, args.records_dir, args.svdb) as root:
         recipe = ["--config", "interpatient", "--spliced", "none", *flags]
         common = ["--root-dir", str(root), "--source", "records", *recipe]
         results = [measure(common, args.folds, seed) for seed in range(args.seeds)]

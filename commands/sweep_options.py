@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from toolbox.utils.options import Conflict, conflicts_of_each, option
 
-# What a trial does not take from the command line: other commands, and what the search gives each of its runs.
+# Not taken by a trial from the command line: other commands, and flags that the search gives each of its runs.
 NOT_BESIDE = (
     "test", "prepare", "export", "predict", "score", "edit", "compare", "list", "resume", "version", "seeds", "config",
     "monitor", "validate_on", "fold", "name", "import_weights", "short_run", "write_records", "out",

@@ -51,7 +51,7 @@ class CorpusItem:
 
 @dataclass(frozen=True)
 class CorpusWork:
-    """What annotates each recording of a corpus; it is sent to the processes that do.
+    """The annotation of each recording of a corpus, sent to the processes that work on them.
 
     Attributes:
         classifier, single, options: see `annotate_file`; the options' `out` is each item's folder.

@@ -56,7 +56,7 @@ def partition_of(identity: str) -> str:
 
 @dataclass(frozen=True)
 class TablesWork:
-    """What renews a partition of the tables; it is sent to the processes that do.
+    """The renewal of a partition of the tables, sent to the processes that work on them.
 
     Attributes:
         folder: of the tables, a path or an address.

@@ -65,7 +65,7 @@ def gather_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def all_finite(values: np.ndarray) -> bool:
-    """Whether all values are finite, looked at some rows at a time."""
+    """Check that all values are finite, some rows at a time."""
     return all(np.isfinite(values[first : first + ROWS]).all() for first in range(0, len(values), ROWS))
 
 

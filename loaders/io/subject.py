@@ -29,8 +29,8 @@ def subject_of(comments: Sequence[str]) -> Subject:
     text = "\n".join(comments)
     first = MITDB_LINE.match(comments[0]) if comments else None
     age, sex = (first[1], first[2]) if first else (_first(AGE, text), _first(SEX, text))
-    known = age is not None and 0 <= int(age) <= OLDEST
-    return Subject(int(age) if known and age is not None else None, sex.upper() if sex else "")
+    years = int(age) if age is not None and 0 <= int(age) <= OLDEST else None
+    return Subject(years, sex.upper() if sex else "")
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str | None:

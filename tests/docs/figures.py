@@ -59,7 +59,7 @@ class Block(NamedTuple):
         return [number for number in numbers if number not in self.other]
 
     def lacks_a_source(self) -> bool:
-        """Whether it has figures beside the name of a score, in a sentence or a table, and names no source."""
+        """Check for figures beside the name of a score, in a sentence or a table, without the name of a source."""
         is_table = self.text.startswith("|")
         parts = self.text.splitlines() if is_table else re.split(r"(?<=[.;:])\s", self.text)
         every = is_table and SCORE.search(parts[0])
@@ -148,7 +148,7 @@ def numbers_of(source: str, counts: bool) -> np.ndarray:
 
 
 def is_in(figure: str, block: Block) -> bool:
-    """Whether a file of `block` holds a number that is shown as `figure`, to its last digit."""
+    """Check that a file of `block` holds a number that is shown as `figure`, to its last digit."""
     value, digits = float(figure.replace(",", "")), len(figure.partition(".")[2])
     reach = 0.5 * 10.0**-digits + 1e-9
     return any(

@@ -202,7 +202,7 @@ class SharedStudy:
             return True
 
     def _is_ours(self, trial: Trial) -> bool:
-        """Whether this worker's claim on a trial still stands."""
+        """Check that this worker's claim on a trial still stands."""
         return self.storage.get_trial(self._id(trial.number)).state is TrialState.RUNNING
 
     def _fail(self, number: int, stopped: bool = False) -> None:
@@ -224,7 +224,7 @@ class SharedStudy:
                 self.study.enqueue_trial(dict(place.last.params), user_attrs={RETRY_OF: first})
 
     def _is_dead(self, worker: Any) -> bool:
-        """Whether a worker is known to be dead: it never claimed its trial whole; or, of SQLite, whose workers are
+        """Check whether a worker is dead for sure: it never claimed its trial whole; or, of SQLite, whose workers are
         processes of one machine, its process has ended."""
         if not isinstance(worker, str):
             return True

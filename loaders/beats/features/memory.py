@@ -85,7 +85,7 @@ def next_intervals(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Marks(NamedTuple):
-    """What is remembered of the beats of one lead beside their shapes: of each the share of the beats before that are
+    """Memory of the beats of one lead beside their shapes: of each the share of the beats before that are
     alike, its lateness, its QRS complex's likeness to the usual one and width, and its P wave's likeness and distance
     to those of late beats; each (n,)."""
 
@@ -104,7 +104,7 @@ def memory(recording: FeatureInput) -> np.ndarray:
 
 
 def remembered(recording: FeatureInput) -> Remembered:
-    """What a stream has to remember of the new beats of a recording, for the features of later ones."""
+    """The memory that a stream keeps of the new beats of a recording, for the features of later ones."""
     leads = range(recording.signal.shape[1])
     marks = np.stack([np.stack(_of_lead(recording, lead)[1], axis=1) for lead in leads], axis=1)
     new = len(recording.all_times) - recording.new
