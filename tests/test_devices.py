@@ -19,12 +19,12 @@ import torch
 import commander
 import commands.build
 import toolbox.utils.device
-import trainer
 from args import parse_args
 from inference.torch_classifier import TorchClassifier
 from loaders import get_loader
 from models import list_models, takes
 from tests.second_device import second_device
+from tests.stopped import stop_at_save
 from toolbox.runs.checkpoint import load_checkpoint
 
 DATA = ["--dataset", "synthetic", "--synthetic-patients", "3", "--synthetic-minutes", "1"]
@@ -149,32 +149,16 @@ def test_options_of_training_on_the_device(flags: str, new_root: Callable[[], Pa
     assert rows == len(read(run / "pred" / "test_results_list_ep2.json")) > 40
 
 
-def test_an_epoch_is_resumed_in_its_middle_on_the_device(
-    new_root: Callable[[str], Path], second: torch.device, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_epoch_is_resumed_in_its_middle_on_the_device(new_root: Callable[[str], Path], second: torch.device) -> None:
     """The weights are those of a training that was never stopped, to the bit: both were computed on the same device."""
     flags = ("--model-name", "mlp", "--batch-size", "16", "--epochs", "2", "--ema", "0.9")
     whole = load_checkpoint(train(new_root("whole"), *flags) / "checkpoint.pth.tar")
 
-    class Stopped(Exception):
-        pass
-
-    save, saved = trainer.save_checkpoint, []
-
-    def stop_at_third(path: Path, state: dict[str, Any]) -> Path:
-        saved.append(save(path, state))
-        if len(saved) == 3:
-            raise Stopped
-        return saved[-1]
-
-    monkeypatch.setattr(trainer, "save_checkpoint", stop_at_third)
     root = new_root("stopped")
-    with pytest.raises(Stopped):
-        train(root, *flags, "--checkpoint-minutes", "1e-9")
-    monkeypatch.setattr(trainer, "save_checkpoint", save)
-    assert load_checkpoint(saved[-1])["within"] is not None
+    saved = stop_at_save(3, lambda: train(root, *flags, "--checkpoint-minutes", "1e-9"))
+    assert load_checkpoint(saved)["within"] is not None
     resume(root)
-    resumed = load_checkpoint(saved[-1])
+    resumed = load_checkpoint(saved)
     for part in ("model", "live"):
         assert whole[part].keys() == resumed[part].keys()
         assert all(torch.equal(whole[part][name], value) for name, value in resumed[part].items())

@@ -11,10 +11,10 @@ import torch
 
 import commander
 import commands.build
-import trainer
 from args import parse_args
 from commands.build import Options, build, graphed
 from tests.recorder import record
+from tests.stopped import stop_at_save
 from toolbox.runs.checkpoint import load_checkpoint
 from toolbox.training.cuda_graph import WARM, GraphedStep, capture_on_cuda
 from toolbox.utils import UserError
@@ -123,28 +123,13 @@ def test_an_epoch_is_resumed_in_its_middle(
     accumulate: str,
     new_root: Callable[[str], Path],
     captures: Callable[[str], list[int]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = [*DATA, *TRAIN, "--model-name", "mlp", "--accumulate", accumulate, "--ema", "0.9"]
     expected = train(new_root("whole"), device, *words, "--cuda-graphs", "off")
     captures(device)
 
-    class Stopped(Exception):
-        pass
-
-    save, saved = trainer.save_checkpoint, []
-
-    def stop_at_fourth(path: Path, state: dict[str, Any]) -> Path:
-        saved.append(save(path, state))
-        if len(saved) == 4:
-            raise Stopped
-        return saved[-1]
-
-    monkeypatch.setattr(trainer, "save_checkpoint", stop_at_fourth)
     root = new_root("stopped")
-    with pytest.raises(Stopped):
-        train(root, device, *words, "--checkpoint-minutes", "1e-9")
-    monkeypatch.setattr(trainer, "save_checkpoint", save)
+    stop_at_save(4, lambda: train(root, device, *words, "--checkpoint-minutes", "1e-9"))
     got = train(root, device, "--resume", "latest")
     for part in PARTS:
         assert_same(got[part], expected[part])
